@@ -1,0 +1,185 @@
+#!/bin/sh
+# setup.sh -- finds or installs what the build needs and writes its flags as make variables.
+#
+#   sh .make/setup.sh build FILE      tide with windows, figures and a prompt
+#   sh .make/setup.sh headless FILE   tide for clusters: static Lua and BLAS, no desktop
+#   sh .make/setup.sh test FILE       programs that only the tests call
+#
+# TIDE_NO_INSTALL=1 prints the command that would install and stops with status 1.
+set -eu
+mode=$1 out=$2
+cc=${CC:-cc}
+
+# what | Debian, Ubuntu | Fedora | Arch | Homebrew | why
+needs() {
+  case $mode in
+  test) cat <<'END'
+interpreter    lua5.4            lua               lua         lua         the tests compare tide with stock Lua
+rsvg-convert   librsvg2-bin      librsvg2-tools    librsvg     librsvg     the tests look at SVG pictures
+pdftotext      poppler-utils     poppler-utils     poppler     poppler     the tests look at PDF pictures
+END
+    return ;;
+  esac
+  cat <<'END'
+compiler       gcc               gcc               gcc         gcc         C compiler
+libc           libc6-dev         glibc-devel       glibc       gcc         headers of the C library
+pkg-config     pkg-config        pkgconf           pkgconf     pkgconf     finds the libraries below
+lua            liblua5.4-dev     lua-devel         lua         lua         the embedded language
+openblas       libopenblas-dev   openblas-devel    openblas    openblas    matrix products and LAPACK
+libpng         libpng-dev        libpng-devel      libpng      libpng      pictures as PNG
+zlib           zlib1g-dev        zlib-devel        zlib        zlib        npz and gz files
+END
+  case $mode in
+  build) cat <<'END'
+readline       libreadline-dev   readline-devel    readline    readline    editing and history at the prompt
+cairo          libcairo2-dev     cairo-devel       cairo       cairo       drawing of figures
+pangocairo     libpango1.0-dev   pango-devel       pango       pango       text in figures
+END
+    ;;
+  headless) cat <<'END'
+lua-static     liblua5.4-dev     lua-static        lua         lua         static Lua
+gfortran       gfortran          libgfortran-static gcc-fortran gcc        static Fortran runtime of OpenBLAS
+END
+    ;;
+  esac
+}
+
+pc() { pkg-config "$@" 2>/dev/null; }
+
+lua_name() {
+  for n in lua5.4 lua-5.4 lua54 lua; do
+    if pc --atleast-version=5.4 "$n" && ! pc --atleast-version=5.5 "$n"; then
+      echo "$n"
+      return
+    fi
+  done
+  return 1
+}
+
+# The path of a static library, or a failure.
+archive() {
+  for d in $( [ -z "${2-}" ] || pc --variable=libdir "$2") ''; do
+    if [ -n "$d" ] && [ -f "$d/$1" ]; then echo "$d/$1"; return; fi
+  done
+  p=$($cc -print-file-name="$1")
+  [ "$p" != "$1" ] && [ -f "$p" ] && echo "$p"
+}
+
+has() {
+  case $1 in
+  compiler) command -v "$cc" >/dev/null || command -v gcc >/dev/null ;;
+  libc) printf '#include <stdio.h>\n' | "$cc" -E - >/dev/null 2>&1 ;;
+  pkg-config) command -v pkg-config >/dev/null ;;
+  lua) lua_name >/dev/null ;;
+  lua-static) archive "lib$(lua_name | sed 's/^lua-/lua/').a" "$(lua_name)" >/dev/null ||
+    archive liblua.a >/dev/null ;;
+  gfortran) archive libgfortran.a >/dev/null ;;
+  interpreter) command -v lua5.4 >/dev/null || command -v lua >/dev/null ;;
+  rsvg-convert | pdftotext) command -v "$1" >/dev/null ;;
+  *) pc --exists "$1" ;;
+  esac
+}
+
+# Sets missing to the lines of needs() that this machine lacks.
+find_missing() {
+  missing=$(needs | while read -r line; do has "${line%% *}" || echo "$line"; done)
+}
+
+column() { echo "$missing" | awk -v c="$1" '{print $c}' | sort -u | tr '\n' ' ' | sed 's/ $//'; }
+
+stop() {
+  printf 'tide: %s\n' "$@" >&2
+  exit 1
+}
+
+install_apt() {
+  list=$(column 2)
+  root=
+  [ "$(id -u)" = 0 ] || root='sudo '
+  command="${root}apt-get install -y --no-install-recommends $list"
+  echo "Springtide needs packages that this machine lacks:"
+  echo "$missing" | awk '{w=$6; for(i=7;i<=NF;i++) w=w" "$i; printf "  %-18s %s\n", $2, w}'
+  if [ -n "${TIDE_NO_INSTALL-}" ]; then
+    stop "TIDE_NO_INSTALL is set; install them with" "  $command"
+  fi
+  if [ -n "$root" ] && ! command -v sudo >/dev/null; then
+    stop "there is no sudo; as root run" "  apt-get install -y --no-install-recommends $list"
+  fi
+  echo "Running: $command"
+  apt="${root}env DEBIAN_FRONTEND=noninteractive apt-get"
+  # The package lists may be absent (fresh container) or stale: then update and try again.
+  if ! $apt install -y --no-install-recommends $list >"$log" 2>&1; then
+    echo "Running: ${root}apt-get update, then the same again"
+    { $apt update && $apt install -y --no-install-recommends $list; } >"$log" 2>&1 || {
+      tail -n 15 "$log" >&2
+      stop "apt-get failed (above); when it works, run make again"
+    }
+  fi
+}
+
+install_missing() {
+  find_missing
+  [ -n "$missing" ] || return 0
+  if command -v apt-get >/dev/null; then
+    log=$(mktemp)
+    install_apt
+    rm -f "$log"
+    hash -r
+    find_missing
+    [ -z "$missing" ] || stop "still missing after the installation: $(column 1)"
+    return
+  fi
+  echo "Springtide needs: $(column 1)"
+  for m in "dnf 3 sudo dnf install" "pacman 4 sudo pacman -S" "brew 5 brew install"; do
+    set -- $m
+    command -v "$1" >/dev/null || continue
+    how=${m#* ? }
+    stop "install them with" "  $how $(column "$2")" "and run make again"
+  done
+  stop "install them with this system's package manager and run make again"
+}
+
+# Instruction sets that this compiler can target beside the plain one.
+isas() {
+  case $($cc -dumpmachine) in x86_64*) ;; *) echo base; return ;; esac
+  list=base
+  for v in v3 v4; do
+    echo | $cc -march=x86-64-$v -E - >/dev/null 2>&1 && list="$list $v"
+  done
+  echo "$list"
+}
+
+write_build() {
+  lua=$(lua_name)
+  echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas cairo pangocairo libpng zlib)"
+  echo "CORE_LIBS := $(pc --libs openblas) -lm"
+  echo "MODULE_LIBS := $(pc --libs pangocairo cairo libpng zlib) -ldl"
+  echo "TIDE_LIBS := $(pc --libs "$lua" readline)"
+}
+
+# -lNAME as a static archive where there is one.
+static_or_shared() {
+  archive "lib$1.a" "${2-}" || { [ -n "${3-}" ] || echo "-l$1"; }
+}
+
+write_headless() {
+  lua=$(lua_name)
+  a=$(archive "lib$(echo "$lua" | sed 's/^lua-/lua/').a" "$lua" || archive liblua.a)
+  fortran="$(static_or_shared gfortran '' optional) $(static_or_shared quadmath '' optional)"
+  echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas libpng zlib)"
+  echo "CORE_LIBS := $(static_or_shared openblas openblas) $fortran -static-libgcc -lm"
+  echo "MODULE_LIBS := $(static_or_shared png16 libpng) $(static_or_shared z zlib) -lm -ldl"
+  echo "TIDE_LIBS := -Wl,--whole-archive $a -Wl,--no-whole-archive"
+}
+
+install_missing
+mkdir -p "$(dirname "$out")"
+{
+  echo "# config.mk -- written by .make/setup.sh for \`$mode\`."
+  case $mode in
+  build) write_build ;;
+  headless) write_headless ;;
+  esac
+  [ "$mode" = test ] || echo "ISAS := $(isas)"
+} >"$out.tmp"
+mv "$out.tmp" "$out"
