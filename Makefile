@@ -1,99 +1,140 @@
-# Makefile -- builds, tests and installs Springtide. `make help` lists the targets.
+# Makefile -- builds, tests and installs Springtide; `make help` lists the targets.
 #
-# Settings:  BUILD=dir   where everything goes (default build)
-#            SAN=1       address and undefined-behaviour sanitizers, in $(BUILD)/san
-#            DEVICE=cpu  device that the tests in tests/device run on
-#            PREFIX= DESTDIR=  for install; CC= CFLAGS= LDFLAGS= as everywhere
-#            TIDE_NO_INSTALL=1  print the command for missing packages and stop
+# Settings: BUILD=dir (default build), V=1 shows commands, CC CFLAGS LDFLAGS as everywhere,
+#   SAN=1      address and undefined-behaviour sanitizers, built in $(BUILD)/san
+#   HEADLESS=1 no figures through cairo, no readline, static libraries, in $(BUILD)/headless
+#   DEVICE=cpu device for tests/device; T=word only tests whose path has the word
+#   TIDE_NO_INSTALL=1 prints the command for missing packages and stops
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
 CFLAGS  ?= -O2 -g
 DEVICE  ?= cpu
-VERSION := $(shell sed -n 's/^\#define TD_VERSION *"\(.*\)"/\1/p' tensor/tensor.h 2>/dev/null)
+B       := $(BUILD)$(if $(HEADLESS),/headless)$(if $(SAN),/san)
+MAKEFLAGS := $(if $(MAKELEVEL:0=),,-j$(shell nproc 2>/dev/null || echo 2))
+.DEFAULT_GOAL := all
 
-# HEADLESS and SAN are separate builds in folders of their own.
-B := $(BUILD)$(if $(HEADLESS),/headless)$(if $(SAN),/san)
-export BUILD B DEVICE HEADLESS SAN PREFIX DESTDIR
-
-# The set-up finds the packages once and leaves their flags and ISAS in config.mk.
-QUIET_GOALS := help clean format size check uninstall demo test bench docs headless
-ifneq ($(filter-out $(QUIET_GOALS),$(or $(MAKECMDGOALS),all)),)
-include $(B)/config.mk
+# The set-up runs once: it finds or installs packages and leaves flags and ISAS in config.mk.
+NO_BUILD := help clean format size uninstall headless
+ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
+include $B/config.mk
 endif
+$B/config.mk: .make/setup.sh
+	@CC='$(CC)' sh .make/setup.sh $(if $(HEADLESS),headless,build) $@
+$B/test-tools: .make/setup.sh
+	@CC='$(CC)' sh .make/setup.sh test $@
 
-# ---- sources ----------------------------------------------------------------
+# ---- sources and objects ----
 ISA_SRC   := $(wildcard tensor/cpu_*.c nn/cpu_*.c)
 CORE_SRC  := $(filter-out $(ISA_SRC),$(wildcard tensor/*.c tensor/ops/*.c nn/*.c nn/ops/*.c))
 PLOT_SRC  := $(wildcard vm/plot*.c)
 DRAW_SRC  := $(if $(PLOT_SRC),$(shell grep -lE '^ *\# *include *<(cairo|pango|SDL)' $(PLOT_SRC)))
-PLOT_SRC  := $(if $(HEADLESS),$(filter-out $(DRAW_SRC),$(PLOT_SRC)),$(PLOT_SRC))
-LUA_SRC   := $(wildcard lua/*.c)
-VM_SRC    := $(filter-out $(wildcard vm/plot*.c),$(wildcard vm/*.c))
+MODULE_SRC:= $(wildcard lua/*.c) $(filter-out $(if $(HEADLESS),$(DRAW_SRC)),$(PLOT_SRC))
+VM_SRC    := $(filter-out $(PLOT_SRC),$(wildcard vm/*.c))
 EMBEDDED  := $(wildcard lua/tide/*.lua lua/tide/*/*.lua lua/tide/*/*/*.lua)
 TEST_SRC  := $(wildcard tests/none/*.c tests/device/*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c)
 
 objects    = $(patsubst %.c,$B/obj/%.o,$1)
 CORE_OBJ  := $(call objects,$(CORE_SRC)) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/obj/%.$i.o))
-MODULE_OBJ:= $(CORE_OBJ) $(call objects,$(LUA_SRC) $(PLOT_SRC)) $B/obj/lua_embed.o
+MODULE_OBJ:= $(CORE_OBJ) $(call objects,$(MODULE_SRC)) $B/obj/lua_embed.o
 TIDE_OBJ  := $(MODULE_OBJ) $(call objects,$(VM_SRC))
 TEST_BIN  := $(TEST_SRC:%.c=$B/%)
+BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 
-# ---- flags ------------------------------------------------------------------
+# ---- flags ----
 SANITIZE   = -fsanitize=address,undefined -fno-sanitize-recover=all
-WARN       = -Wall -Wextra
-ALLCFLAGS  = -std=gnu11 $(WARN) -MMD -MP -fPIC -fno-semantic-interposition -pthread -I. $(DEP_CFLAGS) \
-             $(CFLAGS) $(if $(HEADLESS),-DTD_HEADLESS) $(if $(SAN),-O1 -fno-omit-frame-pointer $(SANITIZE))
+ALLCFLAGS  = -std=gnu11 -Wall -Wextra -MMD -MP -fPIC -fno-semantic-interposition -pthread -I. \
+             $(DEP_CFLAGS) $(CFLAGS) $(if $(HEADLESS),-DTD_HEADLESS) \
+             $(if $(SAN),-O1 -fno-omit-frame-pointer $(SANITIZE))
 ALLLDFLAGS = -pthread $(LDFLAGS) $(if $(SAN),$(SANITIZE))
-ISAFLAGS   = -O3 -fno-math-errno -fno-trapping-math
-FLAGS_base =
+# Kernels are compiled once per instruction set; random numbers must not differ between them.
+ISA_FLAGS  = -O3 -fno-math-errno -fno-trapping-math $(if $(SAN),-O1)
 FLAGS_v3   = -march=x86-64-v3
 FLAGS_v4   = -march=x86-64-v4 -mprefer-vector-width=512
-EXACT      = -ffp-contract=off
-# Rewrites file $1 with text $2 when they differ: what depends on it is then rebuilt.
+FLAGS_random = -ffp-contract=off
+# Rewrites file $1 with the text $2 if they differ; what depends on the file is then rebuilt.
 remember   = $(shell mkdir -p $(dir $1); echo '$2' | cmp -s - $1 || echo '$2' >$1)
 ifdef ISAS
-$(call remember,$B/gen/flags,$(CC) $(ALLCFLAGS) $(ISAFLAGS))
+$(call remember,$B/gen/flags,$(CC) $(ALLCFLAGS) $(ISA_FLAGS))
 $(call remember,$B/gen/objects,$(ALLLDFLAGS) $(TIDE_OBJ))
 $(call remember,$B/gen/embedded,$(EMBEDDED))
 endif
+say        = $(if $V,,@echo "  $@";)
 
-# ---- build ------------------------------------------------------------------
-all: $B/tide $(if $(HEADLESS)$(SAN),,$B/tide.so) ## build $(BUILD)/tide and the Lua module $(BUILD)/tide.so
+# ---- build ----
+all: $B/tide $(if $(HEADLESS)$(SAN),,$B/tide.so) ## build the program build/tide and the Lua module build/tide.so
 
-$B/config.mk: .make/setup.sh
-	@CC='$(CC)' sh .make/setup.sh $(if $(HEADLESS),headless,build) $@
+headless: ## build build/headless/tide for machines without a desktop: static Lua and BLAS
+	@+$(MAKE) --no-print-directory HEADLESS=1 all
 
 $B/tide: $(TIDE_OBJ) $B/gen/objects .make/program.list
-	$(CC) $(ALLLDFLAGS) -Wl,--dynamic-list=.make/program.list -o $@ $(TIDE_OBJ) $(TIDE_LIBS) $(MODULE_LIBS) $(CORE_LIBS)
+	$(say)$(CC) $(ALLLDFLAGS) -Wl,--dynamic-list=.make/program.list -o $@ $(TIDE_OBJ) \
+	  $(TIDE_LIBS) $(MODULE_LIBS) $(CORE_LIBS)
 
 $B/tide.so: $(MODULE_OBJ) $B/gen/objects .make/module.map
-	$(CC) $(ALLLDFLAGS) -shared -Wl,--version-script=.make/module.map -o $@ $(MODULE_OBJ) $(MODULE_LIBS) $(CORE_LIBS)
+	$(say)$(CC) $(ALLLDFLAGS) -shared -Wl,--version-script=.make/module.map -o $@ $(MODULE_OBJ) \
+	  $(MODULE_LIBS) $(CORE_LIBS)
 
 $B/obj/%.o: %.c $B/gen/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -c -o $@ $<
+	$(say)$(CC) $(ALLCFLAGS) -c -o $@ $<
 
 define isa_rule
 $B/obj/%.$1.o: %.c $B/gen/flags
 	@mkdir -p $$(@D)
-	$(CC) $(ALLCFLAGS) $(ISAFLAGS) $(FLAGS_$1) $$(if $$(findstring random,$$*),$(EXACT)) -DTD_ISA=$1 -c -o $$@ $$<
+	$$(say)$$(CC) $$(ALLCFLAGS) $$(ISA_FLAGS) $$(FLAGS_$1) $$(if $$(findstring random,$$*),$$(FLAGS_random)) \
+	  -DTD_ISA=$1 -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
 
 $B/gen/lua_embed.S: $(EMBEDDED) $B/gen/embedded .make/embed.sh
-	sh .make/embed.sh $(EMBEDDED) >$@
+	$(say)sh .make/embed.sh $(EMBEDDED) >$@
 
 $B/obj/lua_embed.o: $B/gen/lua_embed.S
 	@mkdir -p $(@D)
-	$(CC) -c -o $@ $<
+	$(say)$(CC) -c -o $@ $<
 
 $B/tests/%: $B/obj/tests/%.o $(CORE_OBJ) $B/gen/objects
 	@mkdir -p $(@D)
-	$(CC) $(ALLLDFLAGS) -o $@ $< $(CORE_OBJ) $(CORE_LIBS)
+	$(say)$(CC) $(ALLLDFLAGS) -o $@ $< $(CORE_OBJ) $(CORE_LIBS)
 
-tests: $(TEST_BIN)
+# ---- use ----
+demo: all ## set up, build and run the paper's toy: pictures land in runs/toy
+	$B/tide examples/toy.lua
 
-.PHONY: all tests
+test: all $(TEST_BIN) $B/test-tools ## set up, build and run every test (SAN=1, DEVICE=cuda, T=word)
+	@SAN='$(SAN)' DEVICE='$(DEVICE)' sh tests/run.sh $B $(or $(KINDS),none device lua $(if $(SAN),,shell)) $(if $T,-- $T)
+
+bench: all $(BENCH_BIN) ## run the benchmarks of tests/bench
+	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+	@for b in $(wildcard tests/bench/*.lua); do echo "== $$b"; $B/tide $$b || exit 1; done
+
+check: all ## check the project's rules: includes, symbols, sizes, documentation
+	@bash tests/rules.sh $B
+
+docs: all ## write the manual and the LuaLS stubs to build/docs
+	@mkdir -p $B/docs
+	$B/tide -e 'require("tide.doc").write("$B/docs")'
+
+install: all ## install to PREFIX (default /usr/local), below DESTDIR when given
+	@sh .make/install.sh install $B '$(DESTDIR)$(PREFIX)'
+
+uninstall: ## remove what install put there
+	@sh .make/install.sh uninstall $B '$(DESTDIR)$(PREFIX)'
+
+size: ## count the lines of each folder
+	@sh .make/size.sh
+
+format: ## run clang-format on the C sources
+	clang-format -i $(sort $(wildcard */*.c */*.h */*/*.c */*/*.h))
+
+clean: ## remove the build folder
+	rm -rf $(BUILD)
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: all headless demo test bench check docs install uninstall size format clean help
 .SECONDARY:
--include $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d)
+-include $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)
