@@ -88,7 +88,9 @@ find_missing() {
 column() { echo "$missing" | awk -v c="$1" '{print $c}' | sort -u | tr '\n' ' ' | sed 's/ $//'; }
 
 stop() {
-  printf 'tide: %s\n' "$@" >&2
+  printf 'set-up: %s\n' "$1" >&2
+  shift
+  [ $# -eq 0 ] || printf '%s\n' "$@" >&2
   exit 1
 }
 
@@ -106,7 +108,7 @@ install_apt() {
     stop "there is no sudo; as root run" "  apt-get install -y --no-install-recommends $list"
   fi
   echo "Running: $command"
-  apt="${root}env DEBIAN_FRONTEND=noninteractive apt-get"
+  apt="${root}env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300"
   # The package lists may be absent (fresh container) or stale: then update and try again.
   if ! $apt install -y --no-install-recommends $list >"$log" 2>&1; then
     echo "Running: ${root}apt-get update, then the same again"

@@ -12,6 +12,7 @@ trap 'status=$?; trap - EXIT; finish' EXIT
 finish() {
   rm -rf "$tmp"
   echo "1..$count"
+  [ -z "${SUMMARY-}" ] || echo "$((count - failed)) passed, $failed failed"
   if [ "$status" -eq 0 ] && [ "$failed" -gt 0 ]; then status=1; fi
   exit "$status"
 }
