@@ -1,0 +1,212 @@
+/* options.c -- the command line: what each argument is, and what is wrong. */
+#include "vm/vm.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+  const char *name;
+  int kind;
+  bool takes_value;
+} long_options[] = {
+  { "device", VM_ARG_DEVICE, true },     { "threads", VM_ARG_THREADS, true },
+  { "seed", VM_ARG_SEED, true },         { "headless", VM_ARG_HEADLESS, false },
+  { "version", VM_ARG_VERSION, false },  { "help", VM_ARG_HELP, false },
+};
+enum { LONG_COUNT = sizeof long_options / sizeof *long_options };
+
+static const char letters[] = "eilvEW";
+
+static const char usage_text[] =
+  "usage: %s [options] [script [args]]\n"
+  "       %s help [name]\n"
+  "Options as in lua:\n"
+  "  -e code    run the string 'code'\n"
+  "  -i         show the prompt after running 'script'\n"
+  "  -l mod     require module 'mod' into global 'mod'\n"
+  "  -l g=mod   require module 'mod' into global 'g'\n"
+  "  -v         show the version of Lua\n"
+  "  -E         ignore environment variables\n"
+  "  -W         turn warnings on\n"
+  "  --         stop handling options\n"
+  "  -          stop handling options and run stdin\n"
+  "Options of Springtide:\n"
+  "  --device D   where tensors live: cpu, cuda or cuda:N\n"
+  "  --threads N  how many threads compute\n"
+  "  --seed N     first state of the random numbers\n"
+  "  --headless   no windows\n"
+  "  --version    show the version of Springtide and of Lua\n"
+  "  --help       show this text\n"
+  "Without a script: the prompt on a terminal, else stdin is the script.\n"
+  "A file called 'help' is run with ./help\n";
+
+void vm_usage(bool on_stderr) {
+  FILE *out = on_stderr ? stderr : stdout;
+  fprintf(out, usage_text, vm_progname(), vm_progname());
+  fflush(out);
+}
+
+static void decode_long(char **argv, vm_arg *a) {
+  const char *name = argv[0] + 2;
+  size_t len = strcspn(name, "=");
+  a->kind = VM_ARG_UNKNOWN;
+  for (int i = 0; i < LONG_COUNT; i++) {
+    if (strlen(long_options[i].name) != len ||
+        memcmp(long_options[i].name, name, len) != 0) continue;
+    bool takes = long_options[i].takes_value;
+    if (name[len] == '=' && !takes) return;
+    a->kind = long_options[i].kind;
+    if (!takes) return;
+    if (name[len] == '=') {
+      a->value = name + len + 1;
+    } else if (argv[1]) {
+      a->value = argv[1];
+      a->width = 2;
+    }
+    if (!a->value || !*a->value) a->kind = VM_ARG_NOVALUE;
+    return;
+  }
+}
+
+void vm_arg_decode(char **argv, vm_arg *a) {
+  *a = (vm_arg){ VM_ARG_SCRIPT, NULL, 1 };
+  const char *s = argv[0];
+  if (!s || s[0] != '-' || s[1] == '\0') return;
+  if (s[1] == '-') {
+    a->kind = VM_ARG_STOP;
+    if (s[2]) decode_long(argv, a);
+    return;
+  }
+  a->kind = strchr(letters, s[1]) ? s[1] : VM_ARG_UNKNOWN;
+  if (s[1] != 'e' && s[1] != 'l') {
+    if (s[2]) a->kind = VM_ARG_UNKNOWN;
+    return;
+  }
+  if (s[2]) {                       /* the value follows the letter */
+    a->value = s + 2;
+  } else {
+    a->value = argv[1];
+    a->width = 2;
+    if (!argv[1] || argv[1][0] == '-') a->kind = VM_ARG_NOVALUE;
+  }
+}
+
+/* ---- unknown options: the nearest one that exists ---- */
+
+static int distance(const char *a, size_t n, const char *b) {
+  int row[32];
+  size_t m = strlen(b);
+  for (size_t j = 0; j <= m; j++) row[j] = (int)j;
+  for (size_t i = 1; i <= n; i++) {
+    int diagonal = row[0];
+    row[0] = (int)i;
+    for (size_t j = 1; j <= m; j++) {
+      int best = diagonal + (tolower((unsigned char)a[i - 1]) != b[j - 1]);
+      diagonal = row[j];
+      if (row[j] + 1 < best) best = row[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      row[j] = best;
+    }
+  }
+  return row[m];
+}
+
+/* Writes the option that was probably meant, or "--help". */
+static void nearest(const char *bad, char *out, size_t size) {
+  const char *name = bad + strspn(bad, "-");
+  size_t n = strcspn(name, "=");
+  for (const char *p = letters; *p && bad[1] != '-'; p++)
+    if (n == 1 && tolower((unsigned char)*p) == tolower((unsigned char)*name)) {
+      snprintf(out, size, "-%c", *p);
+      return;
+    }
+  int best = (int)n / 2 + 1;
+  const char *found = "help";
+  for (int i = 0; i < LONG_COUNT; i++) {
+    const char *candidate = long_options[i].name;
+    int d = n && strncmp(candidate, name, n) == 0
+              ? 0 : distance(name, n < 64 ? n : 64, candidate);
+    if (d < best) {
+      best = d;
+      found = candidate;
+    }
+  }
+  snprintf(out, size, "--%s", found);
+}
+
+/* ---- the whole line ---- */
+
+static bool complain(const char *option, int kind) {
+  if (kind == VM_ARG_NOVALUE) {
+    int len = option[1] == '-' ? (int)strcspn(option, "=") : 2;
+    fprintf(stderr, "%s: '%.*s' needs argument\n", vm_progname(), len, option);
+  } else {
+    char meant[32];
+    nearest(option, meant, sizeof meant);
+    fprintf(stderr, "%s: unrecognized option '%s' (did you mean '%s'?)\n",
+            vm_progname(), option, meant);
+  }
+  vm_usage(true);
+  return false;
+}
+
+static bool parse_integer(const char *name, const char *text, long long least,
+                          long long *value) {
+  char *end;
+  errno = 0;
+  long long v = strtoll(text, &end, 10);
+  if (isspace((unsigned char)*text) || end == text || *end || errno ||
+      v < least) {
+    fprintf(stderr, "%s: --%s needs an integer not below %lld, got '%s'\n",
+            vm_progname(), name, least, text);
+    return false;
+  }
+  *value = v;
+  return true;
+}
+
+static bool take(const vm_arg *a, vm_options *o) {
+  switch (a->kind) {
+  case 'i': o->interactive = true; break;
+  case 'v': o->version = true; break;
+  case 'e': o->execute = true; break;
+  case 'E': o->no_environment = true; break;
+  case VM_ARG_DEVICE: o->device = a->value; break;
+  case VM_ARG_HEADLESS: o->headless = true; break;
+  case VM_ARG_VERSION: o->show_version = true; break;
+  case VM_ARG_HELP: o->show_usage = true; break;
+  case VM_ARG_THREADS:
+    o->has_threads = true;
+    return parse_integer("threads", a->value, 1, &o->threads);
+  case VM_ARG_SEED:
+    o->has_seed = true;
+    return parse_integer("seed", a->value, 0, &o->seed);
+  default: break;                   /* -l and -W act when their turn comes */
+  }
+  return true;
+}
+
+bool vm_options_parse(int argc, char **argv, vm_options *o) {
+  *o = (vm_options){ .argc = argc, .argv = argv, .script = argc };
+  for (int i = 1; i < argc;) {
+    vm_arg a;
+    vm_arg_decode(argv + i, &a);
+    if (a.kind == VM_ARG_UNKNOWN || a.kind == VM_ARG_NOVALUE)
+      return complain(argv[i], a.kind);
+    if (a.kind == VM_ARG_SCRIPT) {
+      o->script = i;
+      o->help = strcmp(argv[i], "help") == 0;
+      break;
+    }
+    if (a.kind == VM_ARG_STOP) {
+      o->script = i + 1;
+      break;
+    }
+    if (!take(&a, o)) return false;
+    i += a.width;
+  }
+  return true;
+}

@@ -1,0 +1,140 @@
+/* script.c -- runs chunks the way the stand-alone interpreter does: the same
+** messages, tracebacks and globals. */
+#include "vm/vm.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *progname = "tide";
+
+void vm_progname_set(const char *name) {
+  progname = name;
+}
+
+const char *vm_progname(void) {
+  return progname;
+}
+
+void vm_message(const char *text) {
+  if (progname) fprintf(stderr, "%s: ", progname);
+  fprintf(stderr, "%s\n", text);
+  fflush(stderr);
+}
+
+int vm_report(lua_State *L, int status) {
+  if (status != LUA_OK) {
+    const char *text = lua_tostring(L, -1);
+    vm_message(text ? text : "(error message not a string)");
+    lua_pop(L, 1);
+  }
+  return status;
+}
+
+/* Message handler: an error object with __tostring speaks for itself, any other
+** value gets a traceback. */
+static int explain(lua_State *L) {
+  const char *text = lua_tostring(L, 1);
+  if (!text) {
+    if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
+      return 1;
+    text = lua_pushfstring(L, "(error object is a %s value)",
+                           luaL_typename(L, 1));
+  }
+  luaL_traceback(L, L, text, 1);
+  return 1;
+}
+
+int vm_call(lua_State *L, int nargs, int nresults) {
+  int handler = lua_gettop(L) - nargs;
+  lua_pushcfunction(L, explain);
+  lua_insert(L, handler);
+  vm_interrupt_enter(L);
+  int status = lua_pcall(L, nargs, nresults, handler);
+  vm_interrupt_leave(L);
+  lua_remove(L, handler);
+  return status;
+}
+
+/* Runs the chunk that a load just left on the stack. */
+static int run_loaded(lua_State *L, int status) {
+  if (status == LUA_OK) status = vm_call(L, 0, 0);
+  return vm_report(L, status);
+}
+
+int vm_do_string(lua_State *L, const char *code, const char *chunkname) {
+  return run_loaded(L, luaL_loadbuffer(L, code, strlen(code), chunkname));
+}
+
+int vm_do_file(lua_State *L, const char *name) {
+  return run_loaded(L, luaL_loadfile(L, name));
+}
+
+int vm_do_library(lua_State *L, const char *spec) {
+  const char *equals = strchr(spec, '=');
+  const char *module = equals ? equals + 1 : spec;
+  size_t length = equals ? (size_t)(equals - spec) : strlen(spec);
+#if LUA_VERSION_RELEASE_NUM >= 50406
+  if (!equals) length = strcspn(spec, LUA_IGMARK);  /* mod-v2 is global mod */
+#endif
+  lua_getglobal(L, "require");
+  lua_pushstring(L, module);
+  int status = vm_call(L, 1, 1);
+  if (status == LUA_OK) {
+    lua_pushglobaltable(L);
+    lua_pushlstring(L, spec, length);
+    lua_rotate(L, -3, -1);
+    lua_settable(L, -3);
+    lua_pop(L, 1);
+  }
+  return vm_report(L, status);
+}
+
+int vm_do_init(lua_State *L) {
+  const char *chunkname = "=LUA_INIT_5_4";
+  const char *init = getenv(chunkname + 1);
+  if (!init) {
+    chunkname = "=LUA_INIT";
+    init = getenv(chunkname + 1);
+  }
+  if (!init) return LUA_OK;
+  if (init[0] == '@') return vm_do_file(L, init + 1);
+  return vm_do_string(L, init, chunkname);
+}
+
+/* Global 'arg': the script at 0, its arguments above, what came before below. */
+void vm_arg_table(lua_State *L, const vm_options *o) {
+  int origin = o->script < o->argc ? o->script : 0;
+  lua_createtable(L, o->argc - origin, origin + 1);
+  for (int i = 0; i < o->argc; i++) {
+    lua_pushstring(L, o->argv[i]);
+    lua_rawseti(L, -2, i - origin);
+  }
+  lua_setglobal(L, "arg");
+}
+
+/* Pushes arg[1], arg[2], ... as they are now: earlier chunks may have changed
+** them. */
+static int push_arguments(lua_State *L) {
+  if (lua_getglobal(L, "arg") != LUA_TTABLE)
+    luaL_error(L, "'arg' is not a table");
+  int n = (int)luaL_len(L, -1);
+  luaL_checkstack(L, n + 3, "too many arguments to script");
+  int table = lua_gettop(L);
+  for (int i = 1; i <= n; i++) lua_rawgeti(L, table, i);
+  lua_remove(L, table);
+  return n;
+}
+
+int vm_do_script(lua_State *L, const vm_options *o) {
+  const char *name = o->argv[o->script];
+  bool dash = strcmp(name, "-") == 0 &&
+              strcmp(o->argv[o->script - 1], "--") != 0;
+  int status = luaL_loadfile(L, dash ? NULL : name);
+  if (status == LUA_OK) {
+    int n = push_arguments(L);
+    status = vm_call(L, n, LUA_MULTRET);
+  }
+  return vm_report(L, status);
+}
