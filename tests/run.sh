@@ -5,7 +5,7 @@
 # limit: LIMIT seconds (default 120), or what its first ten lines say as `time limit: N s`. JOBS
 # (default 2) run at a time. A program speaks TAP: a plan, and one line per case. A crash, a
 # time-out, a status that is not 0, a missing plan or fewer cases than planned are failures.
-# The last line counts the cases.
+# A program that prints no TAP is one case. The last line counts the cases.
 set -u
 unset MAKEFLAGS MAKELEVEL
 
