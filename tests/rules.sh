@@ -160,7 +160,7 @@ rule "lines have at most $max_column columns" \
     "${c_files[@]}" "${lua_files[@]}")"
 rule "no trailing blanks, no tabs" "$(grep -nE '[[:blank:]]$|	' "${c_files[@]}" "${lua_files[@]}")"
 rule "nothing is left to do later" \
-  "$(grep -nE '\b(TO''DO|FIX''ME|XX''X)\b' "${sources[@]}" *.md)"
+  "$(grep -snE '\b(TO''DO|FIX''ME|XX''X)\b' "${sources[@]}" *.md)"
 rule "exceptions are still needed" "$(while read -r path _; do
   case $path in '' | \#*) continue ;; esac
   [ -f "${path%%:*}" ] || echo "tests/rules.except names $path, which is gone"
