@@ -14,7 +14,7 @@ max_file=800 max_function=60 max_column=110
 shopt -s nullglob globstar
 core=(tensor/**/*.[ch] tensor/*.def nn/**/*.[ch] nn/*.def gpu/**/*.{cu,cuh,c,h})
 c_files=({tensor,nn,gpu,lua,vm,tests}/**/*.{c,h,cu,cuh})
-lua_files=({lua,examples,tests}/**/*.lua)
+lua_files=({lua,examples}/**/*.lua tests/{*.lua,lua/**/*.lua,bench/**/*.lua}) # other folders of tests/ hold inputs
 sources=("${c_files[@]}" "${lua_files[@]}" {tensor,nn,lua,vm}/**/*.def tests/*.{sh,awk} tests/shell/*.sh .make/* .ci/run
   Makefile .gitignore .editorconfig .clang-format)
 
