@@ -12,11 +12,13 @@
 /* ---- tensors ---- */
 typedef struct td_buffer {
   int refs;
+  int saved;               /* graph nodes that need its values */
   uint32_t version;        /* grows with every in-place change */
   size_t bytes;
   td_backend *be;
   void *mem;
-  char *changed;           /* "add_ at file:line" of the last such change, or NULL */
+  struct td_buffer *next;  /* in the cache of freed ones */
+  char *changed;           /* "add_ at file:line": last change of a saved one */
 } td_buffer;
 
 typedef struct td_node td_node;
@@ -28,6 +30,7 @@ struct td_tensor {
   uint8_t dtype, ndim;
   uint8_t number;          /* 0, or 1 integer, 2 float: made by td_int, td_num */
   bool requires_grad;      /* leaf asked for */
+  bool is_view;            /* made by a view op */
   int out;                 /* which result of node */
   uint32_t version;        /* of buf when this handle was made or changed it */
   td_node *node;           /* how it was made; NULL for leaves */
@@ -35,6 +38,8 @@ struct td_tensor {
   char *data;              /* first element */
   int64_t shape[TD_MAXDIM], stride[TD_MAXDIM];   /* strides in elements */
   td_tensor *grad;         /* of a leaf; detached */
+  uint32_t mark;           /* used by the reverse sweep */
+  int slot;
   uint64_t id;
   union { double f; int64_t i; char b[8]; } num;   /* the value of a number */
 };
@@ -86,6 +91,8 @@ enum {                     /* td_rule.flags */
   TD_ONCE = 128,           /* fused gradient: cannot be differentiated again */
   TD_INDEX0 = 256,         /* result 0 holds positions (1-based in Lua) */
   TD_INDEX1 = 512,         /* result 1 does */
+  TD_ANYDEVICE = 1024,     /* further inputs may be on other devices */
+  TD_BF16_OK = 2048,       /* the CPU kernel handles bf16 itself */
 };
 typedef struct td_rule {
   td_status (*infer)(const td_call *c, td_spec *out);   /* K: checks, shapes */
@@ -96,6 +103,7 @@ typedef struct td_rule {
   unsigned saves[4];       /* by wanted input (the last serves all further) */
   unsigned flags;
   double lo, hi;           /* domain of test values */
+  unsigned writes;         /* U: bit k set: tensor argument k is changed */
 } td_rule;
 
 typedef struct td_arg {
@@ -165,8 +173,10 @@ void td__small_free(void *p, size_t n);
 void td__struct_ref(td_tensor *t);           /* the struct without its data */
 void td__struct_drop(td_tensor *t);
 void td__node_drop(td_node *n);
-td_status td__record(td_call *c, td_tensor **out, td_tensor *old);
+td_status td__record(const td_call *c, td_tensor **out);
 td_status td__mark_changed(td_tensor *t, const char *op);
+void *td__system_alloc(size_t n);            /* the replaceable allocator */
+void td__system_free(void *p);
 td_rng td__rng_take(int64_t counters);       /* 128-bit counters used up */
 
 /* ---- backends ---- */
@@ -195,7 +205,21 @@ typedef struct td_host {
 typedef int (*td_backend_init_fn)(int abi, const td_host *host,
                                   td_backend **list, int max);
 td_status td__backend_add(td_backend *b);
+
+/* CPU kernels: a file compiled per instruction set exports one table per copy;
+** TD_CPU_TABLE declares the copies (absent ones are NULL), TD_CPU_PICK chooses
+** the best this machine runs, td_cpu_add gives a list to the CPU backend. */
+#define TD_CPU_TABLE(t) \
+  extern const td_kernel_entry t##_base[] __attribute__((weak)); \
+  extern const td_kernel_entry t##_v3[] __attribute__((weak)); \
+  extern const td_kernel_entry t##_v4[] __attribute__((weak));
+#define TD_CPU_PICK(t) td_cpu_pick(t##_base, t##_v3, t##_v4)
+const td_kernel_entry *td_cpu_pick(const td_kernel_entry *base,
+                                   const td_kernel_entry *v3,
+                                   const td_kernel_entry *v4);
+void td_cpu_add(const td_kernel_entry *list);
 td_kernel td__kernel(td_op *op, td_backend *b);
+void td__backends_rebind(void);       /* after ops or kernels were added */
 
 /* ---- for kernels ---- */
 static inline int64_t td__numel(const td_tensor *t) {
