@@ -173,7 +173,7 @@ static bool run_all(lua_State *L, const vm_options *o) {
 }
 
 static int protected_run(lua_State *L) {
-  const vm_options *o = lua_touserdata(L, 1);
+  const vm_options *o = lua_touserdata(L, 2);
   lua_pushboolean(L, run_all(L, o));
   return 1;
 }
@@ -198,8 +198,9 @@ int vm_lua_main(int argc, char **argv) {
     return EXIT_FAILURE;
   }
   lua_pushcfunction(L, protected_run);
-  lua_pushlightuserdata(L, &o);
-  int status = lua_pcall(L, 1, 1, 0);
+  lua_pushinteger(L, argc);           /* two arguments as in lua: a stack that */
+  lua_pushlightuserdata(L, &o);       /* overflows does so at the same depth */
+  int status = lua_pcall(L, 2, 1, 0);
   bool good = lua_toboolean(L, -1);
   vm_report(L, status);
   lua_close(L);

@@ -158,7 +158,10 @@ static void show(lua_State *L, const statement *s) {
   luaL_checkstack(L, LUA_MINSTACK, "too many results to print");
   lua_getglobal(L, "print");
   lua_insert(L, 1);
-  if (vm_call(L, n, 0) != LUA_OK) {
+  vm_interrupt_enter(L);
+  int status = lua_pcall(L, n, 0, 0);
+  vm_interrupt_leave(L);
+  if (status != LUA_OK) {
     lua_pushfstring(L, "error calling 'print' (%s)", lua_tostring(L, -1));
     vm_message(lua_tostring(L, -1));
   }

@@ -1,0 +1,2 @@
+﻿-- bom.lua -- starts with a byte order mark.
+print("bom")

@@ -1,0 +1,3 @@
+-- broken.lua -- does not compile.
+local x = 
+end

@@ -1,0 +1,2 @@
+-- mod.lua -- a module.
+return { name = "module " .. (...) }

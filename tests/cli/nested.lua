@@ -1,0 +1,16 @@
+-- nested.lua -- errors through dofile, load, require, metamethods and sort.
+print(pcall(dofile, "broken.lua"))
+print(pcall(dofile, "fails.lua"))
+print(pcall(require, "broken"))
+print(load("x ="))
+print(pcall(load, function() error("reader") end))
+print(load(function() error("reader") end))
+local t = setmetatable({}, { __index = function(_, k) error("no " .. k, 2) end })
+print(pcall(function() return t.field end))
+print(pcall(table.sort, { 3, 1, 2 }, function() error("compare") end))
+print(pcall(string.gsub, "abc", ".", function() error("replace") end))
+print(xpcall(function() error("x") end, function(m) return m .. " handled" end))
+print(xpcall(function() error("x") end, function() error("again") end))
+print(select(2, xpcall(function() error("x") end, debug.traceback)))
+local function level() error("caller's line", 2) end
+level()

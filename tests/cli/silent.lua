@@ -1,0 +1,3 @@
+-- silent.lua -- a module that returns nothing.
+local loaded = ...
+assert(loaded == "silent")

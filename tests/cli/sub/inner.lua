@@ -1,0 +1,2 @@
+-- inner.lua -- a module in a folder.
+return { name = table.concat({ ... }, " ") }
