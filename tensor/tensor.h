@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TD_VERSION "0.1.0"
 #define TD_MAXDIM 8
 
 /* ---- element types, in the order of promotion ---- */
