@@ -1,0 +1,127 @@
+/* norm_rows.h -- layer_norm and rms_norm for one type: included by cpu_norm.c
+** with `real`, VEC (bytes of a vector) and NAME(x) defined.
+**
+** A row is read a few times, but from the first-level cache after the first.
+** Sums run in a fixed order: lanes, then lanes folded in half again and again. */
+
+typedef real NAME(vec) __attribute__((vector_size(VEC)));
+typedef real NAME(loose)               /* a vector anywhere in memory */
+  __attribute__((vector_size(VEC), aligned(sizeof(real)), may_alias));
+enum { NAME(lanes) = VEC / sizeof(real) };
+
+INLINE real NAME(fold)(NAME(vec) v) {
+  real s[NAME(lanes)];
+  memcpy(s, &v, sizeof s);
+  for (int w = NAME(lanes) / 2; w; w /= 2)
+    for (int l = 0; l < w; l++) s[l] += s[l + w];
+  return s[0];
+}
+
+/* sum of f(i) over [0, n), f an expression of the names X and I */
+#define SUM_OVER(n, total, vector_term, scalar_term) do { \
+  NAME(vec) s0_ = { 0 }, s1_ = { 0 }; \
+  int64_t i = 0; \
+  for (; i + 2 * NAME(lanes) <= (n); i += 2 * NAME(lanes)) { \
+    { const int64_t o = i; s0_ += vector_term; } \
+    { const int64_t o = i + NAME(lanes); s1_ += vector_term; } \
+  } \
+  total = NAME(fold)(s0_ + s1_); \
+  for (; i < (n); i++) total += scalar_term; \
+} while (0)
+#define AT(p) (*(const NAME(loose) *)((p) + o))
+
+typedef struct NAME(stats) { real mean, r; } NAME(stats);
+
+INLINE NAME(stats) NAME(stats_of)(const real *x, int64_t n, real eps,
+                                  bool centre) {
+  real mean = 0, power;
+  if (centre) {
+    SUM_OVER(n, mean, AT(x), x[i]);
+    mean /= (real)n;
+  }
+  SUM_OVER(n, power, (AT(x) - mean) * (AT(x) - mean),
+           (x[i] - mean) * (x[i] - mean));
+  return (NAME(stats)){ mean, 1 / (real)sqrt(power / (real)n + eps) };
+}
+
+INLINE void NAME(norm_row)(const real *x, const real *w, const real *b, real *y,
+                           int64_t n, real eps, bool centre) {
+  NAME(stats) s = NAME(stats_of)(x, n, eps, centre);
+  if (w && b)
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - s.mean) * s.r * w[i] + b[i];
+  else if (w)
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - s.mean) * s.r * w[i];
+  else if (b)
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - s.mean) * s.r + b[i];
+  else
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - s.mean) * s.r;
+}
+
+/* y = r (h - <h> - xhat <h xhat>), h = g w */
+INLINE void NAME(grad_row)(const real *g, const real *x, const real *w, real *y,
+                           int64_t n, real eps, bool centre) {
+  NAME(stats) s = NAME(stats_of)(x, n, eps, centre);
+  real h = 0, hx;
+  if (w) {
+    if (centre) SUM_OVER(n, h, AT(g) * AT(w), g[i] * w[i]);
+    SUM_OVER(n, hx, AT(g) * AT(w) * (AT(x) - s.mean),
+             g[i] * w[i] * (x[i] - s.mean));
+  } else {
+    if (centre) SUM_OVER(n, h, AT(g), g[i]);
+    SUM_OVER(n, hx, AT(g) * (AT(x) - s.mean), g[i] * (x[i] - s.mean));
+  }
+  h /= (real)n;
+  hx *= s.r * s.r / (real)n;
+  if (w)
+    for (int64_t i = 0; i < n; i++)
+      y[i] = s.r * (g[i] * w[i] - h - (x[i] - s.mean) * hx);
+  else
+    for (int64_t i = 0; i < n; i++)
+      y[i] = s.r * (g[i] - h - (x[i] - s.mean) * hx);
+}
+
+static void NAME(norm_rows)(void *ctx, int64_t begin, int64_t end) {
+  const rows *r = ctx;
+  const real *x = r->x, *w = r->w, *b = r->b;
+  real *y = r->y;
+  int64_t n = r->n;
+  for (int64_t k = begin; k < end; k++)
+    if (r->centre) NAME(norm_row)(x + k * n, w, b, y + k * n, n, (real)r->eps, true);
+    else NAME(norm_row)(x + k * n, w, NULL, y + k * n, n, (real)r->eps, false);
+}
+
+static void NAME(grad_rows)(void *ctx, int64_t begin, int64_t end) {
+  const rows *r = ctx;
+  const real *g = r->g, *x = r->x, *w = r->w;
+  real *y = r->y;
+  int64_t n = r->n;
+  for (int64_t k = begin; k < end; k++)
+    if (r->centre)
+      NAME(grad_row)(g + k * n, x + k * n, w, y + k * n, n, (real)r->eps, true);
+    else
+      NAME(grad_row)(g + k * n, x + k * n, w, y + k * n, n, (real)r->eps, false);
+}
+
+/* Row c of r->part: sum of g xhat over the rows of chunk c. */
+static void NAME(wgrad_chunk)(void *ctx, int64_t c) {
+  const rows *r = ctx;
+  int64_t n = r->n, end = (c + 1) * r->per < r->count ? (c + 1) * r->per : r->count;
+  real *sum = (real *)r->y + c * n;
+  for (int64_t i = 0; i < n; i++) sum[i] = 0;
+  for (int64_t k = c * r->per; k < end; k++) {
+    const real *g = (const real *)r->g + k * n, *x = (const real *)r->x + k * n;
+    NAME(stats) s = NAME(stats_of)(x, n, (real)r->eps, r->centre);
+    for (int64_t i = 0; i < n; i++) sum[i] += g[i] * (x[i] - s.mean) * s.r;
+  }
+}
+
+static void NAME(add_chunks)(const rows *r, int64_t chunks, real *y) {
+  const real *part = r->y;
+  for (int64_t i = 0; i < r->n; i++) y[i] = 0;
+  for (int64_t c = 0; c < chunks; c++)
+    for (int64_t i = 0; i < r->n; i++) y[i] += part[c * r->n + i];
+}
+#undef SUM_OVER
+#undef AT
+#undef NAME
+#undef real
