@@ -9,6 +9,7 @@ TD_CPU_TABLE(td_cpu_elementwise)
 TD_CPU_TABLE(td_cpu_reduce)
 TD_CPU_TABLE(td_cpu_index)
 TD_CPU_TABLE(td_cpu_random)
+TD_CPU_TABLE(td_cpu_density)
 extern const td_kernel_entry td_cpu_blas[], td_cpu_lapack[];
 
 static void *cpu_alloc(td_backend *b, size_t n) {
@@ -94,6 +95,7 @@ void td_core_init(void) {
   td_cpu_add(TD_CPU_PICK(td_cpu_reduce));
   td_cpu_add(TD_CPU_PICK(td_cpu_index));
   td_cpu_add(TD_CPU_PICK(td_cpu_random));
+  td_cpu_add(TD_CPU_PICK(td_cpu_density));
   td_cpu_add(td_cpu_blas);
   td_cpu_add(td_cpu_lapack);
   td__backend_add(&cpu);

@@ -1,0 +1,35 @@
+-- landscape.lua -- values of a function on a grid of the plane.
+
+local tide = require "tide"
+local tensor = tide.tensor
+
+local landscape = {}
+
+-- Values of f((B,2) points) -> (B) on an n x n grid, in batches.  z has row = y
+-- and column = x, as heatmaps want it.
+function landscape.landscape(f, o)
+  o = tide.options("flow.landscape", o, {
+    "report", xlim = { -3, 3 }, ylim = { -3, 3 }, n = 64, batch = 16384,
+    dtype = "f32", device = "cpu" })
+  local nx = type(o.n) == "table" and o.n[1] or o.n
+  local ny = type(o.n) == "table" and o.n[2] or o.n
+  local spec = { dtype = o.dtype, device = o.device }
+  local x = tensor.linspace(o.xlim[1], o.xlim[2], nx, spec)
+  local y = tensor.linspace(o.ylim[1], o.ylim[2], ny, spec)
+  local points = tensor.stack({
+    x:unsqueeze(1):expand(ny, nx):flatten(),
+    y:unsqueeze(2):expand(ny, nx):flatten(),
+  }, 2)
+  local parts, total = {}, nx * ny
+  tide.no_grad(function()
+    for from = 1, total, o.batch do
+      local count = math.min(o.batch, total - from + 1)
+      parts[#parts + 1] = f(points:narrow(1, from, count)):detach()
+      if o.report then o.report(from + count - 1, total) end
+    end
+  end)
+  return { z = tensor.cat(parts):reshape(ny, nx), x = x, y = y,
+           points = points }
+end
+
+return landscape

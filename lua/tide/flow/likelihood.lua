@@ -1,0 +1,174 @@
+-- likelihood.lua -- log p of a flow, exactly along its ODE or by an estimate, and
+-- the paper's surrogate for it.
+
+local tide = require "tide"
+local tensor = tide.tensor
+local path = require "tide.flow.path"
+local loss = require "tide.flow.loss"
+local ode = require "tide.flow.ode"
+
+local likelihood = {}
+
+local function standard_normal_log_density(x)
+  return x:square():sum(2) * -0.5 - x:size(2) * 0.5 * math.log(2 * math.pi)
+end
+
+---- divergence ----
+
+-- sum_d d v_d / d z_d by one vector-Jacobian product for each dimension.
+local function trace(v, z, t, o)
+  local out = v(z, t, o.labels)
+  local total
+  local dim = z:size(2)
+  for d = 1, dim do
+    local g = tensor.grad(out:narrow(2, d, 1):sum(), z, {
+      create_graph = o.create_graph, retain = d < dim or o.create_graph,
+      allow_unused = true })
+    if g then
+      local column = g:select(2, d)
+      total = total and total + column or column
+    end
+  end
+  return total or tensor.zeros(z:size(1), { dtype = z.dtype, device = z.device }),
+    out
+end
+
+-- e . J e for noise e that stays the same through a solve (Hutchinson 1990).
+local function hutchinson(v, z, t, o)
+  local out = v(z, t, o.labels)
+  local g = tensor.grad(out, z, {
+    grad_outputs = o.noise, create_graph = o.create_graph,
+    retain = o.create_graph, allow_unused = true })
+  if not g then
+    return tensor.zeros(z:size(1), { dtype = z.dtype, device = z.device }), out
+  end
+  return (g * o.noise):sum(2), out
+end
+
+local function draw_noise(kind, like)
+  if kind == "gaussian" then return tensor.randn_like(like) end
+  if kind == "rademacher" then
+    return tensor.rand_like(like):lt(0.5):to(like.dtype) * 2 - 1
+  end
+  error("flow: noise is 'rademacher' or 'gaussian', not " .. tostring(kind), 4)
+end
+
+-- A point that gradients can be taken at, connected to z when they are wanted.
+local function fresh(z, create_graph)
+  if create_graph then
+    return z.requires_grad and z or z:detach():requires_grad_()
+  end
+  return z:detach():requires_grad_()
+end
+
+-- div v(z, t) of each row, and v itself.  method "exact" takes the field's own
+-- formula where it has one, else the trace of the Jacobian; "trace" and
+-- "hutchinson" say which to use.
+function likelihood.divergence(v, z, t, o)
+  o = tide.options("flow.divergence", o, {
+    "labels", "noise", method = "exact", create_graph = false })
+  if o.method == "exact" and type(v) ~= "function" and v.divergence then
+    return v:divergence(z, t), v(z, t, o.labels)
+  end
+  local how = o.method == "hutchinson" and hutchinson or trace
+  if o.method ~= "exact" and o.method ~= "trace" and o.method ~= "hutchinson" then
+    error("flow.divergence: method is 'exact', 'trace' or 'hutchinson', not " ..
+          tostring(o.method), 2)
+  end
+  local keep = { labels = o.labels, create_graph = o.create_graph }
+  if o.method == "hutchinson" then
+    keep.noise = tensor.is_tensor(o.noise) and o.noise
+      or draw_noise(o.noise or "rademacher", z)
+  end
+  return tide.enable_grad(function()
+    local div, out = how(v, fresh(z, o.create_graph), t, keep)
+    if o.create_graph then return div, out end
+    return div:detach(), out:detach()
+  end)
+end
+
+---- along the ODE ----
+
+-- log p_1(y) by the instantaneous change of variables: the ODE is solved from
+-- t = 1 back to 0 while the divergence is integrated (Chen et al. 2018; eq. 4).
+function likelihood.log_likelihood(v, y, o)
+  o = tide.options("flow.log_likelihood", o, {
+    "labels", divergence = "exact", noise = "rademacher", solver = "rk4",
+    steps = 100, rtol = 1e-5, atol = 1e-5, create_graph = false,
+    first_step = false })
+  local noise = o.divergence == "hutchinson" and draw_noise(o.noise, y) or nil
+  local start = o.create_graph and y or y:detach()
+  local zero = tensor.zeros(y:size(1), { dtype = y.dtype, device = y.device })
+  local function field(state, t)
+    local div, out = likelihood.divergence(v, state[1], t, {
+      method = o.divergence, noise = noise, labels = o.labels,
+      create_graph = o.create_graph })
+    return { out, div }
+  end
+  local function run()
+    return ode.integrate(field, { start, zero }, {
+      from = 1, to = 0, solver = o.solver, steps = o.steps, rtol = o.rtol,
+      atol = o.atol, first_step = o.first_step or nil })
+  end
+  local state, info
+  if o.create_graph then state, info = tide.enable_grad(run)
+  else state, info = tide.no_grad(run) end
+  local log_p = standard_normal_log_density(state[1]) + state[2]
+  info.x0 = state[1]
+  return log_p, info
+end
+
+---- without an ODE ----
+
+-- -log p(y) from residuals weighted by t/(1-t) (pointwise I-MMSE: Kong,
+-- Brekelmans and Ver Steeg 2023), exact for the exact field on the linear path.
+-- |x0|^2 stands for d in the subtracted term: the same mean, and the noise of the
+-- two terms cancels as t tends to 1.
+function likelihood.nll_estimate(v, y, o)
+  o = tide.options("flow.nll_estimate", o, {
+    "labels", samples = 64, eps = 1e-3, create_graph = false })
+  local n, dim = y:size(1), y:size(2)
+  local function run()
+    local sum
+    for k = 1, o.samples do
+      local t = (tensor.rand(n, { dtype = y.dtype, device = y.device }) + (k - 1))
+        * ((1 - o.eps) / o.samples)
+      local r, used = loss.residual(v, y, { t = t, labels = o.labels })
+      local spread = t:square() + (1 - t):square()
+      local term = (r - used.x0:square():sum(2) / spread) * (t / (1 - t))
+      sum = sum and sum + term or term
+    end
+    return sum * ((1 - o.eps) / o.samples)
+      + dim / 2 * math.log(2 * math.pi * math.exp(1))
+  end
+  if o.create_graph then return run() end
+  return tide.no_grad(run)
+end
+
+-- The paper's surrogate (eq. 6, 8, 15): C(y), the alignment loss and C - align.
+-- C - align is NOT a lower bound on log p(y); flow.log_likelihood is the measure
+-- to hold it against.
+function likelihood.surrogate(v, y, o)
+  o = tide.options("flow.surrogate", o, {
+    "labels", samples = 32, divergence = "exact", path = path.linear() })
+  local n = y:size(1)
+  local c, align
+  for k = 1, o.samples do
+    local t = (tensor.rand(n, { dtype = y.dtype, device = y.device }) + (k - 1))
+      / o.samples
+    local x0 = o.path:prior(y)
+    local z = o.path:interpolate(x0, y, t):detach()
+    local div, out = likelihood.divergence(v, z, t, {
+      method = o.divergence, labels = o.labels })
+    tide.no_grad(function()
+      local u = o.path:velocity(x0, y, t)
+      local r = o.path:residual(out, u, z):square():sum(2)
+      c = c and c - div or -div
+      align = align and align + r or r
+    end)
+  end
+  c, align = c / o.samples, align / o.samples
+  return { C = c, align = align, bound = c - align }
+end
+
+return likelihood

@@ -1,0 +1,174 @@
+-- loss.lua -- the flow-matching residual, and the losses made of it.
+--
+-- Everything here sums over dimensions (eq. 5 of arXiv 2506.05240) and averages
+-- over the batch unless asked for single values.
+
+local tide = require "tide"
+local tensor = tide.tensor
+local path = require "tide.flow.path"
+
+local loss = {}
+
+local function check_points(name, x)
+  if not tensor.is_tensor(x) or x:dim() < 2 then
+    error(name .. ": points must be a tensor of shape (B, D)", 3)
+  end
+end
+
+local function over_dims(r)
+  local dims = {}
+  for d = 2, r:dim() do dims[d - 1] = d end
+  return r:square():sum(dims)
+end
+
+-- Times in [0, 1 - eps], one per row: independent, or one in each of n strata.
+function loss.times(n, like, eps, stratified)
+  local t = tensor.rand(n, { dtype = like.dtype, device = like.device })
+  if stratified then
+    local order = tensor.randperm(n, { device = like.device }) - 1
+    t = (t + order) / n
+  end
+  return eps > 0 and t * (1 - eps) or t
+end
+
+-- |v(z_t, t) - u_t|^2 of each row, and what it was computed from.
+function loss.residual(v, x1, o)
+  o = tide.options("flow.residual", o, {
+    "t", "x0", "labels", path = path.linear(), eps = 0, stratified = false })
+  check_points("flow.residual", x1)
+  local t = o.t or loss.times(x1:size(1), x1, o.eps, o.stratified)
+  local x0 = o.x0 or o.path:prior(x1)
+  local z = o.path:interpolate(x0, x1, t)
+  local u = o.path:velocity(x0, x1, t)
+  local r = o.path:residual(v(z, t, o.labels), u, z)
+  return over_dims(r), { t = t, x0 = x0, z = z }
+end
+
+function loss.matching_loss(v, x1, o)
+  o = tide.options("flow.matching_loss", o, {
+    "t", "x0", "labels", path = path.linear(), reduction = "mean",
+    stratified = false })
+  local r = loss.residual(v, x1, {
+    t = o.t, x0 = o.x0, labels = o.labels, path = o.path,
+    stratified = o.stratified })
+  return o.reduction == "none" and r or r:mean()
+end
+
+---- draws shared by all points ----
+
+-- K pairs (t, x0) to be used for every point: the same estimator with much less
+-- noise between neighbours, and one row of conditioning per draw.
+function loss.draws(k, dim, o)
+  o = tide.options("flow.draws", o, {
+    "generator", "dtype", "device", eps = 0, path = path.linear() })
+  local spec = { generator = o.generator, dtype = o.dtype, device = o.device }
+  local t = (tensor.rand(k, spec) + tensor.arange(0, k - 1, spec)) / k
+  return {
+    t = t * (1 - o.eps),
+    x0 = o.path:prior(tensor.randn(k, dim, spec)),
+    count = k, eps = o.eps,
+  }
+end
+
+---- weights over time ----
+
+local function weighted(r, t, o)
+  local w = o.weight
+  if w == "uniform" then return r end
+  if w == "likelihood" then w = o.path:weight(t)
+  elseif tide.callable(w) then w = w(t)
+  else
+    error("flow.align_loss: weight is 'uniform', 'likelihood' or a function " ..
+          "of t, not " .. tostring(w), 4)
+  end
+  if o.clip then
+    w = type(w) == "number" and math.min(w, o.clip) or w:clamp { max = o.clip }
+  end
+  return r * w
+end
+
+local function with_shared(v, y, o)
+  local d, sum = o.draws, nil
+  for k = 1, d.count do
+    local t = d.t:get(k)
+    local x0 = d.x0[k]:reshape(1, -1)
+    local r = loss.residual(v, y, {
+      t = t, x0 = x0:expand(y.shape), labels = o.labels, path = o.path })
+    r = weighted(r, t, o)
+    sum = sum and sum + r or r
+  end
+  return sum * ((1 - d.eps) / d.count)
+end
+
+local function with_own(v, y, o)
+  local n, k = y:size(1), o.samples
+  local labels = o.labels
+  if k > 1 then
+    local shape = y.shape
+    table.insert(shape, 1, k)
+    y = y:unsqueeze(1):expand(shape):flatten(1, 2)
+    if labels then labels = labels:unsqueeze(1):expand(k, n):flatten(1, 2) end
+  end
+  local r, used = loss.residual(v, y, {
+    t = o.t, x0 = o.x0, labels = labels, path = o.path, eps = o.eps,
+    stratified = o.stratified })
+  r = weighted(r, used.t, o) * (1 - o.eps)
+  return k > 1 and r:reshape(k, n):mean(1) or r
+end
+
+-- L_align(y): the residual of the frozen field on the path that ends at y.
+function loss.align_loss(v, y, o)
+  o = tide.options("flow.align_loss", o, {
+    "t", "x0", "labels", "draws", "clip", path = path.linear(), samples = 1,
+    weight = "uniform", reduction = "mean", eps = 0, stratified = false })
+  check_points("flow.align_loss", y)
+  if o.weight == "likelihood" and o.eps == 0 and not o.clip and not o.draws
+     and not o.t then
+    o.eps = 1e-3
+  end
+  local r = o.draws and with_shared(v, y, o) or with_own(v, y, o)
+  if o.reduction == "none" then return r end
+  if o.reduction ~= "mean" then
+    error("flow.align_loss: reduction is 'mean' or 'none', not " ..
+          tostring(o.reduction), 2)
+  end
+  return r:mean()
+end
+
+---- where the loss comes from ----
+
+-- R(y, t) averaged over the rows of y, on n times in [from, to].
+function loss.residual_curve(v, y, o)
+  o = tide.options("flow.residual_curve", o, {
+    "labels", n = 32, from = 0.01, to = 0.99, samples = 8,
+    path = path.linear() })
+  local times = tensor.linspace(o.from, o.to, o.n)
+  local values = {}
+  tide.no_grad(function()
+    for i = 1, o.n do
+      local sum = 0
+      for _ = 1, o.samples do
+        local r = loss.residual(v, y, {
+          t = times:get(i), labels = o.labels, path = o.path })
+        sum = sum + r:mean():item()
+      end
+      values[i] = sum / o.samples
+    end
+  end)
+  return { t = times, r = tensor.from(values) }
+end
+
+-- The alignment loss of data itself, with the standard error of its mean.  A
+-- loss below it is the sign of collapse (the conditional variance is its bound).
+function loss.floor(v, data, o)
+  o = tide.options("flow.floor", o, {
+    "labels", samples = 16, path = path.linear(), weight = "uniform" })
+  return tide.no_grad(function()
+    local r = loss.align_loss(v, data, {
+      samples = o.samples, reduction = "none", labels = o.labels,
+      path = o.path, weight = o.weight })
+    return r:mean():item(), r:std():item() / math.sqrt(r:numel())
+  end)
+end
+
+return loss
