@@ -1,0 +1,431 @@
+/* plot.c -- figures, axes and artists: made, checked, changed, dropped. */
+#include "vm/plot.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for one more in an array of pointers. */
+static int reserve(void *array, int n) {
+  void **p = realloc(*(void ***)array, ((size_t)n + 1) * sizeof *p);
+  if (!p) return td_plot_fail("out of memory");
+  *(void ***)array = p;
+  return 0;
+}
+
+/* ---- figures ------------------------------------------------------------- */
+td_plot_figure *td_plot_figure_new(int rows, int cols) {
+  if (rows < 1 || cols < 1 || rows > 64 || cols > 64) {
+    td_plot_fail("figure: rows and cols are 1 to 64, got %d and %d", rows, cols);
+    return NULL;
+  }
+  td_plot_figure *f = calloc(1, sizeof *f);
+  if (!f) {
+    td_plot_fail("out of memory");
+    return NULL;
+  }
+  atomic_init(&f->refs, 1);
+  f->rows = rows, f->cols = cols;
+  td_plot_options_copy(TD_PLOT_OWNER_FIGURE, &f->o,
+                       td_plot_options_default(TD_PLOT_OWNER_FIGURE));
+  return f;
+}
+
+td_plot_figure *td_plot_figure_keep(td_plot_figure *f) {
+  if (f) atomic_fetch_add(&f->refs, 1);
+  return f;
+}
+
+static void artist_free(td_plot_artist *a) {
+  td_plot_options_drop(1u << a->kind, &a->o);
+  td_plot_data_drop(&a->norm.rank);
+  free(a->id);
+  free(a);
+}
+
+static void axes_free(td_plot_axes *ax) {
+  for (int i = 0; i < ax->nartists; i++) artist_free(ax->artists[i]);
+  for (int i = 0; i < ax->nbars; i++)
+    td_plot_options_drop(TD_PLOT_OWNER_BAR, &ax->bars[i].o);
+  td_plot_options_drop(TD_PLOT_OWNER_AXES, &ax->o);
+  free(ax->artists);
+  free(ax);
+}
+
+void td_plot_figure_drop(td_plot_figure *f) {
+  if (!f || atomic_fetch_sub(&f->refs, 1) != 1) return;
+  for (int i = 0; i < f->naxes; i++) axes_free(f->axes[i]);
+  td_plot_options_drop(TD_PLOT_OWNER_FIGURE, &f->o);
+  free(f->axes);
+  free(f);
+}
+
+static int check_shares(const char *what, const td_plot_data *d, int count) {
+  if (!d->blob) return 0;
+  if (d->n != (size_t)count)
+    return td_plot_fail("figure: %s has %zu numbers for %d %s", what, d->n,
+                        count, strcmp(what, "widths") ? "rows" : "columns");
+  for (size_t i = 0; i < d->n; i++)
+    if (!(td_plot_numbers(d)[i] > 0 && isfinite(td_plot_numbers(d)[i])))
+      return td_plot_fail("figure: %s must be above 0", what);
+  return 0;
+}
+
+int td_plot_figure_commit(td_plot_figure *f, td_plot_figure_options *o) {
+  if (check_shares("widths", &o->widths, f->cols) ||
+      check_shares("heights", &o->heights, f->rows))
+    return -1;
+  for (int k = 0; k < 2; k++)
+    if (!(o->size.v[k] >= 16 && o->size.v[k] <= 20000))
+      return td_plot_fail("figure: size is {width, height} in points, each 16 "
+                          "to 20000, got %g", o->size.v[k]);
+  td_plot_options_drop(TD_PLOT_OWNER_FIGURE, &f->o);
+  f->o = *o;
+  memset(o, 0, sizeof *o);
+  return 0;
+}
+
+/* ---- axes ---------------------------------------------------------------- */
+static td_plot_axes *axes_covering(const td_plot_figure *f, int row, int col) {
+  for (int i = 0; i < f->naxes; i++) {
+    td_plot_axes *ax = f->axes[i];
+    if (row >= ax->row && row < ax->row + ax->rowspan && col >= ax->col &&
+        col < ax->col + ax->colspan)
+      return ax;
+  }
+  return NULL;
+}
+
+int td_plot_free_cell(const td_plot_figure *f, int *row, int *col) {
+  for (*row = 0; *row < f->rows; ++*row)
+    for (*col = 0; *col < f->cols; ++*col)
+      if (!axes_covering(f, *row, *col)) return 0;
+  return td_plot_fail("axes: all %d cells of the figure are taken; give rows= "
+                      "and cols= to plot.figure, or row= and col= here",
+                      f->rows * f->cols);
+}
+
+static int check_cells(const td_plot_figure *f, int row, int col, int rowspan,
+                       int colspan) {
+  if (row < 0 || rowspan < 1 || row + rowspan > f->rows)
+    return td_plot_fail("axes: row %d with rowspan %d is outside a figure of "
+                        "%d row%s", row + 1, rowspan, f->rows,
+                        f->rows == 1 ? "" : "s");
+  if (col < 0 || colspan < 1 || col + colspan > f->cols)
+    return td_plot_fail("axes: col %d with colspan %d is outside a figure of "
+                        "%d column%s", col + 1, colspan, f->cols,
+                        f->cols == 1 ? "" : "s");
+  for (int r = row; r < row + rowspan; r++)
+    for (int c = col; c < col + colspan; c++) {
+      const td_plot_axes *other = axes_covering(f, r, c);
+      if (other && (other->row != row || other->col != col ||
+                    other->rowspan != rowspan || other->colspan != colspan))
+        return td_plot_fail("axes: row %d, col %d belongs to other axes already",
+                            r + 1, c + 1);
+    }
+  return 0;
+}
+
+td_plot_axes *td_plot_axes_at(td_plot_figure *f, int row, int col, int rowspan,
+                              int colspan) {
+  if (check_cells(f, row, col, rowspan, colspan)) return NULL;
+  td_plot_axes *ax = axes_covering(f, row, col);
+  if (ax) return ax;
+  if (reserve(&f->axes, f->naxes)) return NULL;
+  ax = calloc(1, sizeof *ax);
+  if (!ax) {
+    td_plot_fail("out of memory");
+    return NULL;
+  }
+  ax->figure = f;
+  ax->row = row, ax->col = col, ax->rowspan = rowspan, ax->colspan = colspan;
+  td_plot_options_copy(TD_PLOT_OWNER_AXES, &ax->o,
+                       td_plot_options_default(TD_PLOT_OWNER_AXES));
+  return f->axes[f->naxes++] = ax;
+}
+
+static int check_axis(const td_plot_axes_options *o, int d) {
+  static const char *const name[] = {"x", "y", "y2"};
+  double lo = o->lim[d].lo, hi = o->lim[d].hi;
+  if (isinf(lo) || isinf(hi) || fabs(lo) > 1e300 || fabs(hi) > 1e300)
+    return td_plot_fail("axes: %slim must be finite", name[d]);
+  if (lo == hi)
+    return td_plot_fail("axes: %slim = {%g, %g} is empty", name[d], lo, hi);
+  if (o->scale[d] == TD_PLOT_SCALE_LOG && (lo <= 0 || hi <= 0))
+    return td_plot_fail("axes: a log scale needs %slim above 0, got {%g, %g}",
+                        name[d], lo, hi);
+  if (o->ticklabels[d].blob &&
+      (!o->ticks[d].blob || o->ticklabels[d].dim[0] != o->ticks[d].n))
+    return td_plot_fail("axes: %sticklabels has %zu texts for %zu %sticks",
+                        name[d], o->ticklabels[d].dim[0], o->ticks[d].n, name[d]);
+  return 0;
+}
+
+int td_plot_axes_commit(td_plot_axes *ax, td_plot_axes_options *o) {
+  for (int d = 0; d < 3; d++)
+    if (check_axis(o, d)) return -1;
+  td_plot_options_drop(TD_PLOT_OWNER_AXES, &ax->o);
+  ax->o = *o;
+  memset(o, 0, sizeof *o);
+  return 0;
+}
+
+int td_plot_bar_add(td_plot_axes *ax, const td_plot_artist *a,
+                    td_plot_bar_options *o) {
+  bool grid = a->kind == TD_PLOT_HEATMAP || a->kind == TD_PLOT_CONTOUR;
+  if (!grid && !(1u << a->kind & (1u << TD_PLOT_SCATTER | 1u << TD_PLOT_QUIVER |
+                                  1u << TD_PLOT_PATHS)))
+    return td_plot_fail("colorbar: a %s has no colour map",
+                        td_plot_kind_name(a->kind));
+  if (o->ticklabels.blob &&
+      (!o->ticks.blob || o->ticklabels.dim[0] != o->ticks.n))
+    return td_plot_fail("colorbar: ticklabels has %zu texts for %zu ticks",
+                        o->ticklabels.dim[0], o->ticks.n);
+  int i = 0;
+  while (i < ax->nbars && ax->bars[i].artist != a->serial) i++;
+  if (i == TD_PLOT_BARS)
+    return td_plot_fail("colorbar: axes have at most %d colour bars",
+                        TD_PLOT_BARS);
+  if (i < ax->nbars) td_plot_options_drop(TD_PLOT_OWNER_BAR, &ax->bars[i].o);
+  else ax->nbars++;
+  ax->bars[i].artist = a->serial;
+  ax->bars[i].o = *o;
+  memset(o, 0, sizeof *o);
+  return 0;
+}
+
+/* ---- what an artist needs to hold ---------------------------------------- */
+static int count_x(td_plot_artist_options *o) {
+  if (o->x.blob && o->x.blob != o->counted) {
+    o->counted = NULL;
+    return 0;
+  }
+  if (!o->y.blob || (o->x.blob && o->x.n == o->y.n)) return 0;
+  size_t n = o->y.n;
+  td_plot_blob *b = td_plot_blob_new(n * sizeof(double));
+  if (!b) return -1;
+  for (size_t i = 0; i < n; i++) b->memory[i] = (double)(i + 1);
+  td_plot_data_drop(&o->x);
+  o->x = (td_plot_data){.blob = b, .n = n, .ndim = 1, .dim = {n}};
+  o->counted = b;
+  return 0;
+}
+
+static int check_length(const char *kind, const char *key, size_t n,
+                        const char *than, size_t m) {
+  if (n == m) return 0;
+  return td_plot_fail("%s: %s has %zu value%s and %s has %zu", kind, key, n,
+                      n == 1 ? "" : "s", than, m);
+}
+
+/* Colours and sizes go with m points (or paths). */
+static int check_points(const char *kind, const td_plot_artist_options *o,
+                        size_t m) {
+  if (o->c.blob && check_length(kind, "c", o->c.dim[0], "x", m)) return -1;
+  if (o->size.blob && o->size.n != 1 &&
+      check_length(kind, "size", o->size.n, "x", m))
+    return -1;
+  for (size_t i = 0; o->size.blob && i < o->size.n; i++)
+    if (td_plot_numbers(&o->size)[i] < 0 || td_plot_numbers(&o->size)[i] > 1000)
+      return td_plot_fail("%s: size is a diameter in points, 0 to 1000, got %g",
+                          kind, td_plot_numbers(&o->size)[i]);
+  return 0;
+}
+
+static int check_grid(const char *kind, const td_plot_artist_options *o) {
+  static const char *const key[] = {"x", "y"};
+  if (!o->z.blob) return 0;
+  if (o->z.ndim != 2)
+    return td_plot_fail("%s: z is a grid (row = y, column = x), got %d "
+                        "dimension%s", kind, o->z.ndim,
+                        o->z.ndim == 1 ? "" : "s");
+  const td_plot_data *axis[] = {&o->x, &o->y};
+  for (int d = 0; d < 2; d++) {
+    size_t m = o->z.dim[1 - d];
+    if (!axis[d]->blob) continue;
+    if (axis[d]->n != m)
+      return td_plot_fail("%s: %s has %zu values for %zu %s of z", kind, key[d],
+                          axis[d]->n, m, d ? "rows" : "columns");
+    const double *v = td_plot_numbers(axis[d]);
+    for (size_t i = 0; i < m; i++)
+      if (!isfinite(v[i]) || (i && !(v[i] > v[i - 1])))
+        return td_plot_fail("%s: %s must rise from cell to cell", kind, key[d]);
+  }
+  if (o->extent.n) {
+    const double *e = o->extent.v;
+    for (int k = 0; k < 4; k += 2)
+      if (!(e[k] < e[k + 1]) || !isfinite(e[k]) || !isfinite(e[k + 1]))
+        return td_plot_fail("%s: extent is {x0, x1, y0, y1} with x0 < x1 and "
+                            "y0 < y1", kind);
+  }
+  return 0;
+}
+
+static int check_pairs(td_plot_kind kind, td_plot_artist_options *o) {
+  const char *name = td_plot_kind_name(kind);
+  if ((kind == TD_PLOT_SCATTER || kind == TD_PLOT_LINE) && count_x(o)) return -1;
+  if (!o->x.blob != !o->y.blob)
+    return td_plot_fail("%s: needs x and y (or xy), got %s only", name,
+                        o->x.blob ? "x" : "y");
+  if (check_length(name, "x", o->x.n, "y", o->y.n)) return -1;
+  size_t m = o->x.n;
+  if (kind == TD_PLOT_PATHS) {
+    if (o->x.ndim > 2) return td_plot_fail("paths: x is steps x paths");
+    m = o->x.ndim == 2 ? o->x.dim[1] : o->x.blob ? 1 : 0;
+  }
+  if (kind == TD_PLOT_QUIVER) {
+    if (!o->u.blob != !o->v.blob)
+      return td_plot_fail("quiver: needs u and v (or uv)");
+    if (o->u.blob && (check_length(name, "u", o->u.n, "x", m) ||
+                      check_length(name, "v", o->v.n, "x", m)))
+      return -1;
+  }
+  if (kind == TD_PLOT_TEXT) {
+    if (o->at == 0 && o->text.blob && o->x.blob && o->text.dim[0] != 1 &&
+        o->text.dim[0] != m)
+      return td_plot_fail("text: %zu texts for %zu points", o->text.dim[0], m);
+    return 0;
+  }
+  return check_points(name, o, m);
+}
+
+static int artist_check(td_plot_kind kind, td_plot_artist_options *o,
+                        td_plot_norm *norm) {
+  *norm = (td_plot_norm){.center = NAN};
+  const char *name = td_plot_kind_name(kind);
+  switch (kind) {
+    case TD_PLOT_HLINE: case TD_PLOT_VLINE: break;
+    case TD_PLOT_HEATMAP: case TD_PLOT_CONTOUR:
+      if (check_grid(name, o)) return -1;
+      if (td_plot_norm_make(norm, o, td_plot_numbers(&o->z), o->z.n)) {
+        char why[400];
+        strncpy(why, td_plot_error(), sizeof why - 1);
+        why[sizeof why - 1] = 0;
+        return td_plot_fail("%s: %s", name, why);
+      }
+      break;
+    default:
+      if (check_pairs(kind, o)) return -1;
+      if (o->c.blob && o->c.ndim == 2) break; /* colours, not values */
+      if (kind != TD_PLOT_LINE && kind != TD_PLOT_TEXT)
+        return td_plot_norm_make(norm, o, td_plot_numbers(&o->c), o->c.n);
+  }
+  for (size_t i = 0; kind == TD_PLOT_CONTOUR && i < o->levels.n; i++)
+    if (!isfinite(td_plot_numbers(&o->levels)[i]))
+      return td_plot_fail("contour: levels must be finite");
+  return 0;
+}
+
+/* ---- artists ------------------------------------------------------------- */
+int td_plot_artist_commit(td_plot_artist *a, td_plot_artist_options *o) {
+  td_plot_norm norm;
+  if (artist_check(a->kind, o, &norm)) {
+    td_plot_data_drop(&norm.rank);
+    return -1;
+  }
+  td_plot_options_drop(1u << a->kind, &a->o);
+  td_plot_data_drop(&a->norm.rank);
+  a->o = *o;
+  a->norm = norm;
+  memset(o, 0, sizeof *o);
+  return 0;
+}
+
+td_plot_artist *td_plot_artist_find(const td_plot_axes *ax, int serial) {
+  for (int i = 0; i < ax->nartists; i++)
+    if (ax->artists[i]->serial == serial) return ax->artists[i];
+  return NULL;
+}
+
+td_plot_artist *td_plot_artist_by_id(const td_plot_axes *ax, td_plot_kind kind,
+                                     const char *id) {
+  for (int i = 0; i < ax->nartists; i++) {
+    td_plot_artist *a = ax->artists[i];
+    if (a->kind == kind && a->id && strcmp(a->id, id) == 0) return a;
+  }
+  return NULL;
+}
+
+/* Kinds that take the next colour of the theme when none is given. */
+static bool takes_cycle(td_plot_kind kind) {
+  return kind == TD_PLOT_SCATTER || kind == TD_PLOT_LINE || kind == TD_PLOT_PATHS;
+}
+
+td_plot_artist *td_plot_artist_add(td_plot_axes *ax, td_plot_kind kind,
+                                   const char *id, td_plot_artist_options *o) {
+  td_plot_artist *a = id ? td_plot_artist_by_id(ax, kind, id) : NULL;
+  if (a) return td_plot_artist_commit(a, o) ? NULL : a;
+  if (reserve(&ax->artists, ax->nartists)) return NULL;
+  a = calloc(1, sizeof *a);
+  if (a) {
+    a->kind = kind;
+    a->id = id ? strdup(id) : NULL;
+  }
+  if (!a || (id && !a->id)) {
+    free(a);
+    td_plot_fail("out of memory");
+    return NULL;
+  }
+  bool colored = o->color.kind != TD_PLOT_COLOR_AUTO || o->c.blob;
+  if (td_plot_artist_commit(a, o)) {
+    artist_free(a);
+    return NULL;
+  }
+  a->serial = ++ax->serial;
+  a->cycle = ax->cycle % TD_PLOT_CYCLE;
+  if (takes_cycle(kind) && !colored) ax->cycle++;
+  return ax->artists[ax->nartists++] = a;
+}
+
+void td_plot_artist_remove(td_plot_axes *ax, int serial) {
+  for (int i = 0; i < ax->nbars; i++)
+    if (ax->bars[i].artist == serial) {
+      td_plot_options_drop(TD_PLOT_OWNER_BAR, &ax->bars[i].o);
+      memmove(&ax->bars[i], &ax->bars[i + 1],
+              (size_t)(--ax->nbars - i) * sizeof *ax->bars);
+      break;
+    }
+  for (int i = 0; i < ax->nartists; i++)
+    if (ax->artists[i]->serial == serial) {
+      artist_free(ax->artists[i]);
+      memmove(&ax->artists[i], &ax->artists[i + 1],
+              (size_t)(--ax->nartists - i) * sizeof *ax->artists);
+      return;
+    }
+}
+
+/* Appends in place where there is room: readers of the block look only at
+** what was there before. */
+static int append(td_plot_data *d, double v) {
+  if (!d->blob || (d->n + 1) * sizeof v > d->blob->capacity) {
+    td_plot_blob *b = td_plot_blob_new((d->n * 2 + 64) * sizeof v);
+    if (!b) return -1;
+    if (d->n) memcpy(b->memory, d->blob->memory, d->n * sizeof v);
+    td_plot_blob_drop(d->blob);
+    d->blob = b;
+    d->ndim = 1;
+  }
+  d->blob->memory[d->n++] = v;
+  d->dim[0] = d->n;
+  d->ndim = 1;
+  return 0;
+}
+
+int td_plot_artist_push(td_plot_artist *a, double x, double y) {
+  td_plot_artist_options *o = &a->o;
+  if (a->kind != TD_PLOT_LINE && a->kind != TD_PLOT_SCATTER)
+    return td_plot_fail("push: a %s cannot grow; a line and a scatter can",
+                        td_plot_kind_name(a->kind));
+  if (o->c.blob || o->size.n > 1)
+    return td_plot_fail("push: this scatter has a c or a size for each point; "
+                        "use set");
+  bool counted = o->counted == o->x.blob;
+  td_plot_data old = o->x;
+  if (append(&o->x, x)) return -1;
+  if (append(&o->y, y)) {
+    o->x.n--, o->x.dim[0]--;
+    return -1;
+  }
+  if (counted && old.blob) o->counted = o->x.blob;
+  return 0;
+}

@@ -1,0 +1,169 @@
+/* plot_data.c -- messages, shared blocks, and the numbers and texts in them. */
+#include "vm/plot.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- messages ------------------------------------------------------------ */
+static _Thread_local char message[512];
+
+int td_plot_fail(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  return -1;
+}
+
+const char *td_plot_error(void) { return message; }
+
+/* ---- blocks -------------------------------------------------------------- */
+td_plot_blob *td_plot_blob_new(size_t bytes) {
+  td_plot_blob *b = NULL;
+  if (bytes < SIZE_MAX - sizeof *b) b = malloc(sizeof *b + (bytes ? bytes : 1));
+  if (!b) {
+    td_plot_fail("out of memory: a figure asked for %zu bytes", bytes);
+    return NULL;
+  }
+  atomic_init(&b->refs, 1);
+  b->capacity = bytes;
+  return b;
+}
+
+td_plot_blob *td_plot_blob_keep(td_plot_blob *b) {
+  if (b) atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+  return b;
+}
+
+void td_plot_blob_drop(td_plot_blob *b) {
+  if (b && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
+    free(b);
+}
+
+/* ---- data ---------------------------------------------------------------- */
+int td_plot_data_numbers(td_plot_data *d, const double *v, int ndim,
+                         const size_t *dim) {
+  size_t n = 1;
+  for (int k = 0; k < ndim; k++) n *= dim[k];
+  td_plot_blob *b = td_plot_blob_new(n * sizeof *v);
+  if (!b) return -1;
+  if (n) memcpy(b->memory, v, n * sizeof *v);
+  td_plot_data_drop(d);
+  *d = (td_plot_data){.blob = b, .n = n, .ndim = ndim};
+  for (int k = 0; k < ndim; k++) d->dim[k] = dim[k];
+  return 0;
+}
+
+int td_plot_data_strings(td_plot_data *d, const char *bytes, size_t nbytes,
+                         size_t count) {
+  td_plot_blob *b = td_plot_blob_new(nbytes);
+  if (!b) return -1;
+  memcpy(b->memory, bytes, nbytes);
+  td_plot_data_drop(d);
+  *d = (td_plot_data){.blob = b, .n = nbytes, .ndim = 1, .dim = {count}};
+  return 0;
+}
+
+void td_plot_data_drop(td_plot_data *d) {
+  td_plot_blob_drop(d->blob);
+  *d = (td_plot_data){.blob = NULL};
+}
+
+const char *td_plot_text(const td_plot_data *d, size_t k) {
+  if (!d->blob || k >= d->dim[0]) return NULL;
+  const char *s = (const char *)d->blob->memory;
+  while (k--) s += strlen(s) + 1;
+  return s;
+}
+
+void td_plot_smooth(const double *y, size_t n, double beta, double *out) {
+  double mean = 0, weight = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (isfinite(y[i])) {
+      mean = beta * mean + (1 - beta) * y[i];
+      weight = beta * weight + (1 - beta);
+    }
+    out[i] = isfinite(y[i]) ? mean / weight : NAN;
+  }
+}
+
+/* ---- markup -------------------------------------------------------------- */
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_word(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         c == '_' || (unsigned char)c >= 0x80;
+}
+
+/* Bytes of the UTF-8 letter at s. */
+static size_t letter(const char *s) {
+  size_t n = 1;
+  while (((unsigned char)s[n] & 0xc0) == 0x80) n++;
+  return n;
+}
+
+/* What stands after _ or ^ at s: {group}, digits, or one letter that ends a
+** word. Gives its start and length and returns the end, or NULL: no script. */
+static const char *script(const char *s, const char **start, size_t *n) {
+  if (*s == '{') {
+    const char *end = strchr(s, '}');
+    *start = s + 1;
+    *n = end ? (size_t)(end - s - 1) : 0;
+    return end ? end + 1 : NULL;
+  }
+  size_t m = 0;
+  if (is_digit(*s))
+    while (is_digit(s[m])) m++;
+  else if (is_word(*s) && *s != '_')
+    m = letter(s);
+  *start = s;
+  *n = m;
+  return m && !is_word(s[m]) ? s + m : NULL;
+}
+
+typedef struct writer {
+  char *out;
+  size_t used, size;
+} writer;
+
+static void put(writer *w, const char *s, size_t n) {
+  if (w->used + n + 1 > w->size) return;
+  memcpy(w->out + w->used, s, n);
+  w->used += n;
+  w->out[w->used] = 0;
+}
+
+static void put_escaped(writer *w, const char *s, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const char *e = s[i] == '&' ? "&amp;" : s[i] == '<' ? "&lt;" :
+                    s[i] == '>' ? "&gt;" : NULL;
+    if (e) put(w, e, strlen(e));
+    else put(w, s + i, 1);
+  }
+}
+
+void td_plot_markup(const char *s, char *out, size_t size) {
+  writer w = {out, 0, size > 16 ? size - 8 : 0}; /* room to close a tag */
+  if (size) *out = 0;
+  for (const char *first = s; *s;) {
+    const char *start, *end;
+    size_t n;
+    if (*s == '\\' && (s[1] == '_' || s[1] == '^' || s[1] == '\\')) {
+      put(&w, s + 1, 1);
+      s += 2;
+    } else if ((*s == '_' || *s == '^') && s > first &&
+               (end = script(s + 1, &start, &n))) {
+      put(&w, *s == '_' ? "<sub>" : "<sup>", 5);
+      put_escaped(&w, start, n);
+      w.size += 8;
+      put(&w, *s == '_' ? "</sub>" : "</sup>", 6);
+      w.size -= 8;
+      s = end;
+    } else {
+      put_escaped(&w, s, 1);
+      s++;
+    }
+  }
+}

@@ -1,0 +1,204 @@
+/* plot_draw.h -- drawing of figures with cairo and pango.
+**
+** A painter draws on one target: pixels in memory, or a cairo surface that keeps
+** vectors. Drawing a figure is three steps:
+**
+**   td_plot_layout_make   boxes, ticks and labels, from the model and the fonts
+**   td_plot_draw_back     per axes: face, grids, grid lines
+**   td_plot_draw_data     per axes: all other artists
+**   td_plot_draw_front    per axes: frame, ticks, labels, colour bars, legend
+**
+** td_plot_draw does all of it. The steps are apart because a window keeps the
+** result of each and repeats only what has changed. Coordinates are points from
+** the top left of the page. */
+#ifndef TD_PLOT_DRAW_H
+#define TD_PLOT_DRAW_H
+
+#include "vm/plot.h"
+
+/* As cairo and pango declare them; their headers stay in the .c files. */
+typedef struct _cairo cairo_t;
+typedef struct _cairo_surface cairo_surface_t;
+typedef struct _PangoContext PangoContext;
+
+typedef struct td_plot_rect {
+  double x0, y0, x1, y1; /* y0 is the upper side */
+} td_plot_rect;
+
+typedef struct td_plot_rgba {
+  double r, g, b, a;
+} td_plot_rgba;
+
+/* ---- painters (plot_painter.c) ------------------------------------------- */
+typedef struct td_plot_sprite td_plot_sprite;
+typedef struct td_plot_glyphs td_plot_glyphs;
+
+typedef struct td_plot_painter {
+  cairo_t *cr;
+  cairo_surface_t *image; /* pixels to write to, or NULL: vectors only */
+  double scale;           /* device pixels per point */
+  double x, y;            /* page position of pixel (0, 0) */
+  const td_plot_theme *theme;
+  bool text;
+  PangoContext *pango;
+  td_plot_glyphs *glyphs;   /* layouts made so far */
+  td_plot_sprite *sprites;  /* marker images made so far */
+} td_plot_painter;
+
+/* Starts a painter on a surface whose unit is 1/scale points; it draws into the
+** pixels itself when the surface is an image. -1 with a message. */
+int td_plot_painter_open(td_plot_painter *p, cairo_surface_t *surface,
+                         double scale, double x, double y,
+                         const td_plot_figure_options *o);
+void td_plot_painter_close(td_plot_painter *p);
+td_plot_rgba td_plot_painter_color(const td_plot_painter *p,
+                                   const td_plot_color *c, td_plot_rgba other);
+td_plot_rgba td_plot_cycle_color(const td_plot_painter *p, int k);
+void td_plot_set_color(td_plot_painter *p, td_plot_rgba c, double alpha);
+/* v moved to the nearest pixel edge, where there are pixels. */
+double td_plot_snap_x(const td_plot_painter *p, double v);
+double td_plot_snap_y(const td_plot_painter *p, double v);
+
+/* ---- text (plot_text.c) -------------------------------------------------- */
+typedef enum {
+  TD_PLOT_BASELINE, TD_PLOT_TOP, TD_PLOT_MIDDLE, TD_PLOT_BOTTOM
+} td_plot_valign;
+
+typedef struct td_plot_style {
+  double size; /* points */
+  bool bold;
+} td_plot_style;
+
+void td_plot_text_size(td_plot_painter *p, const char *text, td_plot_style s,
+                       double *w, double *h);
+/* halign: 0 the text starts at x, 0.5 is centred, 1 ends there. Angle in
+** degrees, counter-clockwise about (x, y). */
+void td_plot_text_draw(td_plot_painter *p, const char *text, td_plot_style s,
+                       td_plot_rgba color, double x, double y, double halign,
+                       td_plot_valign valign, double angle);
+void td_plot_glyphs_drop(td_plot_painter *p);
+
+/* ---- layout (plot_layout.c) ---------------------------------------------- */
+typedef struct td_plot_axis {
+  td_plot_scale scale;
+  td_plot_ticks ticks;
+  double labels; /* widest (y) or highest (x) tick label */
+} td_plot_axis;
+
+typedef struct td_plot_axes_layout {
+  const td_plot_axes *axes;
+  td_plot_rect box;
+  td_plot_axis axis[3];
+  bool y2, image; /* has a second y axis; has a heatmap */
+  int nbars;
+  td_plot_rect bar[TD_PLOT_BARS];
+  td_plot_axis bar_axis[TD_PLOT_BARS];
+  double margin[4]; /* left, right, top, bottom: what stands around the box */
+} td_plot_axes_layout;
+
+typedef struct td_plot_layout {
+  td_plot_rect page;
+  double title; /* height of the heading */
+  int n;
+  td_plot_axes_layout *axes;
+} td_plot_layout;
+
+int td_plot_layout_make(td_plot_painter *p, const td_plot_figure *f,
+                        td_plot_layout *l);
+void td_plot_layout_drop(td_plot_layout *l);
+td_plot_style td_plot_label_style(const td_plot_painter *p);
+td_plot_style td_plot_title_style(const td_plot_painter *p);
+
+/* Distances between a tick and its label, and on to the name of the axis. */
+double td_plot_tick_pad(const td_plot_painter *p);
+double td_plot_label_pad(const td_plot_painter *p);
+/* Width that tick labels and name of a y axis take beside the box. */
+double td_plot_axis_depth(td_plot_painter *p, const td_plot_axis *a,
+                          const char *label);
+
+/* From data to the page. */
+typedef struct td_plot_map {
+  td_plot_scale x, y;
+  td_plot_rect box;
+} td_plot_map;
+
+static inline td_plot_map td_plot_layout_map(const td_plot_axes_layout *a,
+                                             bool y2) {
+  return (td_plot_map){a->axis[0].scale, a->axis[y2 ? 2 : 1].scale, a->box};
+}
+static inline double td_plot_map_x(const td_plot_map *m, double v) {
+  return m->box.x0 + td_plot_scale_to_unit(&m->x, v) * (m->box.x1 - m->box.x0);
+}
+static inline double td_plot_map_y(const td_plot_map *m, double v) {
+  return m->box.y1 - td_plot_scale_to_unit(&m->y, v) * (m->box.y1 - m->box.y0);
+}
+
+/* ---- drawing (plot_draw.c, plot_frame.c) --------------------------------- */
+void td_plot_draw(td_plot_painter *p, const td_plot_figure *f,
+                  const td_plot_layout *l);
+void td_plot_draw_back(td_plot_painter *p, const td_plot_axes_layout *a);
+void td_plot_draw_data(td_plot_painter *p, const td_plot_axes_layout *a);
+void td_plot_draw_front(td_plot_painter *p, const td_plot_axes_layout *a);
+double td_plot_artist_order(const td_plot_artist *a);
+td_plot_rgba td_plot_artist_color(const td_plot_painter *p,
+                                  const td_plot_artist *a);
+double td_plot_artist_width(const td_plot_painter *p, const td_plot_artist *a);
+
+/* ---- one artist (plot_artist.c, plot_image.c, plot_marker.c) ------------- */
+void td_plot_draw_artist(td_plot_painter *p, const td_plot_axes_layout *a,
+                         const td_plot_artist *artist);
+void td_plot_draw_heatmap(td_plot_painter *p, const td_plot_map *m,
+                          const td_plot_artist *a);
+
+/* A line through page positions: clipped to the box, broken at NaN, in pieces
+** that cairo strokes fast. Start, add points, finish. */
+typedef struct td_plot_pen {
+  td_plot_painter *p;
+  td_plot_rect clip;
+  const td_plot_list *dash;
+  double alpha;      /* of the group, painted at the end */
+  double phase;      /* length since the dashes began */
+  double x, y;       /* last point */
+  double px, py;     /* where the cairo path ends */
+  bool down;         /* x and y hold a point */
+  bool open;         /* px and py hold one */
+  bool group, drawn; /* drawn: something since the pen went down */
+  int segments;      /* in the cairo path */
+} td_plot_pen;
+
+void td_plot_pen_start(td_plot_pen *pen, td_plot_painter *p, td_plot_rect clip,
+                       td_plot_rgba color, double alpha, double width,
+                       const td_plot_list *dash, size_t points);
+void td_plot_pen_to(td_plot_pen *pen, double x, double y);
+void td_plot_pen_up(td_plot_pen *pen);
+void td_plot_pen_finish(td_plot_pen *pen);
+
+typedef struct td_plot_points {
+  size_t n;
+  const double *x, *y;        /* page positions */
+  const double *size;         /* diameters; nsize is 1 or n */
+  size_t nsize;
+  const uint8_t (*rgba)[4];   /* one each, or NULL: fill */
+  const uint8_t *shape;       /* one each, or NULL: marker */
+  td_plot_marker marker;
+  td_plot_rgba fill, edge;    /* edge.a == 0: no rim */
+  double edgewidth, alpha;
+} td_plot_points;
+
+void td_plot_draw_points(td_plot_painter *p, td_plot_rect clip,
+                         const td_plot_points *points);
+void td_plot_sprites_drop(td_plot_painter *p);
+
+/* ---- legend (plot_legend.c) ---------------------------------------------- */
+/* 0 by 0 when there is none. */
+void td_plot_legend_size(td_plot_painter *p, const td_plot_axes *ax, double *w,
+                         double *h);
+void td_plot_legend_draw(td_plot_painter *p, const td_plot_axes_layout *a);
+enum { TD_PLOT_LEGEND_AUTO, TD_PLOT_LEGEND_NONE, TD_PLOT_LEGEND_BEST,
+       TD_PLOT_LEGEND_CORNERS, TD_PLOT_LEGEND_OUTSIDE = 11 };
+
+/* ---- pictures in memory (plot_save.c) ------------------------------------ */
+/* BGRx rows of a drawn figure; free with cairo_surface_destroy. */
+cairo_surface_t *td_plot_render(const td_plot_figure *f, double scale);
+
+#endif

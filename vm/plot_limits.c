@@ -1,0 +1,203 @@
+/* plot_limits.c -- limits from the data, scales, and the cells of grids. */
+#include "vm/plot.h"
+
+#include <math.h>
+
+#define FAR 1e300 /* limits stay inside, so that hi - lo is finite */
+
+/* ---- scales -------------------------------------------------------------- */
+double td_plot_scale_to_unit(const td_plot_scale *s, double v) {
+  if (!s->log) return (v - s->lo) / (s->hi - s->lo);
+  return v > 0 ? log(v / s->lo) / log(s->hi / s->lo) : NAN;
+}
+
+double td_plot_scale_from_unit(const td_plot_scale *s, double u) {
+  if (!s->log) return s->lo + u * (s->hi - s->lo);
+  return s->lo * pow(s->hi / s->lo, u);
+}
+
+/* ---- grids --------------------------------------------------------------- */
+td_plot_grid td_plot_artist_grid(const td_plot_artist_options *o) {
+  td_plot_grid g = {
+    .nx = o->z.blob ? o->z.dim[1] : 0, .ny = o->z.blob ? o->z.dim[0] : 0,
+    .z = td_plot_numbers(&o->z), .x = td_plot_numbers(&o->x),
+    .y = td_plot_numbers(&o->y)
+  };
+  if (o->extent.n == 4) {
+    g.x = g.y = NULL;
+    g.x0 = o->extent.v[0], g.x1 = o->extent.v[1];
+    g.y0 = o->extent.v[2], g.y1 = o->extent.v[3];
+    return g;
+  }
+  /* without an extent cells are 1 wide and 1-based centres are whole numbers */
+  g.x0 = 0.5, g.x1 = (double)g.nx + 0.5;
+  g.y0 = 0.5, g.y1 = (double)g.ny + 0.5;
+  if (g.x && g.nx) {
+    g.x0 = td_plot_grid_edge(&g, TD_PLOT_X, 0);
+    g.x1 = td_plot_grid_edge(&g, TD_PLOT_X, g.nx);
+  }
+  if (g.y && g.ny) {
+    g.y0 = td_plot_grid_edge(&g, TD_PLOT_Y, 0);
+    g.y1 = td_plot_grid_edge(&g, TD_PLOT_Y, g.ny);
+  }
+  return g;
+}
+
+double td_plot_grid_center(const td_plot_grid *g, td_plot_dim dim, size_t k) {
+  const double *v = dim == TD_PLOT_X ? g->x : g->y;
+  if (v) return v[k];
+  size_t n = dim == TD_PLOT_X ? g->nx : g->ny;
+  double a = dim == TD_PLOT_X ? g->x0 : g->y0, b = dim == TD_PLOT_X ? g->x1 : g->y1;
+  return a + (b - a) * ((double)k + 0.5) / (double)n;
+}
+
+double td_plot_grid_edge(const td_plot_grid *g, td_plot_dim dim, size_t k) {
+  const double *v = dim == TD_PLOT_X ? g->x : g->y;
+  size_t n = dim == TD_PLOT_X ? g->nx : g->ny;
+  if (!v) {
+    double a = dim == TD_PLOT_X ? g->x0 : g->y0;
+    double b = dim == TD_PLOT_X ? g->x1 : g->y1;
+    return k == n ? b : a + (b - a) * (double)k / (double)n;
+  }
+  if (n == 1) return v[0] + ((double)k - 0.5);
+  if (k == 0) return v[0] - (v[1] - v[0]) / 2;
+  if (k == n) return v[n - 1] + (v[n - 1] - v[n - 2]) / 2;
+  return (v[k - 1] + v[k]) / 2;
+}
+
+long td_plot_grid_cell(const td_plot_grid *g, td_plot_dim dim, double v) {
+  size_t n = dim == TD_PLOT_X ? g->nx : g->ny;
+  double a = dim == TD_PLOT_X ? g->x0 : g->y0, b = dim == TD_PLOT_X ? g->x1 : g->y1;
+  if (!(v >= a && v <= b) || n == 0) return -1;
+  if (!(dim == TD_PLOT_X ? g->x : g->y)) {
+    size_t k = (size_t)((v - a) / (b - a) * (double)n);
+    return (long)(k < n ? k : n - 1);
+  }
+  size_t lo = 0, hi = n; /* edge lo <= v < edge hi */
+  while (hi - lo > 1) {
+    size_t mid = (lo + hi) / 2;
+    if (td_plot_grid_edge(g, dim, mid) <= v) lo = mid;
+    else hi = mid;
+  }
+  return (long)lo;
+}
+
+/* ---- limits -------------------------------------------------------------- */
+typedef struct range {
+  double lo, hi;               /* of all data */
+  double fixed_lo, fixed_hi;   /* of grids: no margin beyond these */
+  bool positive;
+} range;
+
+static void include(range *r, double v) {
+  if (!isfinite(v) || (r->positive && v <= 0)) return;
+  if (v < r->lo) r->lo = v;
+  if (v > r->hi) r->hi = v;
+}
+
+static void include_grid(range *r, const td_plot_artist *a, td_plot_dim dim) {
+  td_plot_grid g = td_plot_artist_grid(&a->o);
+  size_t n = dim == TD_PLOT_X ? g.nx : g.ny;
+  if (!g.nx || !g.ny) return;
+  double lo = td_plot_grid_edge(&g, dim, 0), hi = td_plot_grid_edge(&g, dim, n);
+  if (a->kind == TD_PLOT_CONTOUR) {
+    lo = td_plot_grid_center(&g, dim, 0);
+    hi = td_plot_grid_center(&g, dim, n - 1);
+  }
+  if (r->positive && lo <= 0) lo = td_plot_grid_center(&g, dim, 0);
+  include(r, lo);
+  include(r, hi);
+  if (lo < r->fixed_lo) r->fixed_lo = lo;
+  if (hi > r->fixed_hi) r->fixed_hi = hi;
+}
+
+/* x: when not NULL, only points with an x inside count. */
+static void include_artist(range *r, const td_plot_artist *a, td_plot_dim dim,
+                           const td_plot_limits *x) {
+  const td_plot_artist_options *o = &a->o;
+  if (!o->visible) return;
+  if (a->kind == TD_PLOT_HEATMAP || a->kind == TD_PLOT_CONTOUR) {
+    if (dim != TD_PLOT_Y2) include_grid(r, a, dim);
+    return;
+  }
+  if (dim != TD_PLOT_X && (o->axis == 1) != (dim == TD_PLOT_Y2)) return;
+  if (a->kind == TD_PLOT_TEXT) return;
+  const td_plot_data *d = dim == TD_PLOT_X ? &o->x : &o->y;
+  const double *v = td_plot_numbers(d), *at = td_plot_numbers(&o->x);
+  bool filter = x && at && o->x.n == d->n;
+  for (size_t i = 0; i < d->n; i++)
+    if (!filter || (at[i] >= x->lo && at[i] <= x->hi)) include(r, v[i]);
+}
+
+static double clamp(double v) { return v < -FAR ? -FAR : v > FAR ? FAR : v; }
+
+/* Makes room around the data, in the units of the scale. */
+static void pad(range *r, double share, bool log_scale) {
+  if (log_scale) {
+    double ratio = r->hi / r->lo;
+    double grow = ratio > 1.0001 ? pow(ratio, share) : 3;
+    if (!isfinite(grow)) return;
+    if (r->lo != r->fixed_lo) r->lo = fmax(r->lo / grow, 1e-307);
+    if (r->hi != r->fixed_hi) r->hi = fmin(r->hi * grow, FAR);
+    if (!(r->hi > r->lo)) r->lo = fmax(r->lo / 3, 1e-307), r->hi *= 3;
+    return;
+  }
+  double lo = clamp(r->lo), hi = clamp(r->hi), span = hi - lo;
+  double size = fmax(fabs(lo), fabs(hi));
+  if (!(span > size * 1e-12)) { /* one value, or as good as one */
+    double room = size > 0 ? size * 0.05 : 0.5;
+    r->lo = clamp(lo - room), r->hi = clamp(hi + room);
+    if (!(r->hi > r->lo)) r->lo = -0.5, r->hi = 0.5;
+    return;
+  }
+  r->lo = lo == r->fixed_lo ? lo : clamp(lo - span * share);
+  r->hi = hi == r->fixed_hi ? hi : clamp(hi + span * share);
+}
+
+static td_plot_scale from_data(const td_plot_axes *ax, td_plot_dim dim) {
+  const td_plot_limits *x = NULL;
+  td_plot_limits given = ax->o.lim[TD_PLOT_X];
+  if (dim != TD_PLOT_X && (!isnan(given.lo) || !isnan(given.hi))) {
+    if (isnan(given.lo)) given.lo = -INFINITY;
+    if (isnan(given.hi)) given.hi = INFINITY;
+    if (given.lo > given.hi)
+      given = (td_plot_limits){given.hi, given.lo};
+    x = &given;
+  }
+  td_plot_scale s = {.log = ax->o.scale[dim] == TD_PLOT_SCALE_LOG};
+  range r = {INFINITY, -INFINITY, INFINITY, -INFINITY, s.log};
+  for (int i = 0; i < ax->nartists; i++)
+    include_artist(&r, ax->artists[i], dim, x);
+  if (r.lo > r.hi && x) /* nothing in view: take it all */
+    for (int i = 0; i < ax->nartists; i++)
+      include_artist(&r, ax->artists[i], dim, NULL);
+  if (r.lo > r.hi) {
+    s.lo = s.log ? 1 : 0, s.hi = s.log ? 10 : 1;
+    return s;
+  }
+  pad(&r, ax->o.margin, s.log);
+  s.lo = r.lo, s.hi = r.hi;
+  return s;
+}
+
+td_plot_scale td_plot_axes_scale(const td_plot_axes *ax, td_plot_dim dim) {
+  td_plot_limits given = ax->o.lim[dim];
+  td_plot_scale s = {given.lo, given.hi, ax->o.scale[dim] == TD_PLOT_SCALE_LOG};
+  if (!isnan(s.lo) && !isnan(s.hi)) return s;
+  td_plot_scale data = from_data(ax, dim);
+  if (isnan(s.lo)) s.lo = data.lo;
+  if (isnan(s.hi)) s.hi = data.hi;
+  if (s.lo < s.hi) return s;
+  /* the given end lies beyond the data */
+  double room = s.log ? 0 : fmax(fabs(s.lo) * 0.05, 0.5);
+  if (isnan(given.lo)) s.lo = s.log ? s.hi / 10 : s.hi - room;
+  else s.hi = s.log ? s.lo * 10 : s.lo + room;
+  return s;
+}
+
+bool td_plot_axes_has_y2(const td_plot_axes *ax) {
+  if (ax->o.label[TD_PLOT_Y2].blob || ax->o.ticks[TD_PLOT_Y2].blob) return true;
+  for (int i = 0; i < ax->nartists; i++)
+    if (ax->artists[i]->o.axis == 1 && ax->artists[i]->o.visible) return true;
+  return false;
+}

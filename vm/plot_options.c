@@ -1,0 +1,238 @@
+/* plot_options.c -- the table of options, their defaults, copies and names. */
+#include "vm/plot.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+  S = 1 << TD_PLOT_SCATTER, L = 1 << TD_PLOT_LINE, H = 1 << TD_PLOT_HEATMAP,
+  C = 1 << TD_PLOT_CONTOUR, Q = 1 << TD_PLOT_QUIVER, P = 1 << TD_PLOT_PATHS,
+  T = 1 << TD_PLOT_TEXT, Y = 1 << TD_PLOT_HLINE, X = 1 << TD_PLOT_VLINE,
+  ALL = (1 << TD_PLOT_KINDS) - 1
+};
+
+#define ROW(owners, type, name, kind, field, ...) \
+  {owners, name, TD_PLOT_OPT_##kind, offsetof(type, field), __VA_ARGS__},
+#define FIGURE(name, kind, field, ...) \
+  ROW(TD_PLOT_OWNER_FIGURE, td_plot_figure_options, name, kind, field, __VA_ARGS__)
+#define AXES(name, kind, field, ...) \
+  ROW(TD_PLOT_OWNER_AXES, td_plot_axes_options, name, kind, field, __VA_ARGS__)
+#define BAR(name, kind, field, ...) \
+  ROW(TD_PLOT_OWNER_BAR, td_plot_bar_options, name, kind, field, __VA_ARGS__)
+#define THEME(name, kind, field, ...) \
+  ROW(TD_PLOT_OWNER_THEME, td_plot_theme, name, kind, field, __VA_ARGS__)
+#define ARTIST(owners, name, kind, field, ...) \
+  ROW(owners, td_plot_artist_options, name, kind, field, __VA_ARGS__)
+
+const td_plot_option td_plot_options[] = {
+#include "vm/plot_options.def"
+};
+const int td_plot_options_count =
+    (int)(sizeof td_plot_options / sizeof *td_plot_options);
+
+/* ---- owners -------------------------------------------------------------- */
+static const char *const kind_names[TD_PLOT_KINDS] = {
+  "scatter", "line", "heatmap", "contour", "quiver",
+  "paths", "text", "hline", "vline"
+};
+
+const char *td_plot_kind_name(td_plot_kind kind) { return kind_names[kind]; }
+
+int td_plot_kind_find(const char *name) {
+  for (int k = 0; k < TD_PLOT_KINDS; k++)
+    if (strcmp(name, kind_names[k]) == 0) return k;
+  return -1;
+}
+
+static int owner_kind(unsigned owner) {
+  for (int k = 0; k < TD_PLOT_KINDS; k++)
+    if (owner == 1u << k) return k;
+  return -1;
+}
+
+const char *td_plot_owner_name(unsigned owner) {
+  switch (owner) {
+    case TD_PLOT_OWNER_FIGURE: return "figure";
+    case TD_PLOT_OWNER_AXES: return "axes";
+    case TD_PLOT_OWNER_BAR: return "colorbar";
+    case TD_PLOT_OWNER_THEME: return "theme";
+    default: return kind_names[owner_kind(owner)];
+  }
+}
+
+size_t td_plot_owner_size(unsigned owner) {
+  switch (owner) {
+    case TD_PLOT_OWNER_FIGURE: return sizeof(td_plot_figure_options);
+    case TD_PLOT_OWNER_AXES: return sizeof(td_plot_axes_options);
+    case TD_PLOT_OWNER_BAR: return sizeof(td_plot_bar_options);
+    case TD_PLOT_OWNER_THEME: return sizeof(td_plot_theme);
+    default: return sizeof(td_plot_artist_options);
+  }
+}
+
+/* ---- words --------------------------------------------------------------- */
+const char *td_plot_choice_name(const char *choices, int k, int *n) {
+  while (k-- > 0 && choices) {
+    choices = strchr(choices, '|');
+    if (choices) choices++;
+  }
+  *n = choices ? (int)strcspn(choices, "|") : 0;
+  return choices;
+}
+
+int td_plot_choice_find(const td_plot_option *o, const char *word) {
+  const char *w;
+  for (int k = 0, n; (w = td_plot_choice_name(o->choices, k, &n)); k++)
+    if (strlen(word) == (size_t)n && memcmp(w, word, (size_t)n) == 0) return k;
+  return -1;
+}
+
+/* How many letters to insert, drop, replace or swap; at most 31 are compared. */
+static int distance(const char *a, int na, const char *b, int nb) {
+  int d[33][33];
+  if (na > 31) na = 31;
+  if (nb > 31) nb = 31;
+  for (int i = 0; i <= na; i++) d[i][0] = i;
+  for (int j = 0; j <= nb; j++) d[0][j] = j;
+  for (int i = 1; i <= na; i++)
+    for (int j = 1; j <= nb; j++) {
+      int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+      if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
+      if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+          d[i - 2][j - 2] + 1 < best)
+        best = d[i - 2][j - 2] + 1;
+      d[i][j] = best;
+    }
+  return d[na][nb];
+}
+
+const char *td_plot_nearest(const char *word, const char *choices, int *n) {
+  const char *w, *best = NULL;
+  int bestn = 0, least = 1 << 20;
+  for (int k = 0, m; (w = td_plot_choice_name(choices, k, &m)); k++) {
+    int d = distance(word, (int)strlen(word), w, m);
+    if (d < least) least = d, best = w, bestn = m;
+  }
+  *n = bestn;
+  return best;
+}
+
+const td_plot_option *td_plot_option_find(unsigned owner, const char *name) {
+  char all[2048];
+  size_t used = 0;
+  for (int i = 0; i < td_plot_options_count; i++) {
+    const td_plot_option *o = &td_plot_options[i];
+    if (!(o->owners & owner)) continue;
+    if (strcmp(o->name, name) == 0) return o;
+    int n = snprintf(all + used, sizeof all - used, "%s%s", used ? "|" : "",
+                     o->name);
+    if (n > 0 && used + (size_t)n < sizeof all) used += (size_t)n;
+  }
+  int n;
+  const char *near = td_plot_nearest(name, all, &n);
+  td_plot_fail("%s: unknown option '%s'; did you mean '%.*s'?",
+               td_plot_owner_name(owner), name, n, near);
+  return NULL;
+}
+
+/* ---- defaults ------------------------------------------------------------ */
+#define COLOR_AUTO {.kind = TD_PLOT_COLOR_AUTO}
+#define COLOR_NONE {.kind = TD_PLOT_COLOR_NONE}
+#define LIM_AUTO {NAN, NAN}
+#define ARTIST_BASE \
+  .edge = COLOR_AUTO, .box = COLOR_NONE, .clip = LIM_AUTO, .width = NAN, \
+  .edgewidth = 0.4, .alpha = 1, .order = NAN, .scale = NAN, .tail = NAN, \
+  .vmin = NAN, .vmax = NAN, .vcenter = NAN, .fontsize = NAN, .cmap = -1, .visible = true, \
+  .legend = true, .fade = true
+
+static const td_plot_artist_options plain = {ARTIST_BASE};
+static const td_plot_artist_options points = {
+  ARTIST_BASE, .marker = 2 + TD_PLOT_CIRCLE
+};
+static const td_plot_axes_options axes_defaults = {
+  .lim = {LIM_AUTO, LIM_AUTO, LIM_AUTO}, .margin = 0.04
+};
+static const td_plot_bar_options bar_defaults = {.width = 9};
+
+const void *td_plot_options_default(unsigned owner) {
+  static _Thread_local td_plot_figure_options figure;
+  static _Thread_local td_plot_theme theme;
+  switch (owner) {
+    case TD_PLOT_OWNER_FIGURE:
+      figure = (td_plot_figure_options){
+        .size = {.n = 2, .v = {640, 420}}, .text = true,
+        .theme = td_plot_theme_default()
+      };
+      return &figure;
+    case TD_PLOT_OWNER_AXES: return &axes_defaults;
+    case TD_PLOT_OWNER_BAR: return &bar_defaults;
+    case TD_PLOT_OWNER_THEME:
+      theme = td_plot_theme_default();
+      return &theme;
+    case S: return &points;
+    default: return &plain;
+  }
+}
+
+/* ---- copies -------------------------------------------------------------- */
+static bool holds_blob(td_plot_opt_kind kind) {
+  return kind == TD_PLOT_OPT_DATA || kind == TD_PLOT_OPT_STRING ||
+         kind == TD_PLOT_OPT_STRINGS || kind == TD_PLOT_OPT_COLORS;
+}
+
+/* Bit i of the answer: option i is the first of its owner to use its field,
+** so that two names for one field (legend) count once. */
+static bool first_of_field(int i, unsigned owner) {
+  for (int j = 0; j < i; j++)
+    if ((td_plot_options[j].owners & owner) &&
+        td_plot_options[j].offset == td_plot_options[i].offset &&
+        holds_blob(td_plot_options[j].kind))
+      return false;
+  return true;
+}
+
+void td_plot_options_copy(unsigned owner, void *dst, const void *src) {
+  memcpy(dst, src, td_plot_owner_size(owner));
+  for (int i = 0; i < td_plot_options_count; i++) {
+    const td_plot_option *o = &td_plot_options[i];
+    if (!(o->owners & owner) || !holds_blob(o->kind)) continue;
+    if (first_of_field(i, owner))
+      td_plot_blob_keep(((td_plot_data *)((char *)dst + o->offset))->blob);
+  }
+}
+
+void td_plot_options_drop(unsigned owner, void *options) {
+  for (int i = 0; i < td_plot_options_count; i++) {
+    const td_plot_option *o = &td_plot_options[i];
+    if ((o->owners & owner) && holds_blob(o->kind))
+      td_plot_data_drop((td_plot_data *)((char *)options + o->offset));
+  }
+}
+
+static size_t field_size(td_plot_opt_kind kind) {
+  switch (kind) {
+    case TD_PLOT_OPT_NUMBER: return sizeof(double);
+    case TD_PLOT_OPT_BOOL: return sizeof(bool);
+    case TD_PLOT_OPT_CHOICE:
+    case TD_PLOT_OPT_CMAP: return sizeof(int);
+    case TD_PLOT_OPT_COLOR: return sizeof(td_plot_color);
+    case TD_PLOT_OPT_LIMITS: return sizeof(td_plot_limits);
+    case TD_PLOT_OPT_LIST: return sizeof(td_plot_list);
+    case TD_PLOT_OPT_THEME: return sizeof(td_plot_theme);
+    case TD_PLOT_OPT_FONT: return 64;
+    default: return sizeof(td_plot_data);
+  }
+}
+
+void td_plot_option_reset(unsigned owner, const td_plot_option *o,
+                          void *options) {
+  char *field = (char *)options + o->offset;
+  const char *standard = (const char *)td_plot_options_default(owner) + o->offset;
+  if (holds_blob(o->kind)) td_plot_data_drop((td_plot_data *)field);
+  if (o->kind == TD_PLOT_OPT_PAIRS)
+    for (int k = 0; k < 2; k++) td_plot_data_drop((td_plot_data *)field + k);
+  else
+    memcpy(field, standard, field_size(o->kind));
+}

@@ -1,0 +1,237 @@
+/* plot_save.c -- figures as PNG, SVG and PDF, in memory and in files. */
+#include <cairo-pdf.h>
+#include <cairo-svg.h>
+#include <cairo.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vm/plot_draw.h"
+
+const bool td_plot_can_save = true;
+
+static const char *const names[] = {"png", "svg", "pdf"};
+enum { PNG, SVG, PDF };
+
+static int find_format(const char *path) {
+  const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+  if (!dot || (slash && dot < slash))
+    return td_plot_fail("'%s': the name must end in .png, .svg or .pdf", path);
+  for (int k = 0; k < 3; k++)
+    if (strcasecmp(dot + 1, names[k]) == 0) return k;
+  return td_plot_fail("'%s': cannot write .%s; the name must end in .png, .svg "
+                      "or .pdf", path, dot + 1);
+}
+
+static cairo_status_t collect(void *context, const unsigned char *data,
+                              unsigned n) {
+  td_plot_bytes *b = context;
+  if (b->n + n > b->capacity) {
+    size_t more = (b->n + n) * 2 + 4096;
+    unsigned char *p = realloc(b->data, more);
+    if (!p) return CAIRO_STATUS_NO_MEMORY;
+    b->data = p, b->capacity = more;
+  }
+  memcpy(b->data + b->n, data, n);
+  b->n += n;
+  return CAIRO_STATUS_SUCCESS;
+}
+
+static int draw_on(cairo_surface_t *surface, double scale,
+                   const td_plot_figure *f) {
+  td_plot_painter p;
+  td_plot_layout l = {.axes = NULL};
+  int rc = td_plot_painter_open(&p, surface, scale, 0, 0, &f->o);
+  if (rc == 0) rc = td_plot_layout_make(&p, f, &l);
+  if (rc == 0) {
+    td_plot_draw(&p, f, &l);
+    if (cairo_status(p.cr))
+      rc = td_plot_fail("drawing: %s",
+                        cairo_status_to_string(cairo_status(p.cr)));
+  }
+  td_plot_layout_drop(&l);
+  td_plot_painter_close(&p);
+  return rc;
+}
+
+cairo_surface_t *td_plot_render(const td_plot_figure *f, double scale) {
+  double w = f->o.size.v[0] * scale, h = f->o.size.v[1] * scale;
+  if (!(w >= 1 && h >= 1 && w <= 32000 && h <= 32000)) {
+    td_plot_fail("a picture has 1 to 32000 pixels a side, this one would have "
+                 "%.0f x %.0f; choose a smaller size or scale", w, h);
+    return NULL;
+  }
+  cairo_surface_t *image = cairo_image_surface_create(
+      CAIRO_FORMAT_RGB24, (int)floor(w + 0.5), (int)floor(h + 0.5));
+  if (cairo_surface_status(image)) {
+    td_plot_fail("drawing: %s",
+                 cairo_status_to_string(cairo_surface_status(image)));
+  } else if (draw_on(image, scale, f) == 0) {
+    cairo_surface_flush(image);
+    return image;
+  }
+  cairo_surface_destroy(image);
+  return NULL;
+}
+
+static int encode_png(const td_plot_figure *f, double scale, td_plot_bytes *out) {
+  cairo_surface_t *image = td_plot_render(f, scale);
+  if (!image) return -1;
+  cairo_status_t status = cairo_surface_write_to_png_stream(image, collect, out);
+  cairo_surface_destroy(image);
+  return status ? td_plot_fail("png: %s", cairo_status_to_string(status)) : 0;
+}
+
+static int encode_vectors(const td_plot_figure *f, int format,
+                          td_plot_bytes *out) {
+  double w = f->o.size.v[0], h = f->o.size.v[1];
+  cairo_surface_t *s;
+  if (format == SVG) {
+    s = cairo_svg_surface_create_for_stream(collect, out, w, h);
+    cairo_svg_surface_set_document_unit(s, CAIRO_SVG_UNIT_PT);
+  } else {
+    s = cairo_pdf_surface_create_for_stream(collect, out, w, h);
+    const char *title = td_plot_text(&f->o.title, 0);
+    cairo_pdf_surface_set_metadata(s, CAIRO_PDF_METADATA_CREATOR, "Springtide");
+    if (title)
+      cairo_pdf_surface_set_metadata(s, CAIRO_PDF_METADATA_TITLE, title);
+  }
+  int rc = draw_on(s, 1, f);
+  cairo_surface_finish(s);
+  if (rc == 0 && cairo_surface_status(s))
+    rc = td_plot_fail("%s: %s", names[format],
+                      cairo_status_to_string(cairo_surface_status(s)));
+  cairo_surface_destroy(s);
+  return rc;
+}
+
+static int encode(const td_plot_figure *f, int format, double scale,
+                  td_plot_bytes *out) {
+  *out = (td_plot_bytes){.data = NULL};
+  int rc = format == PNG ? encode_png(f, scale, out)
+                         : encode_vectors(f, format, out);
+  if (rc) {
+    free(out->data);
+    *out = (td_plot_bytes){.data = NULL};
+  }
+  return rc;
+}
+
+int td_plot_encode(const td_plot_figure *f, const char *format, double scale,
+                   td_plot_bytes *out) {
+  for (int k = 0; k < 3; k++)
+    if (strcasecmp(format, names[k]) == 0) return encode(f, k, scale, out);
+  return td_plot_fail("'%s' is not a format; use \"png\", \"svg\" or \"pdf\"",
+                      format);
+}
+
+/* ---- pixels -------------------------------------------------------------- */
+static int take_pixels(cairo_surface_t *image, td_plot_bytes *out, int *width,
+                       int *height) {
+  int w = cairo_image_surface_get_width(image);
+  int h = cairo_image_surface_get_height(image);
+  int stride = cairo_image_surface_get_stride(image);
+  const unsigned char *data = cairo_image_surface_get_data(image);
+  *out = (td_plot_bytes){.n = 3 * (size_t)w * (size_t)h};
+  out->data = malloc(out->n + 1);
+  if (!out->data || !data) return td_plot_fail("out of memory");
+  unsigned char *d = out->data;
+  for (int i = 0; i < h; i++)
+    for (int j = 0; j < w; j++) {
+      const uint32_t *row = (const uint32_t *)(const void *)(data + i * stride);
+      *d++ = row[j] >> 16 & 255;
+      *d++ = row[j] >> 8 & 255;
+      *d++ = row[j] & 255;
+    }
+  *width = w, *height = h;
+  return 0;
+}
+
+int td_plot_pixels(const td_plot_figure *f, double scale, td_plot_bytes *out,
+                   int *width, int *height) {
+  cairo_surface_t *image = td_plot_render(f, scale);
+  if (!image) return -1;
+  int rc = take_pixels(image, out, width, height);
+  cairo_surface_destroy(image);
+  return rc;
+}
+
+int td_plot_read_png(const char *path, td_plot_bytes *out, int *width,
+                     int *height) {
+  cairo_surface_t *image = cairo_image_surface_create_from_png(path);
+  cairo_status_t status = cairo_surface_status(image);
+  cairo_format_t format = cairo_image_surface_get_format(image);
+  int rc;
+  if (status)
+    rc = td_plot_fail("'%s': %s", path, cairo_status_to_string(status));
+  else if (format != CAIRO_FORMAT_ARGB32 && format != CAIRO_FORMAT_RGB24)
+    rc = td_plot_fail("'%s': not 8 bits a colour", path);
+  else
+    rc = take_pixels(image, out, width, height);
+  cairo_surface_destroy(image);
+  return rc;
+}
+
+int td_plot_box(const td_plot_figure *f, int i, double scale, double box[4]) {
+  cairo_surface_t *image = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 1, 1);
+  td_plot_painter p;
+  td_plot_layout l = {.axes = NULL};
+  int rc = td_plot_painter_open(&p, image, scale, 0, 0, &f->o);
+  if (rc == 0) rc = td_plot_layout_make(&p, f, &l);
+  if (rc == 0) {
+    const td_plot_rect *r = &l.axes[i].box;
+    box[0] = r->x0, box[1] = r->y0, box[2] = r->x1, box[3] = r->y1;
+  }
+  td_plot_layout_drop(&l);
+  td_plot_painter_close(&p);
+  cairo_surface_destroy(image);
+  return rc;
+}
+
+/* ---- files --------------------------------------------------------------- */
+static int write_all(int fd, const td_plot_bytes *b) {
+  for (size_t done = 0; done < b->n;) {
+    ssize_t n = write(fd, b->data + done, b->n - done);
+    if (n < 0 && errno != EINTR) return -1;
+    if (n > 0) done += (size_t)n;
+  }
+  return fsync(fd);
+}
+
+static int write_file(const char *path, const td_plot_bytes *bytes) {
+  size_t room = strlen(path) + 32;
+  char *temp = malloc(room);
+  if (!temp) return td_plot_fail("out of memory");
+  snprintf(temp, room, "%s.%ld.tmp", path, (long)getpid());
+  int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  int bad = fd < 0;
+  if (!bad) {
+    bad = write_all(fd, bytes) != 0;
+    int why = errno;
+    if (close(fd)) bad = 1;
+    else errno = why;
+    if (!bad) bad = rename(temp, path) != 0;
+  }
+  int rc = 0;
+  if (bad) {
+    rc = td_plot_fail("cannot write '%s': %s", path, strerror(errno));
+    if (fd >= 0) unlink(temp);
+  }
+  free(temp);
+  return rc;
+}
+
+int td_plot_save(const td_plot_figure *f, const char *path, double scale) {
+  td_plot_bytes bytes;
+  int format = find_format(path);
+  if (format < 0 || encode(f, format, scale, &bytes)) return -1;
+  int rc = write_file(path, &bytes);
+  free(bytes.data);
+  return rc;
+}
