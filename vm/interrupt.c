@@ -10,12 +10,12 @@
 ** A script is treated as by the stand-alone interpreter: the first Ctrl-C is an
 ** error that it may catch, the second one ends the process.
 **
-** At the prompt the error must come back to the prompt, so pcall, xpcall and
-** resume pass it on instead of catching it; handlers of to-be-closed variables
-** run as for any error.  Should the error get lost all the same, a second
-** Ctrl-C raises at every instruction.  Where Lua is not reached at all (a slow
-** C function), a third one after some seconds says so and the next one ends
-** the process. */
+** At the prompt the error may be caught too, so that what must be put back is
+** put back, but it has to reach the prompt: what still runs a moment later gets
+** the error again, and then pcall, xpcall and resume pass it on.  A second
+** Ctrl-C raises at every instruction, for loops that lose errors in other ways.
+** Where Lua is not reached at all (a slow C function), a third one after some
+** seconds says so and the next one ends the process. */
 #include "vm/vm.h"
 
 #include <errno.h>
@@ -28,14 +28,19 @@
 
 #include "tensor/tensor.h"
 
-enum { PATIENCE = 2 };                /* seconds until a third Ctrl-C warns */
+enum {
+  GRACE_MS = 300,                     /* after the error, to put things back */
+  PATIENCE_MS = 2000                  /* until a third Ctrl-C warns */
+};
 
 static pthread_t lua_thread;
 static lua_State *volatile running;   /* NULL: no user code runs */
 static volatile sig_atomic_t presses; /* since user code was entered */
 static volatile sig_atomic_t at_prompt;
 static volatile sig_atomic_t warned;
-static volatile time_t mark;          /* when the patience began */
+static volatile long long pressed;    /* when; at first, and at a warning */
+static long long raised;              /* when the error was raised, or 0 */
+static bool insistent;                /* no pcall catches it any more */
 
 static lua_CFunction stock_resume, stock_create, stock_close;
 
@@ -60,21 +65,59 @@ void vm_signals_take(void) {
 
 /* ---- the hook ---- */
 
-static bool sticky(void) {
-  return at_prompt && presses > 1;
+static long long now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-static void stop(lua_State *L, lua_Debug *ar) {
-  (void)ar;
-  bool deliver = td_interrupt_flag || sticky();
-  if (!sticky()) lua_sethook(L, NULL, 0, 0);
-  td_interrupt_flag = 0;
-  if (deliver) luaL_error(L, "interrupted!");
+/* Has an operation of the core seen the flag and given up?  Its error is then
+** the one that Ctrl-C asked for. */
+static bool core_gave_up(void) {
+  if (td_error_code() != TD_EINTR) return false;
+  td_error_clear();
+  return true;
 }
+
+static void stop(lua_State *L, lua_Debug *ar);
 
 static void arm(lua_State *L) {
   lua_sethook(L, stop,
               LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static void stop_script(lua_State *L) {
+  bool deliver = td_interrupt_flag && !core_gave_up();
+  lua_sethook(L, NULL, 0, 0);
+  td_interrupt_flag = 0;
+  if (deliver) luaL_error(L, "interrupted!");
+}
+
+static void stop_at_prompt(lua_State *L) {
+  if (presses == 0) {                 /* left over in some coroutine */
+    lua_sethook(L, NULL, 0, 0);
+    return;
+  }
+  bool again = raised != 0;
+  if (td_interrupt_flag && core_gave_up()) {
+    td_interrupt_flag = 0;
+    raised = now_ms();
+  }
+  if (presses == 1 && !td_interrupt_flag && now_ms() - raised < GRACE_MS) {
+    lua_sethook(L, stop, LUA_MASKCOUNT, 10);
+    return;
+  }
+  if (presses > 1) arm(L);            /* at every instruction from now on */
+  insistent = again || presses > 1;
+  td_interrupt_flag = 0;
+  raised = now_ms();
+  luaL_error(L, "interrupted!");
+}
+
+static void stop(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  if (at_prompt) stop_at_prompt(L);
+  else stop_script(L);
 }
 
 /* ---- the signal handler ---- */
@@ -83,16 +126,15 @@ static void escalate(int sig) {
   static const char text[] =
     "\ntide: a C function is busy and does not look at Ctrl-C; "
     "press it once more to end the session\n";
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  if (presses == 1) mark = now.tv_sec;
-  if (presses < 3 || now.tv_sec - mark < PATIENCE) return;
+  long long now = now_ms();
+  if (presses == 1) pressed = now;
+  if (presses < 3 || now - pressed < PATIENCE_MS) return;
   if (warned) {
     signal(sig, SIG_DFL);
     raise(sig);
   }
   warned = 1;
-  mark = now.tv_sec - PATIENCE + 1;   /* one more second */
+  pressed = now - PATIENCE_MS / 2;    /* not by a key that is held down */
   if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
 }
 
@@ -122,11 +164,16 @@ static void listen(bool on) {
 
 /* ---- entering and leaving user code ---- */
 
+static void forget(void) {
+  td_interrupt_flag = 0;
+  presses = 0;
+  warned = 0;
+  raised = 0;
+  insistent = false;
+}
+
 void vm_interrupt_enter(lua_State *L) {
-  if (at_prompt) {
-    presses = 0;
-    warned = 0;
-  }
+  if (at_prompt) forget();
   running = L;
   if (!at_prompt) listen(true);
 }
@@ -135,14 +182,13 @@ void vm_interrupt_leave(lua_State *L) {
   if (!at_prompt) listen(false);
   running = NULL;
   if (!at_prompt) return;             /* a late one stays for the next chunk */
-  lua_sethook(L, NULL, 0, 0);
-  td_interrupt_flag = 0;
-  presses = 0;
+  if (lua_gethook(L) == stop) lua_sethook(L, NULL, 0, 0);
+  forget();
 }
 
 void vm_interrupt_prompt(bool on) {
   at_prompt = on;
-  presses = 0;
+  forget();
   listen(on);
 }
 
@@ -154,16 +200,9 @@ bool vm_interrupt_taken(void) {
 
 /* ---- pcall and the coroutine functions ---- */
 
-/* An error was caught in L: was it an operation of the core that gave up?  Then
-** the interrupt is delivered, and the hook has nothing to raise any more. */
-static void settle(lua_State *L) {
-  if (!td_interrupt_flag || td_error_code() != TD_EINTR) return;
-  td_interrupt_flag = 0;
-  if (!sticky()) lua_sethook(L, NULL, 0, 0);
-}
-
-static bool passes_on(void) {
-  return at_prompt && presses > 0;
+/* Does an interrupt wait, or did one happen that must not get lost? */
+static bool wanted(void) {
+  return td_interrupt_flag || (at_prompt && presses > 0);
 }
 
 /* Status and results, or error object, of a protected call lie on top; `below`
@@ -171,8 +210,7 @@ static bool passes_on(void) {
 static int call_done(lua_State *L, int status, lua_KContext below) {
   if (status == LUA_OK || status == LUA_YIELD)
     return lua_gettop(L) - (int)below;
-  settle(L);
-  if (passes_on()) return lua_error(L);
+  if (insistent) return lua_error(L);
   lua_pushboolean(L, 0);
   lua_insert(L, -2);
   return 2;
@@ -199,10 +237,10 @@ static int l_xpcall(lua_State *L) {
 /* Calls a stock function that runs code in `co` and does not raise. */
 static int run_in(lua_State *L, lua_State *co, lua_CFunction stock) {
   running = co;
+  if (wanted()) arm(co);
   int n = stock(L);
   running = L;
-  settle(L);
-  if (td_interrupt_flag || sticky()) arm(L);
+  if (wanted()) arm(L);
   return n;
 }
 
@@ -214,7 +252,7 @@ static int l_resume(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
   if (!co || co == L) return stock_resume(L);   /* an error message */
   int n = run_in(L, co, stock_resume);
-  if (failed(L, n) && passes_on()) return lua_error(L);
+  if (failed(L, n) && insistent) return lua_error(L);
   return n;
 }
 
@@ -222,7 +260,7 @@ static int l_close(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
   if (!co || lua_status(co) != LUA_YIELD) return stock_close(L);
   int n = run_in(L, co, stock_close);
-  if (failed(L, n) && passes_on()) return lua_error(L);
+  if (failed(L, n) && insistent) return lua_error(L);
   return n;
 }
 
