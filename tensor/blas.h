@@ -1,0 +1,56 @@
+/* blas.h -- matrix products on the CPU, for kernels of the core and of nn/.
+**
+** Matrices are row-major: element (i, j) of x stands at x[i * ldx + j]; with
+** ta, a is stored transposed, (k, m).  beta = 0 overwrites c, whatever it held.
+** Work is cut by shape alone, so results are the same for every number of
+** threads.  When td_interrupt_flag is set the product is left unfinished and the
+** caller fails with TD_EINTR. */
+#ifndef TD_BLAS_H
+#define TD_BLAS_H
+#include <stdbool.h>
+#include <stdint.h>
+
+/* c (m,n) = alpha * a (m,k) b (k,n) + beta * c */
+void td_gemm_f32(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                 float alpha, const float *a, int64_t lda,
+                 const float *b, int64_t ldb,
+                 float beta, float *c, int64_t ldc);
+void td_gemm_f64(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                 double alpha, const double *a, int64_t lda,
+                 const double *b, int64_t ldb,
+                 double beta, double *c, int64_t ldc);
+
+/* Keeps OpenBLAS to one thread; called before anything of it is used. */
+void td__blas_pin(void);
+
+/* ---- compiled once per instruction set: tensor/cpu_product.c ---- */
+
+/* c = alpha a b + beta c with any strides; one of m, n, k is at most
+** TD_SKINNY. */
+#define TD_SKINNY 4
+#define TD_PRODUCT(real, type) \
+  typedef struct td_skinny_##type { \
+    int64_t m, n, k; \
+    real alpha, beta; \
+    const real *a, *b; \
+    real *c; \
+    int64_t ai, ak, bk, bj, ci, cj;      /* strides by index */ \
+  } td_skinny_##type; \
+  /* c (m,n), rows ldc apart: distances of rows of a (m,d) and of b (n,d) */ \
+  typedef struct td_distance_##type { \
+    int64_t m, n, d; \
+    const real *a, *b; \
+    real *c; \
+    int64_t ai, ad, bj, bd, ldc; \
+  } td_distance_##type;
+TD_PRODUCT(float, f32)
+TD_PRODUCT(double, f64)
+#undef TD_PRODUCT
+
+typedef struct td_products {
+  void (*skinny_f32)(const td_skinny_f32 *s);
+  void (*skinny_f64)(const td_skinny_f64 *s);
+  void (*distance_f32)(const td_distance_f32 *s);
+  void (*distance_f64)(const td_distance_f64 *s);
+} td_products;
+#endif
