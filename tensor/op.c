@@ -158,7 +158,7 @@ static td_dtype common_type(const td_call *c, const char *kinds, unsigned flags)
   if (best < 0) best = number == 2 ? TD_F32 : TD_I64;
   else if (number == 2 && best < TD_BF16) best = TD_F32;
   else if (number == 1 && best == TD_BOOL) best = TD_I64;
-  if ((flags & (TD_FLOATS | TD_FLOATONLY)) && best < TD_BF16) best = TD_F32;
+  if ((flags & TD_FLOATS) && best < TD_BF16) best = TD_F32;
   return (td_dtype)best;
 }
 
@@ -234,7 +234,8 @@ static td_status prepare(td_call *c) {
   input_kinds(c, kinds);
   td_dtype common = common_type(c, kinds, flags);
   if ((flags & TD_FLOATONLY) && common < TD_BF16)
-    st = td_fail(TD_EDTYPE, "%s: needs f32 or f64", c->op->name);
+    st = td_fail(TD_EDTYPE, "%s: needs f32 or f64, not %s; convert with "
+                 "x:to(\"f32\")", c->op->name, td_dtype_name(common));
   for (int i = 0; !st && i < c->nin; i++) {
     td_tensor *t = c->in[i];
     if (!t) continue;
