@@ -1,0 +1,70 @@
+-- init.lua -- what module "tide" has beyond its C part; its table comes as the argument.
+local tide = ...
+
+-- Prototype of option tables: what(options) with a key that is not in `spec` is
+-- an error that names the nearest one. In `spec`, names in the list part have no
+-- default, the others have their value. Returns a new table with defaults filled in.
+function tide.options(what, options, spec)
+  local full = {}
+  for k, v in pairs(spec) do
+    if math.type(k) ~= "integer" then full[k] = v end
+  end
+  if options == nil then return full end
+  if type(options) ~= "table" then
+    tide.raise(("%s: options expected as a table, got %s"):format(what, type(options)))
+  end
+  for k, v in pairs(options) do
+    if spec[k] == nil or math.type(k) == "integer" then
+      local names, known = {}, false
+      for i, name in pairs(spec) do
+        if math.type(i) == "integer" then known = known or name == k else name = i end
+        names[#names + 1] = name
+      end
+      if not known then
+        table.sort(names)
+        local near = type(k) == "string" and tide.nearest(k, names)
+        tide.raise(("%s: unknown option '%s'%s (options: %s)"):format(what, tostring(k),
+          near and ("; did you mean '%s'?"):format(near) or "", table.concat(names, ", ")))
+      end
+    end
+    full[k] = v
+  end
+  return full
+end
+
+-- Can x be called like a function?
+function tide.callable(x)
+  if type(x) == "function" then return true end
+  local meta = getmetatable(x)
+  return type(meta) == "table" and type(meta.__call) == "function"
+end
+
+-- "tensor" for tensors, else what the standard function says.
+function tide.type(x)
+  return tide.tensor.is_tensor(x) and "tensor" or type(x)
+end
+
+local function with_mode(on, f, ...)
+  local _ <close> = tide.grad_mode(on)
+  return f(...)
+end
+
+-- tide.no_grad(f, ...) calls f without recording gradients;
+-- local _ <close> = tide.no_grad() does so up to the end of the block.
+function tide.no_grad(f, ...)
+  if f == nil then return tide.grad_mode(false) end
+  return with_mode(false, f, ...)
+end
+
+-- The same with recording switched on, whatever it was.
+function tide.enable_grad(f, ...)
+  if f == nil then return tide.grad_mode(true) end
+  return with_mode(true, f, ...)
+end
+
+-- Prints what there is to know about a name ("tensor.sum") or a function.
+function tide.help(topic)
+  return require("tide.help")(topic)
+end
+
+require("tide.tensor")
