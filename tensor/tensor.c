@@ -49,7 +49,7 @@ static td_status check_shape(td_dtype dt, int ndim, const int64_t *shape,
 }
 
 td_tensor *td_empty(td_backend *b, td_dtype dt, int ndim, const int64_t *shape) {
-  size_t bytes;
+  size_t bytes = 0;
   if (!b || check_shape(dt, ndim, shape, &bytes)) return NULL;
   td_tensor *t = td__new_struct();
   if (!t) return NULL;
