@@ -63,6 +63,12 @@ void vm_signals_take(void) {
   pthread_sigmask(SIG_SETMASK, &entry_mask, NULL);
 }
 
+bool vm_signal_forward(int sig) {
+  if (pthread_equal(pthread_self(), lua_thread)) return false;
+  pthread_kill(lua_thread, sig);
+  return true;
+}
+
 /* ---- the hook ---- */
 
 static long long now_ms(void) {
@@ -140,9 +146,7 @@ static void escalate(int sig) {
 
 static void on_signal(int sig) {
   int kept = errno;
-  if (!pthread_equal(pthread_self(), lua_thread)) {
-    pthread_kill(lua_thread, sig);
-  } else {
+  if (!vm_signal_forward(sig)) {
     lua_State *L = running;
     presses++;
     if (!at_prompt) signal(sig, SIG_DFL);

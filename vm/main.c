@@ -12,7 +12,7 @@
 /* ---- the library's globals, for -e and the prompt only ---- */
 
 static const char *const lazy_names[] = {
-  "tide", "tensor", "nn", "optim", "flow", "plot", "data", "metrics", NULL
+  "tide", "tensor", "nn", "optim", "flow", "plot", "data", "metrics", "help", NULL
 };
 
 /* __index of the cache behind _G: loads the library at the first use of one of

@@ -7,14 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/lua_td.h"
+
 static const struct {
   const char *name;
   int kind;
   bool takes_value;
 } long_options[] = {
+  { "help", VM_ARG_HELP, false },        { "version", VM_ARG_VERSION, false },
   { "device", VM_ARG_DEVICE, true },     { "threads", VM_ARG_THREADS, true },
   { "seed", VM_ARG_SEED, true },         { "headless", VM_ARG_HEADLESS, false },
-  { "version", VM_ARG_VERSION, false },  { "help", VM_ARG_HELP, false },
 };
 enum { LONG_COUNT = sizeof long_options / sizeof *long_options };
 
@@ -96,45 +98,30 @@ void vm_arg_decode(char **argv, vm_arg *a) {
 
 /* ---- unknown options: the nearest one that exists ---- */
 
-static int distance(const char *a, size_t n, const char *b) {
-  int row[32];
-  size_t m = strlen(b);
-  for (size_t j = 0; j <= m; j++) row[j] = (int)j;
-  for (size_t i = 1; i <= n; i++) {
-    int diagonal = row[0];
-    row[0] = (int)i;
-    for (size_t j = 1; j <= m; j++) {
-      int best = diagonal + (tolower((unsigned char)a[i - 1]) != b[j - 1]);
-      diagonal = row[j];
-      if (row[j] + 1 < best) best = row[j] + 1;
-      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-      row[j] = best;
-    }
-  }
-  return row[m];
-}
-
-/* Writes the option that was probably meant, or "--help". */
-static void nearest(const char *bad, char *out, size_t size) {
-  const char *name = bad + strspn(bad, "-");
-  size_t n = strcspn(name, "=");
-  for (const char *p = letters; *p && bad[1] != '-'; p++)
-    if (n == 1 && tolower((unsigned char)*p) == tolower((unsigned char)*name)) {
+/* What a single letter was probably meant as. */
+static void nearest_letter(char letter, char *out, size_t size) {
+  int lower = tolower((unsigned char)letter);
+  for (const char *p = letters; *p; p++)
+    if (tolower((unsigned char)*p) == lower) {
       snprintf(out, size, "-%c", *p);
       return;
     }
-  int best = (int)n / 2 + 1;
-  const char *found = "help";
-  for (int i = 0; i < LONG_COUNT; i++) {
-    const char *candidate = long_options[i].name;
-    int d = n && strncmp(candidate, name, n) == 0
-              ? 0 : distance(name, n < 64 ? n : 64, candidate);
-    if (d < best) {
-      best = d;
-      found = candidate;
+  for (int i = 0; i < LONG_COUNT; i++)
+    if (long_options[i].name[0] == lower) {
+      snprintf(out, size, "--%s", long_options[i].name);
+      return;
     }
-  }
-  snprintf(out, size, "--%s", found);
+}
+
+static void nearest(const char *bad, char *out, size_t size) {
+  const char *names[LONG_COUNT + 1] = { 0 };
+  char name[32];
+  for (int i = 0; i < LONG_COUNT; i++) names[i] = long_options[i].name;
+  bad += strspn(bad, "-");
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(bad, "="), bad);
+  const char *found = td_lua_nearest(name, names);
+  snprintf(out, size, "--%s", found ? found : "help");
+  if (strlen(name) == 1) nearest_letter(name[0], out, size);
 }
 
 /* ---- the whole line ---- */

@@ -83,7 +83,9 @@ static struct sigaction before[SIGNALS];
 static sigset_t mask_before;
 
 static void note_signal(int sig) {
-  seen[sig] = 1;
+  int kept = errno;
+  if (!vm_signal_forward(sig)) seen[sig] = 1;
+  errno = kept;
 }
 
 static void signals_catch(void) {

@@ -83,6 +83,9 @@ void vm_arg_table(lua_State *L, const vm_options *o);
 ** are others, and comes to the one that calls the second: the Lua thread. */
 void vm_signals_hold(void);
 void vm_signals_take(void);
+/* For handlers: threads that libraries start before main() get signals too.
+** On one of those it sends the signal on to the Lua thread and returns true. */
+bool vm_signal_forward(int sig);
 /* Once, after the libraries are open. */
 void vm_interrupt_init(lua_State *L);
 /* Around each run of user code. */
