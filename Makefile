@@ -39,7 +39,8 @@ objects    = $(patsubst %.c,$B/obj/%.o,$1)
 CORE_OBJ  := $(call objects,$(CORE_SRC)) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/obj/%.$i.o))
 MODULE_OBJ:= $(CORE_OBJ) $(call objects,$(MODULE_SRC)) $B/obj/lua_embed.o
 TIDE_OBJ  := $(MODULE_OBJ) $(call objects,$(VM_SRC))
-TEST_BIN  := $(TEST_SRC:%.c=$B/%)
+PLUGIN_SO := $(patsubst tests/plugin/%.c,$B/tests/%.so,$(wildcard tests/plugin/*.c))
+TEST_BIN  := $(TEST_SRC:%.c=$B/%) $(PLUGIN_SO)
 BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 
 # ---- flags ----
@@ -98,6 +99,10 @@ $B/obj/lua_embed.o: $B/gen/lua_embed.S
 $B/tests/%: $B/obj/tests/%.o $(CORE_OBJ) $B/gen/objects
 	@mkdir -p $(@D)
 	$(say)$(CC) $(ALLLDFLAGS) -o $@ $< $(CORE_OBJ) $(CORE_LIBS)
+
+$(PLUGIN_SO): $B/tests/%.so: tests/plugin/%.c $B/gen/flags
+	@mkdir -p $(@D)
+	$(say)$(CC) $(ALLCFLAGS) $(ALLLDFLAGS) -shared -o $@ $<
 
 # ---- use ----
 demo: all ## set up, build and run the paper's toy: pictures land in runs/toy

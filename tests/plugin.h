@@ -27,7 +27,7 @@ static inline const char *plugin_path(const char *name) {
 /* The fake device, loaded once; NULL and td_error when it is not there. */
 static inline td_backend *plugin_load(void) {
   static td_backend *fake;
-  td_cpu();
+  td_device("cpu");                         /* starts the core */
   if (!fake) fake = td_backend_load(plugin_path("fake"));
   return fake;
 }
