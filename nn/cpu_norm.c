@@ -66,7 +66,7 @@ static td_status k_norm_grad(const td_call *c, td_tensor **out) {
 }
 
 /* At most 32 chunks, summed one after the other. */
-static td_status k_norm_wgrad(const td_call *c, td_tensor **out) {
+static td_status k_norm_weight_grad(const td_call *c, td_tensor **out) {
   rows r = rows_of(c, c->in[1]);
   r.g = c->in[0]->data;
   r.per = (r.count + 31) / 32;
@@ -85,6 +85,6 @@ static td_status k_norm_wgrad(const td_call *c, td_tensor **out) {
 
 const td_kernel_entry TD_ISA_NAME(td_cpu_nn_norm)[] = {
   { "layer_norm", k_norm }, { "layer_norm_grad", k_norm_grad },
-  { "layer_norm_wgrad", k_norm_wgrad }, { "rms_norm", k_norm },
-  { "rms_norm_grad", k_norm_grad }, { "rms_norm_wgrad", k_norm_wgrad }, { 0 },
+  { "layer_norm_weight_grad", k_norm_weight_grad }, { "rms_norm", k_norm },
+  { "rms_norm_grad", k_norm_grad }, { "rms_norm_weight_grad", k_norm_weight_grad }, { 0 },
 };

@@ -27,8 +27,8 @@ static td_tensor *jacobian(const td_back *b, td_tensor *u, td_tensor *x,
     td_rms_norm_grad(u, x, w, eps_of(b));
 }
 static td_tensor *weight_grad(const td_back *b, td_tensor *g, td_tensor *x) {
-  return centred(b->call) ? td_layer_norm_wgrad(g, x, eps_of(b)) :
-    td_rms_norm_wgrad(g, x, eps_of(b));
+  return centred(b->call) ? td_layer_norm_weight_grad(g, x, eps_of(b)) :
+    td_rms_norm_weight_grad(g, x, eps_of(b));
 }
 
 static td_tensor *row_mean(td_tensor *x) {
@@ -140,7 +140,7 @@ const td_rule td_rule_layer_norm_grad = {
            "0x4;0x4;4;#.1 2x37;2x37;37;#.1",
   .lo = -2, .hi = 2,
 };
-const td_rule td_rule_layer_norm_wgrad = {
+const td_rule td_rule_layer_norm_weight_grad = {
   .infer = wgrad_infer, .vjp = wgrad_back, .saves = WGRAD_SAVES, .flags = FLAGS,
   .cases = "3x4;3x4;#.1 2x3x5;2x3x5;#.1 5;5;#.1 0x4;0x4;#.1 70x3;70x3;#.1",
   .lo = -2, .hi = 2,
@@ -157,7 +157,7 @@ const td_rule td_rule_rms_norm_grad = {
            "0x4;0x4;4;#.1 2x37;2x37;37;#.1",
   .lo = -2, .hi = 2,
 };
-const td_rule td_rule_rms_norm_wgrad = {
+const td_rule td_rule_rms_norm_weight_grad = {
   .infer = wgrad_infer, .vjp = wgrad_back, .saves = WGRAD_SAVES, .flags = FLAGS,
   .cases = "3x4;3x4;#.1 2x3x5;2x3x5;#.1 5;5;#.1 0x4;0x4;#.1 70x3;70x3;#.1",
   .lo = -2, .hi = 2,
