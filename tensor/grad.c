@@ -107,7 +107,7 @@ static void edge_set(edge *e, td_tensor *t, bool value) {
   e->wanted = td_needs_grad(t) && td_dtype_is_float(t->dtype);
   e->out = t->out;
   if ((e->node = t->node)) e->node->refs++;
-  if (t->buf) e->version = t->buf->version;
+  if (t->buf) e->version = t->is_past ? t->version : t->buf->version;
   if (value) {
     td_keep(t);
     if (t->buf) t->buf->saved++;
@@ -119,7 +119,7 @@ static void edge_set(edge *e, td_tensor *t, bool value) {
 static td_status check_fresh(const td_call *c) {
   for (int i = 0; i < c->nin; i++) {
     const td_tensor *t = c->in[i];
-    if (t && t->node && t->buf && t->version != t->buf->version)
+    if (t && t->node && t->buf && !t->is_past && t->version != t->buf->version)
       return td_fail(TD_EGRAD, "%s: the values of an argument were changed in "
         "place%s%s through another tensor that shares its memory; clone() "
         "before changing it", c->op->name, t->buf->changed ? " by " : "",

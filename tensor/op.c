@@ -446,6 +446,7 @@ static td_tensor *shadow_of(td_call *c, td_tensor *x) {
   s->node = x->node;
   s->out = x->out;
   s->requires_grad = x->requires_grad;
+  s->is_past = true;
   x->node = NULL;
   for (int i = 0; i < c->nin; i++) if (c->in[i] == x) c->in[i] = s;
   return s;

@@ -31,6 +31,7 @@ struct td_tensor {
   uint8_t number;          /* 0, or 1 integer, 2 float: made by td_int, td_num */
   bool requires_grad;      /* leaf asked for */
   bool is_view;            /* made by a view op */
+  bool is_past;            /* stands for values that were overwritten */
   int out;                 /* which result of node */
   uint32_t version;        /* of buf when this handle was made or changed it */
   td_node *node;           /* how it was made; NULL for leaves */

@@ -36,6 +36,12 @@ static td_tensor *gt_half(td_tensor *a, td_tensor *b) {
   td_tensor *ge = td_cast(td_ge(a, b), a->dtype);
   return td_mul(td_add(gt, ge), td_num(.5));
 }
+/* b - 1; a number stays one, and so takes the type of what it meets */
+static td_tensor *less_one(td_tensor *b) {
+  double v;
+  if (!b || !b->number) return td_sub(b, td_num(1));
+  return td_item(b, &v, NULL) ? NULL : td_num(v - 1);
+}
 /* y log a, and 0 where y is 0 */
 static td_tensor *mul_log(td_tensor *y, td_tensor *a) {
   return td_where(td_eq(y, td_num(0)), td_zeros_like(y), td_mul(y, td_log(a)));
