@@ -1,22 +1,12 @@
 /* test_pool.c -- the thread pool: every chunk once, nesting, callers, signals, fork. */
+#include "tests/test.h"
 #include "tensor/pool.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static int failures;
-#define CHECK(x) do { \
-    if (!(x)) { \
-      failures++; \
-      printf("%s:%d: %s does not hold\n", __FILE__, __LINE__, #x); \
-    } \
-  } while (0)
 
 #define N 5000
 static atomic_int hits[N];
@@ -37,7 +27,7 @@ static int all_once(int n) {
   return 1;
 }
 
-static void test_every_chunk_once(void) {
+TEST(every_chunk_once) {
   int counts[] = { 0, 1, 2, 3, 7, 63, 64, 65, 1000, N };
   for (int threads = 1; threads <= 9; threads += 2) {
     td_threads_set(threads);
@@ -59,7 +49,7 @@ static void range(void *ctx, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) hit(NULL, i);
 }
 
-static void test_ranges(void) {
+TEST(ranges) {
   td_threads_set(3);
   for (int64_t n = 0; n < 40; n++)
     for (int64_t grain = 1; grain < 12; grain++) {
@@ -76,7 +66,7 @@ static void square(void *ctx, int64_t i) {
   v[i] = v[i] * v[i] + i;
 }
 
-static void test_many_jobs(void) {
+TEST(many_jobs) {
   int64_t v[37], want[37];
   td_threads_set(4);
   for (int job = 0; job < 3000; job++) {
@@ -102,7 +92,7 @@ static void nested(void *ctx, int64_t i) {
   td_parallel(50, hit_from, &base);
 }
 
-static void test_nested(void) {
+TEST(nested) {
   td_threads_set(4);
   clear();
   td_parallel(20, nested, NULL);
@@ -116,7 +106,7 @@ static void *caller(void *arg) {
   return NULL;
 }
 
-static void test_callers(void) {
+TEST(callers) {
   pthread_t t[4];
   td_threads_set(3);
   clear();
@@ -140,7 +130,8 @@ static void look_at_mask(void *ctx, int64_t i) {
     atomic_fetch_add(&unmasked, 1);
 }
 
-static void test_workers(void) {
+TEST(workers) {
+  main_thread = pthread_self();
   td_threads_stop();
   td_threads_set(4);
   td_parallel(40, look_at_mask, NULL);
@@ -151,7 +142,7 @@ static void test_workers(void) {
   CHECK(!sigismember(&now, SIGINT));
 }
 
-static void test_fork(void) {
+TEST(fork) {
 #ifndef __SANITIZE_THREAD__      /* which forbids threads after a fork */
   td_threads_set(3);
   clear();
@@ -174,20 +165,9 @@ static void test_fork(void) {
 #endif
 }
 
-int main(void) {
-  main_thread = pthread_self();
-  CHECK(td_threads() >= 1 && td_threads() <= TD_THREADS_MAX);
-  test_every_chunk_once();
-  test_ranges();
-  test_many_jobs();
-  test_nested();
-  test_callers();
-  test_workers();
-  test_fork();
+TEST(limits) {
   td_threads_set(100000);
-  CHECK(td_threads() == TD_THREADS_MAX);
+  CHECK_INT(td_threads(), TD_THREADS_MAX);
   td_threads_set(0);
-  CHECK(td_threads() >= 1);
-  printf("test_pool: %s\n", failures ? "FAILED" : "ok");
-  return failures != 0;
+  CHECK(td_threads() >= 1 && td_threads() <= TD_THREADS_MAX);
 }
