@@ -104,7 +104,7 @@ const td_rule td_rule_modulate = {
   .saves = { TD_IN(2), 0, TD_IN(0), 0 },
   .flags = TD_FLOATONLY | TD_ELEMENTWISE | TD_INPLACE,
   .cases = "3x4;3x4;3x4 3x4;1x4;1x4 3x4;4;4 2x3x4;2x1x4;2x1x4 3x4;-;3x4 "
-           "s;s;s 4;3x4;3x1 3x4;3x1;1 0x4;4;0x4 3x4;-;#.5 2x3;2;1x3",
+           "s;s;s 4;3x4;3x1 3x4;3x1;1 0x4;4;0x4 3x4;-;s 2x3;2x1;1x3",
   .lo = -1, .hi = 1,
 };
 
@@ -119,7 +119,7 @@ const td_rule td_rule_addcmul = {
   .saves = { 0, TD_IN(2), TD_IN(1), 0 },
   .flags = TD_FLOATONLY | TD_ELEMENTWISE | TD_INPLACE,
   .cases = "3x4;3x4;3x4 3x4;1x4;3x4 3x4;4;3x4 2x3x4;2x1x4;2x3x4 s;s;s "
-           "4;3x4;3x1 3x1;1x4;3x4 0x4;4;0x4 3x4;#.5;3x4",
+           "4;3x4;3x1 3x1;1x4;3x4 0x4;4;0x4 3x4;s;3x4",
   .lo = -1, .hi = 1,
 };
 

@@ -74,35 +74,54 @@ static td_status scale_infer(const td_call *c, td_spec *out) {
   (void)out;
   return check_update(c, 1, 1);
 }
+/* The widest type of the list; f32 for an empty one. */
 static td_status grad_norm_infer(const td_call *c, td_spec *out) {
   td_status st = check_lists(c, 1, c->nin);
-  *out = (td_spec){ .dtype = TD_F32 };
+  *out = (td_spec){ .dtype = c->nin ? TD_BF16 : TD_F32 };
   for (int i = 0; i < c->nin; i++)
-    if (c->in[i]->dtype == TD_F64) out->dtype = TD_F64;
+    if (c->in[i]->dtype > out->dtype) out->dtype = (td_dtype)c->in[i]->dtype;
   return st;
 }
 
+static void grad_norm_back(td_back *b) {
+  td_tensor *unit = td_div(b->g[0], b->y[0]);
+  for (int i = 0; i < b->call->nin; i++)
+    if (b->want[i])
+      b->gin[i] = td_cast(td_mul(b->in[i], unit), td_type(b->in[i]));
+}
+
 #define FLAGS TD_MIXED | TD_BF16_OK
+#define ADAM_CASES \
+  "{3x4|5};{3x4|5};{3x4|5};{3x4|5};@s:5;s;#.9;#.99;#.01;#.1 " \
+  "{s};{s};{s};{s};@s:5;s;#0;#0;#.01;#0 {0};{0};{0};{0};@s:5;s;#.9;#.9;#1;#0"
 
 const td_rule td_rule_adam_ = {
   .infer = adam_infer, .flags = FLAGS, .writes = 1 | 4 | 8 | 16,
+  .cases = ADAM_CASES, .lo = .1, .hi = 1,
 };
 const td_rule td_rule_adamw_ = {
   .infer = adam_infer, .flags = FLAGS, .writes = 1 | 4 | 8 | 16,
+  .cases = ADAM_CASES, .lo = .1, .hi = 1,
 };
 const td_rule td_rule_sgd_ = {
   .infer = sgd_infer, .flags = FLAGS, .writes = 1,
+  .cases = "{3x4|5};{3x4|5};s;#.1 {s};{s};s;#0 {0};{0};s;#.1",
 };
 const td_rule td_rule_momentum_ = {
   .infer = momentum_infer, .flags = FLAGS, .writes = 1 | 4,
+  .cases = "{3x4|5};{3x4|5};{3x4|5};s;#.9;#.1;#0 {5};{5};{5};s;#.9;#0;#1",
 };
 const td_rule td_rule_ema_ = {
   .infer = sgd_infer, .flags = FLAGS, .writes = 1,
+  .cases = "{3x4|5};{3x4|5};s {s};{s};s {0};{0};s",
 };
 const td_rule td_rule_scale_ = {
   .infer = scale_infer, .flags = FLAGS, .writes = 1,
+  .cases = "{3x4|5};s {s};s {0};s",
 };
 const td_rule td_rule_grad_norm = {
-  .infer = grad_norm_infer, .flags = FLAGS, .cases = "{3x4|5} {s} {0|2x2}",
-  .lo = -1, .hi = 1,
+  .infer = grad_norm_infer, .vjp = grad_norm_back,
+  .saves = { TD_IN(0) | TD_OUT(0), TD_IN(1) | TD_OUT(0), TD_IN(2) | TD_OUT(0),
+             0xfff8u | TD_OUT(0) },     /* further ones: all of them */
+  .flags = FLAGS, .cases = "{3x4|5} {s} {0|2x2} {2x3|s|3}", .lo = -1, .hi = 1,
 };
