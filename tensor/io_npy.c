@@ -153,7 +153,7 @@ static void widen(const kind *k, bool swap, const unsigned char *src,
 }
 
 td_tensor *td_npy_parse(const td_map *m, const char *name) {
-  header h;
+  header h = { 0 };
   int64_t count = 1, shape[TD_MAXDIM], order[TD_MAXDIM];
   if (read_header(m, name, &h)) return NULL;
   for (int d = 0; d < h.ndim; d++)

@@ -116,7 +116,7 @@ Results.__index = Results
 
 -- The folder dir, made when it is not there.
 function script.results(dir)
-  tide.mkdir(dir)
+  require("tide.data.core").mkdir(dir)
   return setmetatable({ dir = dir }, Results)
 end
 
