@@ -97,5 +97,7 @@ td_rng *td_lua_generator(lua_State *L, int i);  /* raises */
 /* Makes require(name) open a module written in C.  Call it before the library
 ** is opened, e.g. from a function with attribute constructor. */
 void td_lua_module(const char *name, lua_CFunction open);
+/* Tells require where the embedded modules are, without loading anything. */
+void td_lua_preload(lua_State *L);
 int luaopen_tide(lua_State *L);
 #endif

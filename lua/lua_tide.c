@@ -152,7 +152,7 @@ static int l_loader(lua_State *L) {
   return 1;
 }
 
-static void preload(lua_State *L) {
+void td_lua_preload(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const td_embedded_file *f = td__embedded; f->name; f++) {
     if (!strcmp(f->name, "tide")) continue;
@@ -167,13 +167,16 @@ static void preload(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* tide.submodules(): names of the embedded modules right below "tide" */
+/* tide.submodules([name]): the embedded modules right below it ("tide") */
 static int l_submodules(lua_State *L) {
+  size_t len;
   int n = 0;
+  const char *name = luaL_optlstring(L, 1, "tide", &len);
   lua_newtable(L);
   for (const td_embedded_file *f = td__embedded; f->name; f++) {
-    if (strncmp(f->name, "tide.", 5) || strchr(f->name + 5, '.')) continue;
-    lua_pushstring(L, f->name + 5);
+    if (strncmp(f->name, name, len) || f->name[len] != '.') continue;
+    if (strchr(f->name + len + 1, '.')) continue;
+    lua_pushstring(L, f->name + len + 1);
     lua_rawseti(L, -2, ++n);
   }
   return 1;
@@ -239,7 +242,7 @@ int luaopen_tide(lua_State *L) {
   td_nn_init();                       /* and the core */
   td__lua_gc_open();
   td_set_locator(td__lua_locate);
-  preload(L);
+  td_lua_preload(L);
   lua_newtable(L);
   td__lua_tide(L);
   open_tensor(L);

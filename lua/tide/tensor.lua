@@ -22,7 +22,20 @@ tensor.clip, tensor.clip_ = tensor.clamp, tensor.clamp_
 tensor.concatenate = tensor.cat
 tensor.multiply, tensor.divide, tensor.subtract = tensor.mul, tensor.div, tensor.sub
 tensor.negative = tensor.neg
-tensor.mean_, tensor.numpy = nil, nil
+
+-- ---- dims that have a usual value ----
+
+local stack, diagonal = tensor.stack, tensor.diagonal
+
+function tensor.stack(list, dim)
+  return stack(list, dim or 1)
+end
+
+function tensor.diagonal(x, dim0, dim1)
+  return diagonal(x, dim0 or 1, dim1 or 2)
+end
+
+-- ---- small ones ----
 
 function tensor.zero_(x)
   return x:fill_(0)

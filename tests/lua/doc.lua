@@ -1,0 +1,75 @@
+-- doc.lua -- the documentation table: every example runs, every op has an entry.
+local t = require("tests.check")
+local tide = require("tide")
+local doc = require("tide.doc")
+
+for _, name in ipairs(doc.names()) do
+  local e = doc.all()[name]
+  if e.example then
+    t.test("example of " .. name, function()
+      local err = doc.run_example(e)
+      if err then error(err, 0) end
+    end)
+  end
+end
+
+t.test("every op has a signature, a text and an example", function()
+  for _, op in ipairs(tide.ops()) do
+    local e = doc.get("tensor." .. op.name)
+    t.ok(e.sig and #e.sig > 0, op.name .. " has no signature")
+    t.ok(#e.text > 0, op.name .. " has no text")
+    t.ok(e.example, op.name .. " has no example")
+    t.ok(e.returns, op.name .. " does not say what it returns")
+  end
+end)
+
+local function of(module, names)
+  local found = {}
+  for _, name in ipairs(names) do
+    if name:match("^%w+") == module then found[#found + 1] = name end
+  end
+  return found
+end
+
+t.test("every function of tensor and tide is documented", function()
+  t.eq(of("tensor", doc.missing()), {})
+  t.eq(of("tide", doc.missing()), {})
+end)
+
+t.test("nothing is documented that is not there", function()
+  t.eq(of("tensor", doc.stale()), {})
+  t.eq(of("tide", doc.stale()), {})
+end)
+
+t.test("entries are found by name, short name, method and value", function()
+  local want = doc.all()["tensor.sum"]
+  t.ok(doc.get("tensor.sum") == want)
+  t.ok(doc.get("sum") == want)
+  t.ok(doc.get("x:sum") == want)
+  t.ok(doc.get("tide.tensor.sum") == want)
+  t.ok(doc.get(tide.tensor.sum) == want)
+  t.ok(doc.get("no such thing") == nil)
+end)
+
+t.test("help knows modules, entries and near misses", function()
+  local text = require("tide.help").text
+  t.ok(text():find("flow", 1, true))
+  t.ok(text("tensor"):find("tensor.matmul", 1, true))
+  t.ok(text(tide.tensor):find("tensor.matmul", 1, true))
+  t.ok(text(tide.tensor.sum):find("keepdim", 1, true))
+  t.ok(text("sofmax"):find("Did you mean tensor.softmax", 1, true))
+  t.ok(text(tide.tensor.ones(1)):find("tensor.matmul", 1, true))
+end)
+
+t.test("the manual and the stubs are written", function()
+  local dir = t.tmp("manual")
+  os.execute("mkdir -p '" .. dir .. "'")
+  doc.write(dir)
+  local f = assert(io.open(dir .. "/tensor.md"))
+  local manual = f:read("a")
+  f:close()
+  t.ok(manual:find("### tensor.sum", 1, true))
+  local stubs = assert(io.open(dir .. "/tide.d.lua")):read("a")
+  t.ok(stubs:find("function Tensor:sum(dim, keepdim) end", 1, true))
+  t.ok(load(stubs), "the stubs are not valid Lua")
+end)
