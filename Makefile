@@ -104,6 +104,10 @@ $(PLUGIN_SO): $B/tests/%.so: tests/plugin/%.c $B/gen/flags
 	@mkdir -p $(@D)
 	$(say)$(CC) $(ALLCFLAGS) $(ALLLDFLAGS) -shared -o $@ $<
 
+$B/tests/%.so: $B/obj/tests/plugin/%.o
+	@mkdir -p $(@D)
+	$(say)$(CC) $(ALLLDFLAGS) -shared -o $@ $< -lm
+
 # ---- use ----
 demo: all ## set up, build and run the paper's toy: pictures land in runs/toy
 	$B/tide examples/toy.lua
