@@ -229,7 +229,8 @@ typedef enum {
   TD_PLOT_OPT_LIST,
   TD_PLOT_OPT_CMAP,    /* int: which colour map */
   TD_PLOT_OPT_THEME,
-  TD_PLOT_OPT_FONT     /* char[64] */
+  TD_PLOT_OPT_FONT,    /* char[64] */
+  TD_PLOT_OPT_CYCLE    /* TD_PLOT_CYCLE colours */
 } td_plot_opt_kind;
 
 typedef struct td_plot_option {
@@ -255,6 +256,7 @@ void td_plot_options_copy(unsigned owner, void *dst, const void *src);
 void td_plot_options_drop(unsigned owner, void *options);
 void td_plot_option_reset(unsigned owner, const td_plot_option *o, void *options);
 int td_plot_choice_find(const td_plot_option *o, const char *word);
+size_t td_plot_option_size(td_plot_opt_kind kind); /* of the field */
 /* Word k of a "a|b|c" list; its length goes to *n. */
 const char *td_plot_choice_name(const char *choices, int k, int *n);
 const char *td_plot_nearest(const char *word, const char *choices, int *n);

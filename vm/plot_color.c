@@ -198,7 +198,7 @@ double td_plot_norm_at(const td_plot_norm *norm, double v) {
   if (norm->kind == TD_PLOT_QUANTILE) {
     t = rank_of(norm, v);
   } else if (norm->kind == TD_PLOT_LOG) {
-    t = v > 0 ? log(v / norm->lo) / log(norm->hi / norm->lo) : 0;
+    t = v > 0 ? (log(v) - log(norm->lo)) / (log(norm->hi) - log(norm->lo)) : 0;
   } else if (!isnan(norm->center)) {
     t = v < norm->center
             ? 0.5 * (v - norm->lo) / (norm->center - norm->lo)
@@ -206,14 +206,14 @@ double td_plot_norm_at(const td_plot_norm *norm, double v) {
   } else {
     t = (v / 2 - norm->lo / 2) / (norm->hi / 2 - norm->lo / 2);
   }
-  return t < 0 ? 0 : t > 1 ? 1 : t;
+  return !(t > 0) ? 0 : t > 1 ? 1 : t; /* NaN where the ends are too far apart */
 }
 
 double td_plot_norm_inverse(const td_plot_norm *norm, double t) {
   if (norm->kind == TD_PLOT_QUANTILE)
     return percentile(td_plot_numbers(&norm->rank), norm->rank.n, 100 * t);
   if (norm->kind == TD_PLOT_LOG)
-    return norm->lo * pow(norm->hi / norm->lo, t);
+    return exp(log(norm->lo) * (1 - t) + log(norm->hi) * t);
   if (isnan(norm->center)) return norm->lo * (1 - t) + norm->hi * t;
   return t < 0.5 ? norm->lo + 2 * t * (norm->center - norm->lo)
                  : norm->center + (2 * t - 1) * (norm->hi - norm->center);

@@ -55,7 +55,7 @@ td_plot_rgba td_plot_painter_color(const td_plot_painter *p,
                                    const td_plot_color *c, td_plot_rgba other);
 td_plot_rgba td_plot_cycle_color(const td_plot_painter *p, int k);
 void td_plot_set_color(td_plot_painter *p, td_plot_rgba c, double alpha);
-/* v moved to the nearest pixel edge, where there are pixels. */
+/* v moved to the nearest pixel edge. */
 double td_plot_snap_x(const td_plot_painter *p, double v);
 double td_plot_snap_y(const td_plot_painter *p, double v);
 
@@ -103,6 +103,7 @@ typedef struct td_plot_layout {
   td_plot_axes_layout *axes;
 } td_plot_layout;
 
+td_plot_scale td_plot_class_range(const td_plot_artist *a);
 int td_plot_layout_make(td_plot_painter *p, const td_plot_figure *f,
                         td_plot_layout *l);
 void td_plot_layout_drop(td_plot_layout *l);
@@ -197,7 +198,8 @@ void td_plot_legend_draw(td_plot_painter *p, const td_plot_axes_layout *a);
 enum { TD_PLOT_LEGEND_AUTO, TD_PLOT_LEGEND_NONE, TD_PLOT_LEGEND_BEST,
        TD_PLOT_LEGEND_CORNERS, TD_PLOT_LEGEND_OUTSIDE = 11 };
 
-/* ---- pictures in memory (plot_save.c) ------------------------------------ */
+/* ---- pictures in memory (plot_save.c, plot_png.c) ------------------------ */
+int td_plot_write_png(cairo_surface_t *image, double scale, td_plot_bytes *out);
 /* BGRx rows of a drawn figure; free with cairo_surface_destroy. */
 cairo_surface_t *td_plot_render(const td_plot_figure *f, double scale);
 

@@ -193,21 +193,23 @@ static void draw_box(td_plot_painter *p, const td_plot_axes_layout *a) {
 }
 
 /* ---- colour bars --------------------------------------------------------- */
+static void fill_classes(td_plot_painter *p, const td_plot_rect *r,
+                         const td_plot_cmap *m, const td_plot_scale *s) {
+  int first = (int)(s->lo + 0.5), n = (int)(s->hi - s->lo + 0.5);
+  double h = (r->y1 - r->y0) / n;
+  for (int k = 0; k < n; k++) {
+    const uint8_t *c = m->rgb[first + k];
+    double y0 = td_plot_snap_y(p, r->y1 - (k + 1) * h);
+    cairo_set_source_rgb(p->cr, c[0] / 255.0, c[1] / 255.0, c[2] / 255.0);
+    cairo_rectangle(p->cr, r->x0, y0, r->x1 - r->x0,
+                    td_plot_snap_y(p, r->y1 - k * h) - y0);
+    cairo_fill(p->cr);
+  }
+}
+
 static void fill_bar(td_plot_painter *p, const td_plot_rect *r,
                      const td_plot_cmap *m) {
   cairo_t *cr = p->cr;
-  if (m->classes) {
-    double h = (r->y1 - r->y0) / m->n;
-    for (int k = 0; k < m->n; k++) {
-      cairo_set_source_rgb(cr, m->rgb[k][0] / 255.0, m->rgb[k][1] / 255.0,
-                           m->rgb[k][2] / 255.0);
-      double y0 = td_plot_snap_y(p, r->y1 - (k + 1) * h);
-      cairo_rectangle(cr, r->x0, y0, r->x1 - r->x0,
-                      td_plot_snap_y(p, r->y1 - k * h) - y0);
-      cairo_fill(cr);
-    }
-    return;
-  }
   cairo_pattern_t *g = cairo_pattern_create_linear(0, r->y1, 0, r->y0);
   for (int k = 0; k < 256; k += 3)
     cairo_pattern_add_color_stop_rgb(g, k / 255.0, m->rgb[k][0] / 255.0,
@@ -225,14 +227,15 @@ static void draw_bar(td_plot_painter *p, const td_plot_rect *r,
   td_plot_style style = {p->theme->fontsize, false};
   td_plot_style name = td_plot_label_style(p);
   double out = 0.7 * p->theme->ticklength, w = p->theme->framewidth;
-  fill_bar(p, r, m);
+  if (m->classes) fill_classes(p, r, m, &axis->scale);
+  else fill_bar(p, r, m);
   td_plot_set_color(p, muted(p), 1);
   rule(p, r->x0, r->y0, r->x1, r->y0, w);
   rule(p, r->x0, r->y1, r->x1, r->y1, w);
   rule(p, r->x0, r->y0, r->x0, r->y1, w);
   rule(p, r->x1, r->y0, r->x1, r->y1, w);
   for (int i = 0; i < axis->ticks.n; i++) {
-    double t = m->classes ? (axis->ticks.at[i] + 0.5) / m->n
+    double t = m->classes ? td_plot_scale_to_unit(&axis->scale, axis->ticks.at[i])
                           : td_plot_norm_at(&a->norm, axis->ticks.at[i]);
     double y = r->y1 - t * (r->y1 - r->y0);
     td_plot_set_color(p, muted(p), 1);

@@ -168,6 +168,7 @@ static void paint_image(td_plot_painter *p, const td_plot_map *m,
                         cairo_surface_t *image, double x, double y, double w,
                         double h) {
   cairo_t *cr = p->cr;
+  if (!(w > 1e-6 && h > 1e-6 && w < 1e6 && h < 1e6)) return;
   cairo_save(cr);
   cairo_rectangle(cr, m->box.x0, m->box.y0, m->box.x1 - m->box.x0,
                   m->box.y1 - m->box.y0);

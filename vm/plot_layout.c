@@ -24,7 +24,7 @@ double td_plot_tick_pad(const td_plot_painter *p) {
   return 0.32 * p->theme->fontsize;
 }
 double td_plot_label_pad(const td_plot_painter *p) {
-  return 0.5 * p->theme->fontsize;
+  return 0.3 * p->theme->fontsize;
 }
 
 static td_plot_style tick_style(const td_plot_painter *p) {
@@ -45,7 +45,7 @@ static double measure(td_plot_painter *p, const td_plot_ticks *t, bool wide) {
 
 /* True when two labels along x touch. */
 static bool crowded(td_plot_painter *p, const td_plot_axis *a, double length) {
-  double end = -1e9, gap = 0.7 * p->theme->fontsize;
+  double end = -1e9, gap = p->theme->fontsize;
   bool flip = a->scale.hi < a->scale.lo;
   for (int k = 0; k < a->ticks.n; k++) {
     int i = flip ? a->ticks.n - 1 - k : k;
@@ -61,7 +61,7 @@ static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
                          double length, td_plot_axis *a) {
   a->scale = td_plot_axes_scale(ax, (td_plot_dim)dim);
   const td_plot_data *given = &ax->o.ticks[dim];
-  double want = length / (p->theme->fontsize * (dim == TD_PLOT_X ? 6.5 : 4.5));
+  double want = length / (p->theme->fontsize * (dim == TD_PLOT_X ? 4.8 : 4.2));
   if (given->blob) {
     td_plot_ticks_fixed(&a->scale, given, &ax->o.ticklabels[dim], &a->ticks);
   } else {
@@ -74,15 +74,24 @@ static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
   a->labels = measure(p, &a->ticks, dim != TD_PLOT_X);
 }
 
+/* The classes that a colour bar shows: those in the data, all when the data go
+** round the map more than once. Half a class stands out at both ends. */
+td_plot_scale td_plot_class_range(const td_plot_artist *a) {
+  int n = td_plot_cmap_get(a->o.cmap)->n;
+  double lo = floor(a->norm.lo + 0.5), hi = floor(a->norm.hi + 0.5);
+  if (!(lo >= 0 && hi < n && lo <= hi)) lo = 0, hi = n - 1;
+  return (td_plot_scale){lo - 0.5, hi + 0.5, false};
+}
+
 static void bar_ticks(td_plot_painter *p, const td_plot_artist *a,
                       const td_plot_bar *bar, double length, td_plot_axis *out) {
-  double want = length / (p->theme->fontsize * 4.5);
+  double want = length / (p->theme->fontsize * 4.2);
   const td_plot_cmap *m = td_plot_cmap_get(a->o.cmap);
   out->scale = (td_plot_scale){a->norm.lo, a->norm.hi, false};
   if (m->classes) {
-    td_plot_norm classes = {.kind = TD_PLOT_LINEAR, .hi = m->n - 1,
-                            .center = NAN};
-    td_plot_ticks_norm(&classes, m->n, &out->ticks);
+    out->scale = td_plot_class_range(a);
+    td_plot_ticks_choose(&out->scale, out->scale.hi - out->scale.lo, 0,
+                         &out->ticks);
   } else if (bar->o.ticks.blob) {
     td_plot_ticks_fixed(&out->scale, &bar->o.ticks, &bar->o.ticklabels,
                         &out->ticks);
@@ -178,9 +187,9 @@ static double aspect(const td_plot_axes_layout *l) { /* width per height */
   double w = fabs(l->axis[0].scale.hi - l->axis[0].scale.lo);
   double h = fabs(l->axis[1].scale.hi - l->axis[1].scale.lo);
   if (l->axis[0].scale.log)
-    w = fabs(log10(l->axis[0].scale.hi / l->axis[0].scale.lo));
+    w = fabs(log10(l->axis[0].scale.hi) - log10(l->axis[0].scale.lo));
   if (l->axis[1].scale.log)
-    h = fabs(log10(l->axis[1].scale.hi / l->axis[1].scale.lo));
+    h = fabs(log10(l->axis[1].scale.hi) - log10(l->axis[1].scale.lo));
   double r = w / h;
   return isfinite(r) && r > 1e-3 && r < 1e3 ? r : 1;
 }
@@ -225,7 +234,8 @@ static double divide(tracks *t, double space, const double *weight,
   return fmax(left, 0);
 }
 
-/* The most that columns (or rows) of equal axes alone can use. */
+/* The most that a column of equal axes alone can use; and the height of rows
+** that have equal axes: the others in such a row line up with them. */
 static void find_caps(const td_plot_layout *l, bool columns, const tracks *other,
                       double *cap) {
   for (int i = 0; i < 64; i++) cap[i] = 0;
@@ -238,7 +248,8 @@ static void find_caps(const td_plot_layout *l, bool columns, const tracks *other
     double across = other->start[o1] + other->inner[o1] - other->start[o0];
     double need = columns ? across * aspect(a) : across / aspect(a);
     for (int k = at; k < at + span; k++)
-      cap[k] = a->axes->o.equal && span == 1 ? fmax(cap[k], need) : INFINITY;
+      if (a->axes->o.equal && span == 1) cap[k] = fmax(cap[k], need);
+      else if (columns || span > 1) cap[k] = INFINITY;
   }
   for (int i = 0; i < 64; i++)
     if (cap[i] == 0) cap[i] = INFINITY;
@@ -333,7 +344,7 @@ int td_plot_layout_make(td_plot_painter *p, const td_plot_figure *f,
   td_plot_style s = td_plot_title_style(p);
   s.size *= 1.15;
   td_plot_text_size(p, td_plot_text(&f->o.title, 0), s, &tw, &th);
-  l->title = th > 0 ? th + 0.3 * p->theme->fontsize : 0;
+  l->title = th > 0 ? th + 0.9 * p->theme->fontsize : 0;
   for (int i = 0; i < l->n; i++) {
     td_plot_axes_layout *a = &l->axes[i];
     a->axes = f->axes[i];

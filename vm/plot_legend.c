@@ -32,6 +32,9 @@ static void measure(td_plot_painter *p, const td_plot_axes *ax, legend *g) {
   for (int i = 0; i < ax->nartists && g->n < MAX_ENTRIES; i++)
     if (has_entry(ax->artists[i])) g->artist[g->n++] = ax->artists[i];
   if (!g->n) return;
+  bool marks = true; /* points need less room than lines */
+  for (int i = 0; i < g->n; i++) marks &= g->artist[i]->kind == TD_PLOT_SCATTER;
+  if (marks) g->swatch = 1.1 * fs;
   g->columns = ax->o.columns + 1;
   if (g->columns > g->n) g->columns = g->n;
   g->rows = (g->n + g->columns - 1) / g->columns;

@@ -8,12 +8,12 @@
 /* ---- scales -------------------------------------------------------------- */
 double td_plot_scale_to_unit(const td_plot_scale *s, double v) {
   if (!s->log) return (v - s->lo) / (s->hi - s->lo);
-  return v > 0 ? log(v / s->lo) / log(s->hi / s->lo) : NAN;
+  return v > 0 ? (log(v) - log(s->lo)) / (log(s->hi) - log(s->lo)) : NAN;
 }
 
 double td_plot_scale_from_unit(const td_plot_scale *s, double u) {
   if (!s->log) return s->lo + u * (s->hi - s->lo);
-  return s->lo * pow(s->hi / s->lo, u);
+  return exp(log(s->lo) * (1 - u) + log(s->hi) * u);
 }
 
 /* ---- grids --------------------------------------------------------------- */
@@ -134,9 +134,8 @@ static double clamp(double v) { return v < -FAR ? -FAR : v > FAR ? FAR : v; }
 /* Makes room around the data, in the units of the scale. */
 static void pad(range *r, double share, bool log_scale) {
   if (log_scale) {
-    double ratio = r->hi / r->lo;
-    double grow = ratio > 1.0001 ? pow(ratio, share) : 3;
-    if (!isfinite(grow)) return;
+    double ratio = log(r->hi) - log(r->lo);
+    double grow = ratio > 1e-4 ? exp(ratio * share) : 3;
     if (r->lo != r->fixed_lo) r->lo = fmax(r->lo / grow, 1e-307);
     if (r->hi != r->fixed_hi) r->hi = fmin(r->hi * grow, FAR);
     if (!(r->hi > r->lo)) r->lo = fmax(r->lo / 3, 1e-307), r->hi *= 3;

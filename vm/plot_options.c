@@ -211,7 +211,7 @@ void td_plot_options_drop(unsigned owner, void *options) {
   }
 }
 
-static size_t field_size(td_plot_opt_kind kind) {
+size_t td_plot_option_size(td_plot_opt_kind kind) {
   switch (kind) {
     case TD_PLOT_OPT_NUMBER: return sizeof(double);
     case TD_PLOT_OPT_BOOL: return sizeof(bool);
@@ -222,6 +222,7 @@ static size_t field_size(td_plot_opt_kind kind) {
     case TD_PLOT_OPT_LIST: return sizeof(td_plot_list);
     case TD_PLOT_OPT_THEME: return sizeof(td_plot_theme);
     case TD_PLOT_OPT_FONT: return 64;
+    case TD_PLOT_OPT_CYCLE: return TD_PLOT_CYCLE * sizeof(td_plot_color);
     default: return sizeof(td_plot_data);
   }
 }
@@ -234,5 +235,5 @@ void td_plot_option_reset(unsigned owner, const td_plot_option *o,
   if (o->kind == TD_PLOT_OPT_PAIRS)
     for (int k = 0; k < 2; k++) td_plot_data_drop((td_plot_data *)field + k);
   else
-    memcpy(field, standard, field_size(o->kind));
+    memcpy(field, standard, td_plot_option_size(o->kind));
 }

@@ -62,10 +62,17 @@ void td_plot_set_color(td_plot_painter *p, td_plot_rgba c, double alpha) {
   cairo_set_source_rgba(p->cr, c.r, c.g, c.b, c.a * alpha);
 }
 
+/* Vectors keep to the grid that pictures have by default, so that both have the
+** same boxes. */
+static double snap(const td_plot_painter *p, double v, double origin) {
+  double grid = p->image ? p->scale : 2;
+  return floor((v - origin) * grid + 0.5) / grid + origin;
+}
+
 double td_plot_snap_x(const td_plot_painter *p, double v) {
-  return p->image ? floor((v - p->x) * p->scale + 0.5) / p->scale + p->x : v;
+  return snap(p, v, p->x);
 }
 
 double td_plot_snap_y(const td_plot_painter *p, double v) {
-  return p->image ? floor((v - p->y) * p->scale + 0.5) / p->scale + p->y : v;
+  return snap(p, v, p->y);
 }

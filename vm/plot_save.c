@@ -83,9 +83,9 @@ cairo_surface_t *td_plot_render(const td_plot_figure *f, double scale) {
 static int encode_png(const td_plot_figure *f, double scale, td_plot_bytes *out) {
   cairo_surface_t *image = td_plot_render(f, scale);
   if (!image) return -1;
-  cairo_status_t status = cairo_surface_write_to_png_stream(image, collect, out);
+  int rc = td_plot_write_png(image, scale, out);
   cairo_surface_destroy(image);
-  return status ? td_plot_fail("png: %s", cairo_status_to_string(status)) : 0;
+  return rc;
 }
 
 static int encode_vectors(const td_plot_figure *f, int format,

@@ -27,15 +27,20 @@ static double step_score(double lo, double hi, double step, int rank,
   double count = floor((b - a) / step + 0.5) + 1;
   if (!(count >= 2) || count > TD_PLOT_TICKS) return -1;
   double simplicity = 1 - (double)rank / NICE;
+  if (rank >= 4 && (lo > 0 || hi < 0)) simplicity -= 0.5; /* 4 and 3 count from 0 */
   double left = (a - lo) / (0.1 * span), right = (hi - b) / (0.1 * span);
   double coverage = 1 - 0.5 * (left * left + right * right) / 4;
   double density = 2 - fmax(count / want, want / count);
-  return 0.25 * simplicity + 0.2 * coverage + 0.5 * density;
+  /* 2.5 and 0.25 need a digit more than 2 and 0.2; 25 does not */
+  double legibility = nice[rank] == 2.5 && step < 20 ? -1 : 0;
+  return 0.25 * simplicity + 0.2 * coverage + 0.5 * density + 0.06 * legibility;
 }
 
 static double choose_step(double lo, double hi, double want, double keep) {
   double best = 0, score = -1e9;
-  int z0 = (int)floor(log10((hi - lo) / want)) - 1;
+  double even = (hi - lo) / want;
+  if (!(even > 1e-318)) return 0; /* no steps that small */
+  int z0 = (int)floor(log10(even)) - 1;
   if (keep > 0) {
     double n = (hi - lo) / keep;
     if (n >= want * 0.6 && n <= want * 1.6 && n >= 2) return keep;
@@ -70,22 +75,45 @@ static int decimals_of(double step) {
   return d;
 }
 
-/* A number that all ticks share in front: 1.23456 in 1.234561, 1.234562. */
-static double shared_part(const td_plot_ticks *t) {
-  double a = t->at[0], b = t->at[t->n - 1], unit;
-  double size = fmax(fabs(a), fabs(b)), span = fabs(b - a);
-  if (!(span > 0) || size / span < 2e4) return 0;
-  unit = pow(10, ceil(log10(span)));
-  return floor(fmin(a, b) / unit) * unit;
+/* The roundest number between the first tick and the last. */
+static double roundest(const td_plot_ticks *t) {
+  double a = t->at[0], b = t->at[t->n - 1], size = fmax(fabs(a), fabs(b));
+  for (int z = (int)floor(log10(size)); z > -330; z--) {
+    double unit = pow(10, z), v = ceil(a / unit) * unit;
+    if (!(unit > 0)) break;
+    if (v >= a && v <= b) return v;
+  }
+  return a;
+}
+
+/* How to write the ticks: as (value - offset) / 10^exponent. Plain numbers up
+** to six digits; a power of ten for large and small ones; an offset where
+** numbers differ only far behind their first digit. */
+static int find_exponent(double size) {
+  bool plain = size == 0 || (size < 999999.5 && size >= 0.000999999);
+  return plain ? 0 : (int)floor(log10(size) + 1e-9);
+}
+
+static void find_units(const td_plot_ticks *t, double *offset, int *exponent) {
+  double size = fmax(fabs(t->at[0]), fabs(t->at[t->n - 1]));
+  *offset = 0;
+  *exponent = find_exponent(size);
+  if (t->n < 2 || !(size / t->step > 2.5e4)) {
+    if (*exponent > 0 && decimals_of(t->step / pow(10, *exponent)) > 3 &&
+        size < 1e7)
+      *exponent = 0;
+    return;
+  }
+  *offset = roundest(t);
+  *exponent = find_exponent(fmax(fabs(t->at[0] - *offset),
+                                 fabs(t->at[t->n - 1] - *offset)));
 }
 
 static void label_ticks(td_plot_ticks *t) {
   if (!t->n) return;
-  double offset = shared_part(t), size = 0;
-  for (int i = 0; i < t->n; i++) size = fmax(size, fabs(t->at[i] - offset));
-  int exponent = 0;
-  if (size >= 99999.5 || (size > 0 && size < 0.000999999))
-    exponent = (int)floor(log10(size) + 1e-9);
+  double offset;
+  int exponent;
+  find_units(t, &offset, &exponent);
   double unit = pow(10, exponent);
   int decimals = decimals_of(t->step / unit);
   for (int i = 0; i < t->n; i++)
@@ -144,9 +172,9 @@ static void linear_ticks(double lo, double hi, double want, double keep,
 }
 
 /* ---- log ----------------------------------------------------------------- */
-static void power_label(char *out, size_t size, double v, int e) {
+static void power_label(char *out, size_t size, double v, int e, bool plain) {
   char power[24];
-  if (e >= -2 && e <= 3) {
+  if (plain) {
     put_number(out, size, v, e < 0 ? -e : 0);
     return;
   }
@@ -165,7 +193,8 @@ static void add_log(td_plot_ticks *t, double m, int e, double lo, double hi,
   if (!major) {
     if (t->nminor < 4 * TD_PLOT_TICKS) t->minor[t->nminor++] = v;
   } else if (t->n < TD_PLOT_TICKS) {
-    power_label(t->label[t->n], sizeof t->label[t->n], v, e);
+    bool plain = lo >= 0.00099 && hi <= 99999;
+    power_label(t->label[t->n], sizeof t->label[t->n], v, e, plain);
     t->at[t->n++] = v;
   }
 }
@@ -174,7 +203,7 @@ static void add_log(td_plot_ticks *t, double m, int e, double lo, double hi,
 ** few: powers of ten, with 2 to 9 as minor ticks, or 1 2 5. Less: as linear. */
 static void log_ticks(double lo, double hi, double want, double keep,
                       td_plot_ticks *t) {
-  double decades = log10(hi / lo);
+  double decades = log10(hi) - log10(lo);
   int e0 = (int)floor(log10(lo) + 1e-9), e1 = (int)ceil(log10(hi) - 1e-9);
   int stride = 1;
   while (decades / stride > fmax(want, 2) * 1.3) stride++;
@@ -200,7 +229,8 @@ static void log_ticks(double lo, double hi, double want, double keep,
 void td_plot_ticks_choose(const td_plot_scale *s, double want, double keep,
                           td_plot_ticks *t) {
   *t = (td_plot_ticks){.n = 0};
-  double lo = fmin(s->lo, s->hi), hi = fmax(s->lo, s->hi);
+  double lo = fmax(fmin(s->lo, s->hi), -8e307), hi = fmin(fmax(s->lo, s->hi), 8e307);
+  if (!(hi > lo)) return;
   if (want < 2) want = 2;
   if (want > TD_PLOT_TICKS / 2) want = TD_PLOT_TICKS / 2;
   if (s->log) log_ticks(lo, hi, want, keep, t);

@@ -1,0 +1,72 @@
+/* plot_png.c -- pictures as PNG, tuned for figures: fast, and as small. */
+#include <cairo.h>
+#include <png.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/plot_draw.h"
+
+/* Flat areas and sharp edges pack best without a filter; on figures level 3 is
+** as small as libpng's standard and takes a third of the time. */
+#define LEVEL 3
+
+static void collect(png_structp png, png_bytep data, png_size_t n) {
+  td_plot_bytes *b = png_get_io_ptr(png);
+  if (b->n + n > b->capacity) {
+    size_t more = (b->n + n) * 2 + 65536;
+    unsigned char *p = realloc(b->data, more);
+    if (!p) png_error(png, "out of memory");
+    b->data = p, b->capacity = more;
+  }
+  memcpy(b->data + b->n, data, n);
+  b->n += n;
+}
+
+static void on_flush(png_structp png) { (void)png; }
+
+static void on_error(png_structp png, png_const_charp text) {
+  td_plot_fail("png: %s", text);
+  png_longjmp(png, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp text) {
+  (void)png, (void)text;
+}
+
+/* Holds no C objects of its own: an error jumps out of it. */
+static void write_image(png_structp png, png_infop info, int w, int h,
+                        double scale, unsigned char *rows, int stride) {
+  png_uint_32 density = (png_uint_32)(scale * 72 / 0.0254 + 0.5); /* per metre */
+  png_set_IHDR(png, info, (png_uint_32)w, (png_uint_32)h, 8, PNG_COLOR_TYPE_RGB,
+               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  png_set_pHYs(png, info, density, density, PNG_RESOLUTION_METER);
+  png_set_compression_level(png, LEVEL);
+  png_set_compression_buffer_size(png, 65536);
+  png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);
+  png_write_info(png, info);
+  png_set_bgr(png);
+  png_set_filler(png, 0, PNG_FILLER_AFTER);
+  for (int i = 0; i < h; i++) png_write_row(png, rows + (ptrdiff_t)i * stride);
+  png_write_end(png, info);
+}
+
+int td_plot_write_png(cairo_surface_t *image, double scale, td_plot_bytes *out) {
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error,
+                                            on_warning);
+  png_infop info = png ? png_create_info_struct(png) : NULL;
+  int rc = 0;
+  if (!info) {
+    rc = td_plot_fail("png: out of memory");
+  } else if (setjmp(png_jmpbuf(png))) {
+    rc = -1;
+  } else {
+    png_set_write_fn(png, out, collect, on_flush);
+    write_image(png, info, cairo_image_surface_get_width(image),
+                cairo_image_surface_get_height(image), scale,
+                cairo_image_surface_get_data(image),
+                cairo_image_surface_get_stride(image));
+  }
+  png_destroy_write_struct(&png, &info);
+  return rc;
+}
