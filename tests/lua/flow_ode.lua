@@ -66,7 +66,7 @@ t.test("options are checked", function()
   local x = tensor.zeros(1, 2)
   t.raises("solver is", function() flow.integrate(spin, x, { solver = "rk5" }) end)
   t.raises("whole number", function() flow.integrate(spin, x, { steps = 0 }) end)
-  t.raises("did you mean 'steps'", function() flow.integrate(spin, x, { step_ = 1 }) end)
+  t.raises("did you mean 'solver'", function() flow.integrate(spin, x, { solvr = "rk4" }) end)
   t.raises("dim=", function() flow.sample(spin, 4) end)
 end)
 

@@ -141,9 +141,10 @@ end
 
 function Mixture:nll(y) return -self:log_prob(y) end
 
--- n points; with the component each came from as a second result.
+-- n points; components=true adds the component each came from.
 function Mixture:sample(n, o)
-  o = tide.options("sample", o, { "generator", dtype = "f32", device = "cpu" })
+  o = tide.options("sample", o, { "generator", dtype = "f32", device = "cpu",
+                                  components = false })
   local spec = { dtype = o.dtype, device = o.device, generator = o.generator }
   local p = self:like(tensor.empty(1, self.dim, spec))
   local steps = p.log_weights:exp():cumsum(1)
@@ -154,7 +155,9 @@ function Mixture:sample(n, o)
   if p.rotation then
     x = p.rotation:index_select(1, pick):bmm(x:unsqueeze(3)):squeeze(3)
   end
-  return x + p.means:index_select(1, pick), pick
+  x = x + p.means:index_select(1, pick)
+  if o.components then return x, pick end
+  return x
 end
 
 return exact

@@ -21,8 +21,8 @@ local flow = setmetatable({}, {
     if not part then return nil end
     local loaded = require("tide.flow." .. part)
     for key, file in pairs(where) do
-      if file == part then
-        rawset(self, key, key == part and loaded or loaded[key])
+      if file == part then                -- a part may be a table of its own
+        rawset(self, key, loaded[key] or key == part and loaded or nil)
       end
     end
     return rawget(self, name)

@@ -20,7 +20,7 @@ end
 
 local function start_points(v, n, o)
   if tensor.is_tensor(n) then return n end
-  local dim = o.dim or v.dim
+  local dim = o.dim or type(v) == "table" and v.dim
   if math.type(n) ~= "integer" or n < 0 then
     error("flow.sample: give how many samples, or a tensor (n, D) to start " ..
           "from, not " .. tostring(n), 3)
