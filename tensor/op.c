@@ -70,8 +70,16 @@ td_status td_infer_same(const td_call *c, td_spec *out) {
   return TD_OK;
 }
 
+/* A number has no type to give. */
+static td_dtype type_of_result(const td_call *c) {
+  for (int i = 0; i < c->nin; i++)
+    if (c->in[i] && !c->in[i]->number) return c->in[i]->dtype;
+  return c->in[0]->dtype;
+}
+
 td_status td_infer_broadcast(const td_call *c, td_spec *out) {
   td_spec_of(c->in[0], out);
+  out->dtype = type_of_result(c);
   for (int i = 1; i < c->nin; i++) {
     const td_tensor *b = c->in[i];
     int n = out->ndim > b->ndim ? out->ndim : b->ndim;
@@ -526,7 +534,6 @@ td_status td_apply(td_call *c, td_tensor **out, bool inplace) {
   }
   if (inplace && (st = inplace_allowed(c, x))) return st;
   if (op->cls[0] == 'C') {
-    td_error_clear();
     out[0] = op->rule->compose(c);
     return out[0] ? TD_OK : td_error_code();
   }

@@ -26,7 +26,6 @@ static td_status infer_bool(const td_call *c, td_spec *out) {
 
 /* ---- helpers of the gradients in elementwise.def ---- */
 
-static td_tensor *zeros_of(td_tensor *x) { return td_zeros_like(x); }
 static td_tensor *rsub(td_tensor *x, double c) { return td_sub(td_num(c), x); }
 
 /* 1 where a > b, 1/2 where they are equal: ties share */
@@ -118,7 +117,7 @@ static td_tensor *gelu_second(td_tensor *g, td_tensor *x) {
 
 static td_status infer_where(const td_call *c, td_spec *out) {
   td_status st = td_infer_broadcast(c, out);
-  out->dtype = c->in[1]->dtype;
+  out->dtype = c->in[c->in[1]->number ? 2 : 1]->dtype;
   return st;
 }
 static void vjp_where(td_back *b) {

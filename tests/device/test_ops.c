@@ -7,6 +7,7 @@
 #include "tests/op_case.h"
 #include "tests/plugin.h"
 #include "nn/nn.h"
+#include <sys/wait.h>
 
 /* ---- walking the registry ---- */
 
@@ -200,7 +201,7 @@ static td_status gradient(const problem *p, enum layout how, int order,
 /* Central differences, five points, in f64. */
 static void numeric(const problem *p, int order, grads *out) {
   static const double at[4] = { -2, -1, 1, 2 }, weight[4] = { 1, -8, 8, -1 };
-  const double h = 1e-3;
+  const double h = 2e-4;
   for (int i = 0; i < p->n; i++) {
     double *x = td_data_cpu(p->wanted[i]);
     for (int64_t e = 0; e < td_numel(p->wanted[i]); e++) {
@@ -269,6 +270,12 @@ static bool sensible(const problem *p, const grads *g) {
   return true;
 }
 
+/* Only view says that a layout will not do. */
+static bool needs_copy(const op_case *k, td_status st) {
+  return st == TD_ESHAPE && !strcmp(k->op->name, "view") &&
+    strstr(td_error(), "without a copy");
+}
+
 static void other_layouts(const problem *p, int order, const grads *want) {
   static const char *const names[] = {
     "plain", "dropped", "transposed", "gaps", "spread", "spread"
@@ -276,6 +283,7 @@ static void other_layouts(const problem *p, int order, const grads *want) {
   static grads g, copy;
   for (int how = COPIED; how <= SPREAD; how++) {
     td_status st = gradient(p, how, order, &g);
+    if (needs_copy(p->k, st)) continue;
     if (how == SPREAD) {
       td_status other = gradient(p, SPREAD_COPY, order, &copy);
       if (st != other) BAD("order %d, spread: %s", order + 1, td_error());
@@ -341,19 +349,36 @@ static void try_withheld(const op_case *k) {
   withheld.missed = gradient(&p, COPIED, 0, &g) != TD_OK;
 }
 
+/* In a process of its own: a rule may well crash without its results. */
+static void try_cases(td_op *op) {
+  const char *s = op->rule->cases;
+  int answer[2];
+  if (pipe(answer)) return;
+  pid_t child = fork();
+  if (child == 0) {
+    freopen("/dev/null", "w", stderr);
+    while (case_next(op, &s, &now)) {
+      int mark = td_scope_open();
+      try_withheld(&now);
+      td_scope_close(mark);
+    }
+    _exit(write(answer[1], &withheld, sizeof withheld) < 0);
+  }
+  close(answer[1]);
+  if (read(answer[0], &withheld, sizeof withheld) <= 0)
+    withheld.tried = withheld.missed = true;
+  close(answer[0]);
+  waitpid(child, &(int){ 0 }, 0);
+}
+
 static void check_saved_bit(td_op *op, int input, unsigned bit) {
   const td_rule *rule = op->rule;
   td_rule weak = *rule;
-  const char *s = rule->cases;
   weak.saves[input] &= ~bit;
   withheld.input = input;
   withheld.missed = withheld.tried = false;
   op->rule = &weak;
-  while (case_next(op, &s, &now)) {
-    int mark = td_scope_open();
-    try_withheld(&now);
-    td_scope_close(mark);
-  }
+  try_cases(op);
   op->rule = rule;
   if (withheld.tried && !withheld.missed)
     FAIL("%s saves value %#x for the gradient of input %d but never reads it",
@@ -453,6 +478,7 @@ static void check_layouts(const op_case *k) {
   if (want.st) { BAD("%s", td_error()); return; }
   for (int how = TRANSPOSED; how <= SPREAD; how++) {
     results_of(&got, k, v.x, how, td_cpu());
+    if (needs_copy(k, got.st)) continue;
     if (how == SPREAD) results_of(&want, k, v.x, SPREAD_COPY, td_cpu());
     if (got.st != want.st) { BAD("layout %d: %s", how, td_error()); continue; }
     double d = results_apart(k, &got, &want);
@@ -476,9 +502,17 @@ static bool truncates(const td_op *op) {
   return !strcmp(op->name, "fill") || !strcmp(op->name, "ramp");
 }
 
+/* Rounding to integers would spoil definite and regular matrices. */
+static bool free_inputs(const op_case *k) {
+  for (int i = 0; i < k->nin; i++)
+    if (strchr("SYL", k->in[i].kind)) return false;
+  return true;
+}
+
 static void check_type(const op_case *k, td_dtype dt, double tolerance) {
   inputs v;
   bool exact = td_dtype_is_float(dt);
+  if (!exact && !free_inputs(k)) return;
   if (!inputs_make(&v, k, dt)) { BAD("%s", td_error()); return; }
   results_of(&got, k, v.x, PLAIN, td_cpu());
   if (got.st == TD_EDTYPE && dt != TD_F32 && dt != TD_F64) return;
@@ -508,10 +542,10 @@ static void check_types(const op_case *k) {
 TEST(types) { each_case(check_types); }
 
 /* A number stands for a 0-dim tensor and takes the type of the others. */
-static void check_number_inputs(const op_case *k) {
+static void check_number_type(const op_case *k, td_dtype dt) {
   inputs v;
   bool any = false, other = false;
-  if (k->op->cls[0] == 'U' || !inputs_make(&v, k, TD_F32)) return;
+  if (k->op->cls[0] == 'U' || !inputs_make(&v, k, dt)) return;
   results_of(&want, k, v.x, PLAIN, td_cpu());
   for (int i = 0; i < k->nin; i++) {
     double f;
@@ -532,6 +566,11 @@ static void check_number_inputs(const op_case *k) {
     double d = distance(want.numel[i], got.v[i], want.v[i]);
     if (!(d < 1e-6)) BAD("a number changes the result by %.2g", d);
   }
+}
+static void check_number_inputs(const op_case *k) {
+  check_number_type(k, TD_F32);
+  check_number_type(k, TD_F64);
+  check_number_type(k, TD_BF16);
 }
 TEST(number_inputs) { each_case(check_number_inputs); }
 

@@ -29,6 +29,40 @@ static void same_bytes(td_tensor *a, td_tensor *b, const char *what) {
   free(q);
 }
 
+/* ---- the generator ---- */
+
+/* Known answers of philox4x32-10: key, counter, words. */
+TEST(philox_known_answers) {
+  static const struct { uint32_t key[2], counter[4], want[4]; } known[] = {
+    { { 0, 0 }, { 0, 0, 0, 0 },
+      { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
+    { { ~0u, ~0u }, { ~0u, ~0u, ~0u, ~0u },
+      { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
+    { { 0xa4093822, 0x299f31d0 },
+      { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344 },
+      { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+  };
+  for (int k = 0; k < 3; k++) {
+    const uint32_t *c = known[k].counter;
+    uint32_t w[4] = { c[0], c[1], c[2], c[3] };
+    td_philox_words(&w[0], &w[1], &w[2], &w[3],
+                    known[k].key[0] | (uint64_t)known[k].key[1] << 32);
+    for (int i = 0; i < 4; i++) CHECK_INT(w[i], known[k].want[i]);
+  }
+}
+
+TEST(blocks_are_rows_of_counters) {
+  static const uint64_t at[] = { 0, 1000, 0xffffffe0u };   /* one carries */
+  uint32_t block[4][TD_PHILOX_BLOCK], w[4];
+  for (int k = 0; k < 3; k++) {
+    td_philox_block(0x123456789abcdefu, at[k], block);
+    for (int j = 0; j < TD_PHILOX_BLOCK; j++) {
+      td_philox(0x123456789abcdefu, at[k] + (uint64_t)j, w);
+      for (int i = 0; i < 4; i++) CHECK_INT(block[i][j], w[i]);
+    }
+  }
+}
+
 /* ---- distributions ---- */
 
 typedef struct moments { double mean, var, skew, kurt, min, max; } moments;
