@@ -19,7 +19,7 @@ run() {
   cp -R tests/cli "$tmp/work"
   (
     cd "$tmp/work" || exit 99
-    env -i HOME="$tmp/home" PATH="$tmp/$1/bin:/usr/bin:/bin" LC_ALL=C TERM=dumb \
+    timeout 20 env -i HOME="$tmp/home" PATH="$tmp/$1/bin:/usr/bin:/bin" LC_ALL=C TERM=dumb \
       sh -c "$2" >"$tmp/$1/out" 2>"$tmp/$1/err" </dev/null
     echo $? >"$tmp/$1/status"
   )
