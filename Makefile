@@ -124,7 +124,7 @@ check: all ## check the project's rules: includes, symbols, sizes, documentation
 
 docs: all ## write the manual and the LuaLS stubs to build/docs
 	@mkdir -p $B/docs
-	$B/tide -e 'require("tide.doc").write("$B/docs")'
+	$B/tide -l tide -e 'require("tide.doc").write("$B/docs")'
 
 install: all ## install to PREFIX (default /usr/local), below DESTDIR when given
 	@sh .make/install.sh install $B '$(DESTDIR)$(PREFIX)'
