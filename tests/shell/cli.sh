@@ -1,4 +1,4 @@
-# cli.sh -- on plain Lua the program does what lua5.4 does: same output, same errors, same exit status.
+# cli.sh -- on plain Lua the program does what lua5.4 does: same output, same errors, same exit status. time limit: 300 s
 #
 # Each line of tests/cli/cases.txt runs twice, with `lua` meaning the one and then the other.
 . tests/check.sh
