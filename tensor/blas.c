@@ -6,6 +6,7 @@
 #include "blas.h"
 #include <cblas.h>
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 #include "op.h"
 #include "pool.h"
@@ -42,9 +43,7 @@ typedef struct gemm {
 } gemm;
 
 enum {
-  TILE_M = 256, TILE_N = 512,   /* largest tile of the result */
-  TILE_LEAST = 128,             /* smaller ones lose time in packing */
-  TILE_COUNT = 16,              /* wanted: enough for as many threads */
+  SPLITS = 16,                  /* most partial sums along k */
   K_LEAST = 2048,               /* of a partial sum */
   ROUND = 16,                   /* tiles begin at multiples of this */
 };
@@ -95,8 +94,10 @@ static void compute_skinny(const gemm *g, int64_t i, int64_t mi, int64_t j,
   if (g->dt == TD_F64) SKINNY(double, f64); else SKINNY(float, f32);
 }
 
+/* Long enough along another side for the loops to pay. */
 static bool is_skinny(const gemm *g) {
-  return g->k <= TD_SKINNY || g->n <= TD_SKINNY || g->m <= TD_SKINNY;
+  if (g->k <= TD_SKINNY) return g->n >= 8;
+  return (g->n <= TD_SKINNY || g->m <= TD_SKINNY) && g->k >= 16;
 }
 
 /* A tile of the result, or of one partial sum. */
@@ -132,13 +133,21 @@ static void add_parts(const gemm *g, int64_t np) {
     if (g->dt == TD_F64) ADD_PARTS(double); else ADD_PARTS(float);
 }
 
-/* Chooses tiles: large ones while there are enough of them. */
+/* How many tiles: each costs a packing of its operands, so no more than keep
+** some threads busy, and more only for work that takes long. */
+static double tiles_wanted(double work) {
+  double small = work / TILE_FLOP, medium = work / (8 * TILE_FLOP);
+  if (small > 2) small = 2;
+  if (medium > 8) medium = 8;
+  return fmax(fmax(small, medium), work / 1e9);
+}
+
 static void plan(gemm *g) {
-  int64_t tm = TILE_M, tn = TILE_N;
-  while (pieces(g->m, tm) * pieces(g->n, tn) < TILE_COUNT &&
-         flop((double)tm, (double)tn, (double)g->k) / 2 >= TILE_FLOP) {
-    if (tn > TILE_LEAST && tn >= tm) tn /= 2;
-    else if (tm > TILE_LEAST) tm /= 2;
+  double want = tiles_wanted(flop((double)g->m, (double)g->n, (double)g->k));
+  int64_t tm = g->m, tn = g->n;
+  while ((double)(pieces(g->m, tm) * pieces(g->n, tn)) * 1.01 < want) {
+    if (2 * tn > 3 * tm && tn > 2 * ROUND) tn = (tn + 1) / 2;
+    else if (tm > 2 * ROUND) tm = (tm + 1) / 2;
     else break;
   }
   g->tm = even(g->m, tm);
@@ -158,8 +167,8 @@ static void plan_skinny(gemm *g) {
 /* Few tiles over a long k: partial sums, added in their order. */
 static int64_t split_k(gemm *g) {
   int64_t tiles = g->nm * g->nn;
-  if (is_skinny(g) || g->k < 2 * K_LEAST || tiles > TILE_COUNT / 2) return 1;
-  int64_t np = least(TILE_COUNT / tiles, g->k / K_LEAST);
+  if (is_skinny(g) || g->k < 2 * K_LEAST || tiles > SPLITS / 2) return 1;
+  int64_t np = least(SPLITS / tiles, g->k / K_LEAST);
   g->tk = pieces(g->k, np);
   np = pieces(g->k, g->tk);
   g->part = td__system_alloc((size_t)(np * g->m * g->n) *

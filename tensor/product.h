@@ -9,12 +9,17 @@
 #define LOAD(p) (*(const loose *)(p))
 #define STORE(p, v) (*(loose *)(p) = (v))
 
-static real NAME(total)(vec v) {
-  real s[LANES];
-  memcpy(s, &v, sizeof s);
-  for (int w = LANES / 2; w; w /= 2)
-    for (int l = 0; l < w; l++) s[l] += s[l + w];
-  return s[0];
+/* The sum of all lanes, by halves as far as 16 bytes. */
+static inline real NAME(total)(vec v) {
+  typedef real part __attribute__((vector_size(16)));
+  part p[sizeof(vec) / sizeof(part)];
+  memcpy(p, &v, sizeof v);
+  UNROLL for (size_t w = sizeof(vec) / sizeof(part) / 2; w; w /= 2)
+    UNROLL for (size_t l = 0; l < w; l++) p[l] += p[l + w];
+  real s = p[0][0] + p[0][1];
+  return sizeof(part) == 2 * sizeof(real) ? s :
+    s + (p[0][sizeof(part) / sizeof(real) - 2] +
+         p[0][sizeof(part) / sizeof(real) - 1]);
 }
 
 /* x (p,k) times y (k,q), q <= TD_SKINNY; result (i,j) goes to c. */
@@ -102,41 +107,46 @@ INLINE void NAME(sum_block)(const int vecs, const int q, int64_t n,
     }
 }
 
-/* The last few columns, fewer than LANES. */
+/* The last few columns, fewer than LANES: turned into rows for dot products. */
 static void NAME(sum_rest)(int64_t n, const NAME(narrow) *o, const real *x,
-                           real (*y)[TD_SKINNY], int64_t i) {
-  real acc[LANES][TD_SKINNY] = { { 0 } };
-  int64_t rest = o->p - i;
-  for (int64_t k = 0; k < n; k++)
-    for (int64_t l = 0; l < rest; l++)
-      for (int j = 0; j < TD_SKINNY; j++) acc[l][j] += x[k * o->xk + l] * y[k][j];
-  for (int64_t l = 0; l < rest; l++)
-    for (int64_t j = 0; j < o->q; j++) NAME(put)(o, i + l, j, acc[l][j]);
+                           int64_t k, int64_t i) {
+  real t[LANES][PACK];
+  NAME(narrow) r = *o;
+  r.p = o->p - i;
+  for (int64_t e = 0; e < r.p; e++)
+    for (int64_t l = 0; l < n; l++) t[e][l] = x[l * o->xk + e];
+  r.k = n;
+  r.x = t[0];
+  r.xi = PACK;
+  r.xk = 1;
+  r.y = o->y + k * o->yk;
+  r.c = o->c + i * o->ci;
+  NAME(dots)(r);
 }
 
 INLINE void NAME(sum_all)(const int q, int64_t n, const NAME(narrow) *o,
-                          const real *x, real (*y)[TD_SKINNY]) {
+                          const real *x, real (*y)[TD_SKINNY], int64_t k) {
   int64_t i = 0;
   for (; i + SUM_VECS * LANES <= o->p; i += SUM_VECS * LANES)
     NAME(sum_block)(SUM_VECS, q, n, o, x + i, y, i);
   for (; i + LANES <= o->p; i += LANES)
     NAME(sum_block)(1, q, n, o, x + i, y, i);
-  if (i < o->p) NAME(sum_rest)(n, o, x + i, y, i);
+  if (i < o->p) NAME(sum_rest)(n, o, x + i, k, i);
 }
 
 static void NAME(sums)(NAME(narrow) o) {
-  real y[PACK][TD_SKINNY] = { { 0 } };
+  real y[PACK][TD_SKINNY];
   for (int64_t k = 0; k < o.k; k += PACK) {
     int64_t n = o.k - k < PACK ? o.k - k : PACK;
     const real *x = o.x + k * o.xk;
-    for (int64_t l = 0; l < n; l++)
-      for (int64_t j = 0; j < o.q; j++)
+    for (int64_t j = 0; j < o.q; j++)
+      for (int64_t l = 0; l < n; l++)
         y[l][j] = o.y[(k + l) * o.yk + j * o.yj];
     switch (o.q) {
-      case 1: NAME(sum_all)(1, n, &o, x, y); break;
-      case 2: NAME(sum_all)(2, n, &o, x, y); break;
-      case 3: NAME(sum_all)(3, n, &o, x, y); break;
-      default: NAME(sum_all)(4, n, &o, x, y);
+      case 1: NAME(sum_all)(1, n, &o, x, y, k); break;
+      case 2: NAME(sum_all)(2, n, &o, x, y, k); break;
+      case 3: NAME(sum_all)(3, n, &o, x, y, k); break;
+      default: NAME(sum_all)(4, n, &o, x, y, k);
     }
     o.beta = 1;
   }
@@ -247,8 +257,8 @@ static void NAME(distance)(const NAME(td_distance) *s) {
     int64_t n = s->n - j < DIST_VECS * LANES ? s->n - j : DIST_VECS * LANES;
     for (int64_t k = 0; k < s->d; k += DIST_PACK) {
       int64_t d = s->d - k < DIST_PACK ? s->d - k : DIST_PACK, i = 0;
-      for (int64_t l = 0; l < n; l++)
-        for (int64_t e = 0; e < d; e++)
+      for (int64_t e = 0; e < d; e++)
+        for (int64_t l = 0; l < n; l++)
           b[e][l] = s->b[(j + l) * s->bj + (k + e) * s->bd];
       for (; i + DIST_ROWS <= s->m; i += DIST_ROWS)
         NAME(distance_rows)(DIST_ROWS, s, i, j, n, k, d, b);
