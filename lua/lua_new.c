@@ -228,7 +228,8 @@ static int sequence(lua_State *L, const spec *s, double start, double step,
   return deliver(L, b, y, mark, s);
 }
 
-/* arange(stop) or arange(start, stop [, step]), options last; without stop */
+/* arange(stop), which counts from 1, or arange(start, stop [, step]); options
+** last.  stop is included, as in a for loop, allowing for rounding of step. */
 static int l_arange(lua_State *L) {
   double v[3] = { 0, 0, 1 };
   int n = 0;
@@ -238,9 +239,9 @@ static int l_arange(lua_State *L) {
     n++;
   }
   if (!n) td_lua_typeerror(L, 1, "number");
-  if (n == 1) { v[1] = v[0]; v[0] = 0; }
+  if (n == 1) { v[1] = v[0]; v[0] = 1; }
   read_options(L, n + 1, "arange", &s);
-  double count = ceil((v[1] - v[0]) / v[2]);
+  double count = floor((v[1] - v[0]) / v[2] + 1e-9) + 1;
   if (v[2] == 0 || !isfinite(count))
     td_lua_error(L, "arange: cannot count from %f to %f in steps of %f",
                  (LUAI_UACNUMBER)v[0], (LUAI_UACNUMBER)v[1],

@@ -29,11 +29,11 @@ assert(tensor.from({ 1, 2 }, { dtype = "i64" }).dtype == "i64")]] },
   args = { { "n", "integer", "rows" }, { "m", "integer", "columns; default n", optional = true }, spec },
   returns = "tensor", example = "assert(tensor.eye(3):sum():item() == 3)" },
 ["tensor.arange"] = {
-  text = "Numbers from start up to, but without, stop. One argument is stop, start being 0.",
-  args = { { "start", "number", "default 0", optional = true }, { "stop", "number" },
+  text = "Numbers from start to stop, both included as in a for loop. One argument is stop, start being 1.",
+  args = { { "start", "number", "default 1", optional = true }, { "stop", "number" },
     { "step", "number", "default 1", optional = true }, spec },
   returns = "tensor", example = [[
-assert(tensor.arange(3):equal(tensor.from{ 0, 1, 2 }))
+assert(tensor.arange(3):equal(tensor.from{ 1, 2, 3 }))
 assert(tensor.arange(1, 6, 2):equal(tensor.from{ 1, 3, 5 }))]] },
 ["tensor.linspace"] = { text = "n numbers at equal distances, both ends included.",
   args = { { "start", "number" }, { "stop", "number" }, { "n", "integer" }, spec },
@@ -206,7 +206,7 @@ assert(value:item() == 2 and at:item() == 2)]] },
   text = "The quantile q along a dim, interpolated between neighbours.",
   args = { x, { "q", "number", "from 0 to 1" },
     { "dim", "integer", "default: all elements", optional = true } },
-  returns = "tensor", example = "assert(tensor.arange(5):quantile(0.5):item() == 2)" },
+  returns = "tensor", example = "assert(tensor.arange(5):quantile(0.5):item() == 3)" },
 ["tensor.median"] = { method = true, text = "The quantile 0.5.",
   args = { x, { "dim", "integer", "default: all elements", optional = true } },
   returns = "tensor", example = "assert(tensor.from{ 3, 1, 2 }:median():item() == 2)" },
@@ -243,7 +243,7 @@ assert(value:item() == 2 and at:item() == 2)]] },
   args = { { "...", "tensor", "vectors" } }, returns = "as many tensors",
   example = [[
 local a, b = tensor.meshgrid(tensor.arange(2), tensor.arange(3))
-assert(a:get(2, 3) == 1 and b:get(2, 3) == 2)]] },
+assert(a:get(2, 3) == 2 and b:get(2, 3) == 3)]] },
 ["tensor.view_as"] = { method = true, text = "view with the shape of another tensor.",
   args = { x, { "other", "tensor" } }, returns = "tensor",
   example = "assert(tensor.zeros(4):view_as(tensor.zeros(2, 2)):dim() == 2)" },
