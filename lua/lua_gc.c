@@ -1,14 +1,21 @@
 /* lua_gc.c -- Lua's collector and the memory it cannot see.
 **
 ** To Lua a tensor is a box of a few bytes.  So each function that makes tensors
-** first tells the collector how many bytes were handed out since the last time
-** (a step of that size), and asks for a full collection when twice as much is
-** alive as after the last one.  The second rule is what keeps the generational
-** mode in bounds: its young collections never free a tensor that got old, and
-** steps do not make an old collection due. */
+** first sees to two things.  One: the collector goes once around while a certain
+** number of tensor bytes, the pace, is handed out.  Going around costs in
+** proportion to Lua's heap, memory that has not been used for long costs more
+** than memory just freed; 16 times the heap is a good compromise.  (Counting
+** tensor bytes as if they were Lua's would make the pace equal to the heap, and
+** then collecting costs many times what the arithmetic does.)  Two: when twice
+** as much is alive as after the last full collection, there is another one.
+** That keeps the generational mode in bounds: its young collections never free
+** a tensor that got old. */
 #include "lua_td.h"
 
-#define STEP (256 << 10)              /* bytes between steps */
+#define STEP (256 << 10)              /* tensor bytes between steps */
+#define PACE 16                       /* tensor bytes for each byte of heap */
+#define PACE_LEAST ((int64_t)2 << 20)    /* bounds of the pace in bytes */
+#define PACE_MOST ((int64_t)32 << 20)
 #define FLOOR ((int64_t)64 << 20)     /* live bytes that are never too many */
 #define FLOOR_DEVICE ((int64_t)256 << 20)   /* the same, beside the CPU */
 #define DEVICES 16
@@ -28,8 +35,20 @@ static void full_collection(lua_State *L) {
   }
 }
 
+/* A share of a cycle for what was handed out since the last step. */
+static void step(lua_State *L, int64_t total, int64_t live) {
+  int64_t heap = (int64_t)lua_gc(L, LUA_GCCOUNT) << 10, pace = PACE * heap;
+  if (pace < PACE_LEAST) pace = PACE_LEAST;
+  if (pace > PACE_MOST) pace = PACE_MOST;
+  if (pace < live / 2) pace = live / 2;
+  double share = (double)(total - told) / (double)pace * (double)heap / 1024;
+  if (share < 1) return;
+  told = total;
+  lua_gc(L, LUA_GCSTEP, share < 1 << 30 ? (int)share : 1 << 30);
+}
+
 void td__lua_gc(lua_State *L) {
-  int64_t total = 0;
+  int64_t total = 0, live = 0;
   bool full = false;
   td__lua_current = L;
   for (int i = 0, n = td_device_count(); i < n && i < DEVICES; i++) {
@@ -37,16 +56,12 @@ void td__lua_gc(lua_State *L) {
     if (!limit[i]) limit[i] = i ? FLOOR_DEVICE : FLOOR;
     if (b->memory.live > limit[i]) full = true;
     total += b->memory.total;
+    live += b->memory.live;
   }
   if (!full && total - told < STEP) return;
   if (!lua_gc(L, LUA_GCISRUNNING)) return;      /* the script wants it so */
-  if (full) {
-    full_collection(L);
-  } else {
-    int64_t kb = (total - told) >> 10;
-    told = total;
-    lua_gc(L, LUA_GCSTEP, kb < 1 << 30 ? (int)kb : 1 << 30);
-  }
+  if (full) full_collection(L);
+  else step(L, total, live);
 }
 
 /* The core is out of memory: collect on behalf of the function that runs. */

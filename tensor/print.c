@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define ALL_UP_TO 400                 /* elements that are shown without cuts */
-#define MOST 4000                     /* elements shown of any tensor */
+#define MOST 500                      /* elements shown of any tensor */
 #define COLUMNS 80
 #define DIGITS 4                      /* decimals at most */
 
