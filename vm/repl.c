@@ -51,7 +51,10 @@ static int read_line(lua_State *L, const vm_reader *reader, bool first) {
   lua_pushcfunction(L, prompt_text);
   lua_pushstring(L, first ? "_PROMPT" : "_PROMPT2");
   lua_pushstring(L, standard);
-  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+  vm_interrupt_enter(L);
+  int status = lua_pcall(L, 2, 1, 0);
+  vm_interrupt_leave(L);
+  if (status != LUA_OK) {
     lua_pop(L, 1);
     lua_pushstring(L, standard);
   }
