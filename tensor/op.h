@@ -36,6 +36,7 @@ struct td_tensor {
   uint32_t version;        /* of buf when this handle was made or changed it */
   td_node *node;           /* how it was made; NULL for leaves */
   td_buffer *buf;          /* NULL for numbers and for released data */
+  td_backend *be;          /* of buf, also when that is gone; NULL: numbers */
   char *data;              /* first element */
   int64_t shape[TD_MAXDIM], stride[TD_MAXDIM];   /* strides in elements */
   td_tensor *grad;         /* of a leaf; detached */

@@ -60,12 +60,12 @@ td_tensor *td_empty(td_backend *b, td_dtype dt, int ndim, const int64_t *shape) 
     return NULL;
   }
   t->data = t->buf->mem;
+  t->be = b;
   return td__scoped(t);
 }
 
 td_tensor *td_empty_like(const td_tensor *t) {
-  return t ? td_empty(t->buf ? t->buf->be : td_cpu(), t->dtype, t->ndim,
-                      t->shape) : NULL;
+  return t ? td_empty(td_device_of(t), t->dtype, t->ndim, t->shape) : NULL;
 }
 
 td_tensor *td__alias(td_tensor *t) {
@@ -80,6 +80,7 @@ td_tensor *td__alias(td_tensor *t) {
   memcpy(a->shape, t->shape, sizeof a->shape);
   memcpy(a->stride, t->stride, sizeof a->stride);
   if ((a->buf = t->buf)) a->buf->refs++;
+  a->be = t->be;
   a->data = t->number ? a->num.b : t->data;
   return td__scoped(a);
 }
@@ -123,7 +124,7 @@ td_tensor *td_arange(td_backend *b, td_dtype dt, double start, double step,
 
 static td_tensor *filled_like(const td_tensor *t, double v) {
   if (!t) return NULL;
-  return td_full(t->buf ? t->buf->be : td_cpu(), t->dtype, t->ndim, t->shape, v);
+  return td_full(td_device_of(t), t->dtype, t->ndim, t->shape, v);
 }
 td_tensor *td_zeros_like(const td_tensor *t) { return filled_like(t, 0); }
 td_tensor *td_ones_like(const td_tensor *t) { return filled_like(t, 1); }
@@ -136,7 +137,7 @@ const int64_t *td_stride(const td_tensor *t) { return t->stride; }
 int64_t td_numel(const td_tensor *t) { return td__numel(t); }
 td_dtype td_type(const td_tensor *t) { return t->dtype; }
 td_backend *td_device_of(const td_tensor *t) {
-  return t->buf ? t->buf->be : td_cpu();
+  return t->be ? t->be : td_cpu();
 }
 bool td_is_contiguous(const td_tensor *t) { return td__contiguous(t); }
 bool td_is_number(const td_tensor *t) { return t->number != 0; }

@@ -162,7 +162,7 @@ static void vjp_copy(td_back *b) {
   if (!b->want[1]) return;
   g = td_sum_to(b->g[0], src);
   if (g && g->dtype != src->dtype) g = td_cast(g, src->dtype);
-  b->gin[1] = g;
+  b->gin[1] = td_to_device(g, td_device_of(src));
 }
 const td_rule td_rule_copy = { .infer = infer_copy, .vjp = vjp_copy,
   .cases = "2x3;2x3 2x3;3 2x3;s s;s 0x3;3",

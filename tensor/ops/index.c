@@ -11,10 +11,6 @@ static bool same_shape(const td_tensor *a, const td_tensor *b) {
     !memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape);
 }
 
-static td_tensor *zeros_for(const td_tensor *g, const td_tensor *like) {
-  return td_full(td_device_of(g), g->dtype, like->ndim, like->shape, 0);
-}
-
 /* ---- one position per element ---- */
 
 /* index must fit x in all dims but the one along which it points. */
@@ -35,7 +31,7 @@ static td_status infer_gather(const td_call *c, td_spec *out) {
   return check_index(c);
 }
 static void vjp_gather(td_back *b) {
-  b->gin[0] = td_scatter_add(zeros_for(b->g[0], b->in[0]), b->call->attr[0].i,
+  b->gin[0] = td_scatter_add(td_zeros_like(b->in[0]), b->call->attr[0].i,
                              b->in[1], b->g[0]);
 }
 const td_rule td_rule_gather = {
@@ -85,7 +81,7 @@ static td_status infer_index_select(const td_call *c, td_spec *out) {
   return st;
 }
 static void vjp_index_select(td_back *b) {
-  b->gin[0] = td_index_add(zeros_for(b->g[0], b->in[0]), b->call->attr[0].i,
+  b->gin[0] = td_index_add(td_zeros_like(b->in[0]), b->call->attr[0].i,
                            b->in[1], b->g[0]);
 }
 const td_rule td_rule_index_select = {

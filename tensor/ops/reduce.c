@@ -80,10 +80,6 @@ static td_tensor *kept(const td_call *c, td_tensor *t) {
   return td_reshape(t, (td_ints){ s.ndim, s.shape });
 }
 
-static td_tensor *zeros_for(const td_tensor *g, const td_tensor *like) {
-  return td_full(td_device_of(g), g->dtype, like->ndim, like->shape, 0);
-}
-
 static void vjp_sum(td_back *b) {
   const td_tensor *x = b->in[0];
   b->gin[0] = td_expand(kept(b->call, b->g[0]), (td_ints){ x->ndim, x->shape });
@@ -291,7 +287,7 @@ const td_rule td_rule_cumsum = {
 /* Sorted and picked values send their gradient back by position. */
 static void vjp_picked(td_back *b, int64_t dim) {
   if (!b->g[0]) return;
-  b->gin[0] = td_scatter_add(zeros_for(b->g[0], b->in[0]), dim, b->y[1], b->g[0]);
+  b->gin[0] = td_scatter_add(td_zeros_like(b->in[0]), dim, b->y[1], b->g[0]);
 }
 
 static td_status infer_sort(const td_call *c, td_spec *out) {

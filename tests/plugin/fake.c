@@ -97,6 +97,7 @@ static td_tensor *lend(td_tensor *t, td_tensor *copy, td_tensor **from,
   for (int i = 0; i < n; i++) if (from[i] == t) return &copies[i];
   *copy = *t;
   copy->buf = NULL;                         /* ops of its own run on the CPU */
+  copy->be = NULL;
   copy->node = NULL;
   if (t->data && (uintptr_t)t->data & FAR) copy->data = near(t->data);
   else if (t->number) copy->data = copy->num.b;
