@@ -143,9 +143,13 @@ static void load_embedded(lua_State *L, const td_embedded_file *f) {
   lua_pop(L, 1);
 }
 
-/* What package.preload holds: loads and runs an embedded file. */
+/* What package.preload holds: loads and runs an embedded file.  The library is
+** opened first, so that a script may begin with require "tide.flow". */
 static int l_loader(lua_State *L) {
   const td_embedded_file *f = lua_touserdata(L, lua_upvalueindex(1));
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "tide");
+  lua_call(L, 1, 0);
   load_embedded(L, f);
   lua_pushstring(L, f->name);
   lua_call(L, 1, 1);

@@ -157,6 +157,7 @@ static bool run_all(lua_State *L, const vm_options *o) {
   lua_pushcfunction(L, luaopen_tide);
   lua_setfield(L, -2, VM_MODULE);
   lua_pop(L, 1);
+  td_lua_preload(L);
   if (!apply_options(L, o)) return false;
   if (prompt) lazy_globals(L, true);
   if (!o->no_environment && vm_do_init(L) != LUA_OK) return false;

@@ -16,6 +16,7 @@
 
 #define VM_MODULE "tide"
 int luaopen_tide(lua_State *L);       /* module "tide", from the binding */
+void td_lua_preload(lua_State *L);    /* lets require find its parts */
 
 /* ---- main.c ---- */
 int vm_lua_main(int argc, char **argv);   /* the whole program; exit status */
