@@ -32,7 +32,7 @@ end
 
 local function construct(class, ...)
   local self = setmetatable({}, class)
-  rawset(self, "_order", {})
+  rawset(self, "_order", { known = {} })
   rawset(self, "training", true)
   self:init(...)
   return self
@@ -58,9 +58,9 @@ setmetatable(Module, { __call = construct, __tostring = describe_class })
 -- Remembers the order in which fields are first set.
 function Module.__newindex(self, key, value)
   local order = rawget(self, "_order")
-  if value ~= nil and order and not order[key] then
+  if value ~= nil and order and not order.known[key] then
     order[#order + 1] = key
-    order[key] = true
+    order.known[key] = true
   end
   rawset(self, key, value)
 end

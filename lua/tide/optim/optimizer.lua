@@ -212,6 +212,13 @@ function Optimizer:state_dict()
   return out
 end
 
+local function option_names(class)
+  local names = {}
+  for key in pairs(class.defaults) do names[#names + 1] = key end
+  table.sort(names)
+  return names
+end
+
 local function option_value(old, t)
   if type(old) == "table" then return t:totable() end
   if type(old) == "boolean" then return t:item() ~= 0 end
@@ -251,7 +258,7 @@ function Optimizer:load_state_dict(state)
   end
   tide.no_grad(function()
     for g, group in ipairs(self.groups) do
-      for key in pairs(self.class.defaults) do
+      for _, key in ipairs(option_names(self.class)) do
         local t = state[g .. "." .. key]
         if not t then
           tide.raise(("load_state_dict: '%d.%s' is missing: the state is of " ..
