@@ -15,26 +15,24 @@ local where = {
   VelocityMLP = "velocity",
 }
 
-local flow = setmetatable({}, {
-  __index = function(self, name)
-    local part = where[name]
-    if not part then return nil end
-    local loaded = require("tide.flow." .. part)
-    for key, file in pairs(where) do
-      if file == part then                -- a part may be a table of its own
-        rawset(self, key, loaded[key] or key == part and loaded or nil)
-      end
+local function load_part(flow, part)
+  local loaded = require("tide.flow." .. part)
+  for key, file in pairs(where) do
+    if file == part then                  -- a part may be a table of its own
+      rawset(flow, key, loaded[key] or key == part and loaded or nil)
     end
-    return rawget(self, name)
-  end,
-})
-
--- Names of everything here, loaded or not: for completion and the manual.
-function flow.names()
-  local names = {}
-  for name in pairs(where) do names[#names + 1] = name end
-  table.sort(names)
-  return names
+  end
 end
 
-return flow
+return setmetatable({}, {
+  __index = function(flow, name)
+    if not where[name] then return nil end
+    load_part(flow, where[name])
+    return rawget(flow, name)
+  end,
+  -- everything there is, for the manual
+  __pairs = function(flow)
+    for _, part in pairs(where) do load_part(flow, part) end
+    return next, flow
+  end,
+})

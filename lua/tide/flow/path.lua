@@ -16,7 +16,6 @@ local function column(t, x)
   for d = 2, x:dim() do shape[d] = 1 end
   return t:reshape(shape)
 end
-path.column = column
 
 ---- affine paths: z = alpha(t) x1 + beta(t) x0 ----
 
