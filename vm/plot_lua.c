@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -220,8 +221,10 @@ static int l_read_png(lua_State *L) {
 static int l_figure_tostring(lua_State *L) {
   const td_plot_figure *f = check_figure(L);
   const double *size = f->o.size.v;
-  lua_pushfstring(L, "figure of %f x %f points, %d x %d cells, %d axes", size[0],
-                  size[1], f->rows, f->cols, f->naxes);
+  char text[128];
+  snprintf(text, sizeof text, "figure of %g x %g points, %d x %d cells, %d axes",
+           size[0], size[1], f->rows, f->cols, f->naxes);
+  lua_pushstring(L, text);
   return 1;
 }
 
@@ -473,7 +476,44 @@ static int l_raise(lua_State *L) {
   return td_lua_error(L, "%s", luaL_checkstring(L, 1));
 }
 
-/* options(owner): {{name=, doc=}...}; owner is "figure", "axes", "scatter" ... */
+/* What a user writes for an option of this kind. */
+static const char *type_of(const td_plot_option *o) {
+  switch (o->kind) {
+    case TD_PLOT_OPT_NUMBER: return "number";
+    case TD_PLOT_OPT_BOOL: return "boolean";
+    case TD_PLOT_OPT_CHOICE:
+      return strncmp(o->choices, "auto|", 5) ? "string" : "string|boolean";
+    case TD_PLOT_OPT_STRING: case TD_PLOT_OPT_FONT: case TD_PLOT_OPT_CMAP:
+      return "string";
+    case TD_PLOT_OPT_DATA: return "table|tensor|number";
+    case TD_PLOT_OPT_COLORS: case TD_PLOT_OPT_PAIRS: return "table|tensor";
+    case TD_PLOT_OPT_LIST: return o->choices ? "table|string" : "table";
+    case TD_PLOT_OPT_CYCLE: return "table";
+    default: return "string|table";
+  }
+}
+
+/* smooth(list, weight): what option `smooth` of a line draws */
+static int l_smooth(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  double beta = luaL_checknumber(L, 2);
+  size_t n = (size_t)luaL_len(L, 1);
+  double *y = lua_newuserdatauv(L, (2 * n + 1) * sizeof *y, 0);
+  for (size_t i = 0; i < n; i++) {
+    lua_geti(L, 1, (lua_Integer)i + 1);
+    y[i] = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+  }
+  td_plot_smooth(y, n, beta, y + n);
+  lua_createtable(L, (int)n, 0);
+  for (size_t i = 0; i < n; i++) {
+    lua_pushnumber(L, y[n + i]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* options(owner): {{name=, type=, doc=}...}; owner is "figure", "scatter" ... */
 static int l_options(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   static const unsigned others[] = {TD_PLOT_OWNER_FIGURE, TD_PLOT_OWNER_AXES,
@@ -486,11 +526,13 @@ static int l_options(lua_State *L) {
   for (int i = 0; i < td_plot_options_count; i++) {
     const td_plot_option *o = &td_plot_options[i];
     if (!(o->owners & owner)) continue;
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, o->name);
     lua_setfield(L, -2, "name");
     lua_pushstring(L, o->doc);
     lua_setfield(L, -2, "doc");
+    lua_pushstring(L, type_of(o));
+    lua_setfield(L, -2, "type");
     lua_pushstring(L, o->choices);
     lua_setfield(L, -2, "choices");
     lua_rawseti(L, -2, ++n);
@@ -536,7 +578,7 @@ int luaopen_tide_plot_core(lua_State *L) {
     {"figure", l_figure}, {"theme", l_theme}, {"colormaps", l_colormaps},
     {"colormap", l_colormap}, {"ticks", l_ticks}, {"markup", l_markup},
     {"options", l_options}, {"read_png", l_read_png}, {"raise", l_raise},
-    {NULL, NULL}
+    {"smooth", l_smooth}, {NULL, NULL}
   };
   td_plot_lua_open_drafts(L);
   luaL_newlib(L, functions);

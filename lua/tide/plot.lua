@@ -18,6 +18,7 @@ local plot = {
   theme = core.theme,
   colormaps = core.colormaps,
   colormap = core.colormap,
+  smooth = core.smooth,
   Figure = core.Figure,
   Axes = core.Axes,
   Artist = core.Artist,

@@ -1,0 +1,295 @@
+-- plot.lua -- documentation of figures. Options come from the table that the program itself uses.
+local core = require("tide.plot.core")
+
+-- Rows for the options of an owner, e.g. "scatter": "options.color" and so on.
+local function with_options(args, owner, extra)
+  local list = {}
+  for _, a in ipairs(args) do list[#list + 1] = a end
+  for _, a in ipairs(extra or {}) do
+    list[#list + 1] = { "options." .. a[1], a[2], a[3], optional = true }
+  end
+  for _, o in ipairs(core.options(owner)) do
+    local what = o.doc
+    if o.choices then what = what .. " (" .. o.choices:gsub("|", ", ") .. ")" end
+    list[#list + 1] = { "options." .. o.name, o.type, what, optional = true }
+  end
+  return list
+end
+
+local options = { "options", "table", "any of the options below", optional = true }
+local id = { "id", "string", "an artist of this kind with this id is changed, not added again" }
+local wrong = "An unknown option: the message names the nearest one. Lists of unequal length. " ..
+  "Then the picture stays as it was."
+
+local function artist(kind, sig, text, args, example, more)
+  local list = { { "ax", "Axes" } }
+  for _, a in ipairs(args) do list[#list + 1] = a end
+  list[#list + 1] = options
+  local e = { sig = sig, text = text, returns = "Artist", errors = wrong, example = example,
+    args = with_options(list, kind, { id }) }
+  for k, v in pairs(more or {}) do e[k] = v end
+  return e
+end
+
+return {
+-- ---- module ----
+["plot.figure"] = {
+  sig = "plot.figure{title=, size=, rows=, cols=, ...}",
+  text = "A new figure: a page with a grid of cells for axes. It keeps a copy of all that it " ..
+    "shows and can be drawn at any time, at any scale.",
+  args = with_options({ options }, "figure", {
+    { "rows", "integer", "rows of cells, default 1" },
+    { "cols", "integer", "columns of cells, default 1" } }),
+  returns = "Figure", errors = "An unknown option: the message names the nearest one.",
+  example = [[
+local fig = plot.figure{ size = {400, 200}, cols = 2 }
+fig:axes{ title = "left" }:line{ y = {1, 3, 2} }
+fig:axes{ title = "right" }:scatter{ x = {1, 2}, y = {2, 1} }
+if plot.can_save then assert(#fig:encode("png") > 1000) end]] },
+["plot.theme"] = {
+  sig = "plot.theme(name or table)",
+  text = "Sets what new figures look like: \"paper\", \"dark\" or \"projector\" (large text and " ..
+    "lines), or a table of options on top of the present theme or of base=.",
+  args = with_options({ { "theme", "string|table", "nil: only ask", optional = true } }, "theme",
+    { { "base", "string", "the theme to start from" } }),
+  returns = "string", errors = "An unknown theme or option.",
+  example = [[
+plot.theme "projector"
+plot.theme{ fontsize = 14, background = "#fffdf5" }
+assert(plot.theme "paper" == "paper")]] },
+["plot.colormaps"] = {
+  text = "The names of all colour maps. A name that ends in _r is the reverse of another. Maps " ..
+    "of the viridis family are for values, blue-red and purple-green for signed values " ..
+    "(vcenter = 0), okabe for classes.",
+  returns = "table", source = "viridis, magma, inferno, plasma: Smith and van der Walt 2015 " ..
+    "(CC0); cividis: Nunez et al. 2018; okabe: Okabe and Ito 2008",
+  example = "assert(#plot.colormaps() > 10)" },
+["plot.colormap"] = {
+  sig = "plot.colormap(name [, colors [, classes]])",
+  text = "The colours of a map, 256 or one for each class. With colours, makes a map first: they " ..
+    "are blended evenly (in OKLab), or, as classes, taken one by one.",
+  args = { { "name", "string" },
+    { "colors", "table", "2 to 16 colours", optional = true },
+    { "classes", "boolean", "one colour for each whole number", optional = true } },
+  returns = "table", errors = "An unknown name: the message names the nearest one.",
+  example = [[
+local c = plot.colormap("sunset", { "#102040", "orange", "#fff4d0" })
+assert(#c == 256 and #plot.colormap("okabe") == 8)]] },
+["plot.smooth"] = {
+  text = "Exponential moving average with bias correction: the first values are not pulled to " ..
+    "zero. Option smooth of a line draws it. NaN stays NaN and counts for nothing.",
+  args = { { "y", "table", "numbers" }, { "weight", "number", "of the past, from 0 to below 1" } },
+  returns = "table",
+  example = "local s = plot.smooth({ 2, 2, 2 }, 0.9)\nassert(math.abs(s[1] - 2) < 1e-12)" },
+
+-- ---- figures ----
+["plot.Figure.axes"] = {
+  sig = "fig:axes{row=, col=, rowspan=, colspan=, ...}",
+  text = "Axes in a cell of the figure, by default the first free one. Called again for the same " ..
+    "cell it changes the axes that are there.",
+  args = with_options({ { "fig", "Figure" }, options }, "axes", {
+    { "row", "integer", "from 1, top row first" }, { "col", "integer", "from 1" },
+    { "rowspan", "integer", "rows that it covers" },
+    { "colspan", "integer", "columns that it covers" } }),
+  returns = "Axes", errors = "Cells outside the figure or taken; limits that are empty or, on a " ..
+    "log scale, not above 0.",
+  example = [[
+local fig = plot.figure{ rows = 2, cols = 2 }
+local wide = fig:axes{ row = 1, colspan = 2, xlabel = "step", yscale = "log" }
+local left = fig:axes{ row = 2, equal = true, xlim = {-2, 2}, ylim = {-2, 2} }
+assert(left:get("xlim")[2] == 2)]] },
+["plot.Figure.set"] = {
+  sig = "fig:set{title=, ...}", text = "Changes options of a figure; all of them or, on an error, none.",
+  args = with_options({ { "fig", "Figure" }, options }, "figure"), returns = "Figure",
+  example = 'plot.figure{}:set{ title = "after 1000 steps" }' },
+["plot.Figure.get"] = { text = "The value of an option.",
+  args = { { "fig", "Figure" }, { "name", "string" } }, returns = "any",
+  example = 'assert(plot.figure{ size = {300, 200} }:get("size")[1] == 300)' },
+["plot.Figure.save"] = {
+  sig = "fig:save(path [, {scale=, dpi=}])",
+  text = "Draws the figure into a file; the end of its name says how: .png, .svg or .pdf. The " ..
+    "file is written whole or not at all. In SVG and PDF an artist of very many points is an " ..
+    "image of 300 dots per inch, the rest lines and letters.",
+  args = { { "fig", "Figure" }, { "path", "string", "or {path, scale=}" },
+    { "options", "table", "scale: pixels per point of a PNG, default 2; or dpi", optional = true } },
+  returns = "Figure", errors = "Another ending; a folder that is not there; a build without " ..
+    "drawing (plot.can_save is false).",
+  example = [[
+local path = os.tmpname() .. ".png"
+local fig = plot.figure{ size = {200, 150} }
+fig:axes():line{ y = {3, 1, 2} }
+if plot.can_save then
+  fig:save(path, { dpi = 150 })
+  os.remove(path)
+end]] },
+["plot.Figure.encode"] = {
+  sig = "fig:encode(format [, {scale=, dpi=}])",
+  text = "The picture as a string of bytes, as save would write it.",
+  args = { { "fig", "Figure" }, { "format", "string", '"png", "svg" or "pdf"' },
+    { "options", "table", "scale or dpi", optional = true } },
+  returns = "string", example = [[
+local fig = plot.figure{ size = {200, 150} }
+if plot.can_save then assert(fig:encode("pdf"):sub(1, 4) == "%PDF") end]] },
+["plot.Figure.pixels"] = {
+  sig = "fig:pixels{scale=}",
+  text = "The drawn picture as bytes r, g, b, row by row from the top, with its width and height.",
+  args = { { "fig", "Figure" }, { "options", "table", "scale or dpi", optional = true } },
+  returns = "string, width, height", example = [[
+if plot.can_save then
+  local rgb, w, h = plot.figure{ size = {100, 50} }:pixels{ scale = 1 }
+  assert(w == 100 and h == 50 and #rgb == 3 * w * h)
+end]] },
+
+-- ---- axes ----
+["plot.Axes.set"] = {
+  sig = "ax:set{xlim=, ...}", text = "Changes options of axes; all of them or, on an error, none.",
+  args = with_options({ { "ax", "Axes" }, options }, "axes"), returns = "Axes",
+  example = 'plot.figure{}:axes():set{ xlim = {0, 1}, ylim = {0, "auto"} }' },
+["plot.Axes.get"] = {
+  text = "The value of an option. xlim, ylim and y2lim are the limits as drawn.",
+  args = { { "ax", "Axes" }, { "name", "string" } }, returns = "any",
+  example = [[
+local ax = plot.figure{}:axes()
+ax:line{ x = {0, 10}, y = {1, 2} }
+local lim = ax:get("xlim")
+assert(lim[1] < 0 and lim[2] > 10)]] },
+["plot.Axes.add"] = {
+  sig = "ax:add(kind, options)",
+  text = "Adds an artist by the name of its kind; ax:scatter and the others call it.",
+  args = { { "ax", "Axes" }, { "kind", "string" }, { "options", "table" } }, returns = "Artist",
+  errors = wrong, example = 'plot.figure{}:axes():add("line", { y = {1, 2, 3} })' },
+["plot.Axes.scatter"] = artist("scatter", "ax:scatter(xy or x, y [, options])",
+  "Points, each with its own colour and size if wanted. With c, values are coloured by cmap.",
+  { { "xy", "table|tensor", "n x 2; or x and y; or both as options" } }, [[
+local ax = plot.figure{}:axes{ equal = true }
+ax:scatter({ {0, 0}, {1, 2} }, { marker = "triangle", color = "red", label = "latents" })
+local s = ax:scatter{ id = "z", x = {1, 2, 3}, y = {3, 1, 2}, c = {0, 1, 1}, cmap = "okabe" }
+assert(ax:scatter{ id = "z", c = {1, 0, 0} } == s)]]),
+["plot.Axes.line"] = artist("line", "ax:line(y or x, y [, options])",
+  "A line through points, broken at NaN. With smooth, a moving average over the raw line. " ..
+  "Grows by push.",
+  { { "y", "table|tensor", "or x and y, or n x 2" } }, [[
+local ax = plot.figure{}:axes{ y2label = "rate", y2scale = "log" }
+local loss = ax:line{ label = "loss", smooth = 0.98 }
+local rate = ax:line{ label = "rate", axis = "y2", dash = "dashed" }
+for step = 1, 100 do
+  loss:push(step, 1 / step)
+  rate:push(step, 0.1 * 0.9 ^ step)
+end
+assert(#loss:get("y") == 100)]]),
+["plot.Axes.heatmap"] = artist("heatmap", "ax:heatmap(z [, options])",
+  "A grid of coloured cells. The first row of z is the lowest y. Cells lie evenly in extent, or " ..
+  "their centres are given as x and y; without either, cell (row i, column j) is at y = i, " ..
+  "x = j. NaN is grey.",
+  { { "z", "table|tensor", "rows x columns" } }, [[
+local ax = plot.figure{}:axes{ equal = true }
+local hm = ax:heatmap({ {1, 2, 3}, {4, 5, 6} }, { extent = {-3, 3, -2, 2}, norm = "log" })
+ax:colorbar(hm, { label = "NLL" })]]),
+["plot.Axes.contour"] = artist("contour", "ax:contour(z [, options])",
+  "Lines of equal value through a grid, placed as in heatmap. White unless a colour or a cmap " ..
+  "is given.",
+  { { "z", "table|tensor", "rows x columns" } }, [[
+local z = {}
+for i = 1, 20 do
+  z[i] = {}
+  for j = 1, 20 do z[i][j] = (i - 10) ^ 2 + (j - 8) ^ 2 end
+end
+plot.figure{}:axes():contour(z, { levels = {10, 50, 100}, color = "black" })]]),
+["plot.Axes.quiver"] = artist("quiver", "ax:quiver(xy, uv [, options])",
+  "Arrows that start at xy. By default the longest is as long as the points are apart.",
+  { { "xy", "table|tensor", "n x 2" }, { "uv", "table|tensor", "n x 2" } }, [[
+plot.figure{}:axes():quiver({ {0, 0}, {1, 0} }, { {1, 1}, {0, 2} }, { color = "blue" })]]),
+["plot.Axes.paths"] = artist("paths", "ax:paths(xy [, options])",
+  "Many paths at once, such as the trajectories of flow.sample: steps x paths x 2. Older steps " ..
+  "are fainter; with a marker each path ends in a point.",
+  { { "xy", "table|tensor", "steps x paths x 2; or x and y, each steps x paths" } }, [[
+local xy = { { {0, 0}, {1, 0} }, { {0, 1}, {1, 2} }, { {1, 1}, {2, 2} } }
+plot.figure{}:axes():paths(xy, { marker = "circle", tail = 2 })]]),
+["plot.Axes.text"] = artist("text", "ax:text(x, y, text [, options])",
+  "Text at a point, or texts at points, or with at= in a place of the axes. z_1, z_{12}, 10^{-3} " ..
+  "give sub- and superscripts here and in all labels; \\_ is a plain underscore.",
+  { { "x", "number|table", "" }, { "y", "number|table", "" }, { "text", "string|table", "" } }, [[
+local ax = plot.figure{}:axes()
+ax:text(0.5, 0.5, "z_1", { halign = "center" })
+ax:text{ text = "seed 7", at = "top-left", box = "white" }]]),
+["plot.Axes.hline"] = artist("hline", "ax:hline(y [, options])", "Lines across the axes.",
+  { { "y", "number|table", "where" } },
+  'plot.figure{}:axes():hline(0.5, { dash = "dashed", label = "floor" })'),
+["plot.Axes.vline"] = artist("vline", "ax:vline(x [, options])", "Lines from bottom to top.",
+  { { "x", "number|table", "where" } }, 'plot.figure{}:axes():vline({1, 2}, { color = "grey" })'),
+["plot.Axes.colorbar"] = {
+  sig = "ax:colorbar(artist [, options])",
+  text = "A scale of the colours of a heatmap, or of points coloured by value, beside the axes.",
+  args = with_options({ { "ax", "Axes" }, { "artist", "Artist" }, options }, "colorbar"),
+  returns = "Axes", errors = "An artist without colour map, or of other axes.", example = [[
+local ax = plot.figure{}:axes()
+ax:colorbar(ax:scatter{ x = {1, 2}, y = {1, 2}, c = {0.1, 0.9} }, { label = "weight" })]] },
+["plot.Axes.legend"] = {
+  sig = "ax:legend(where) or ax:legend{loc=, columns=}",
+  text = "Shows the legend. Axes whose artists have labels show one by themselves, where it " ..
+    "hides the least; this is for another place, more columns, or false for none.",
+  args = { { "ax", "Axes" }, { "where", "string|boolean|table",
+    '"upper right", "lower left", ... "outside"; {loc=, columns=}', optional = true } },
+  returns = "Axes", example = [[
+local ax = plot.figure{}:axes()
+ax:line{ y = {1, 2}, label = "a" }
+ax:legend "upper left"
+ax:legend{ loc = "outside", columns = 1 }]] },
+["plot.Axes.artists"] = { text = "All artists of the axes, in the order in which they came.",
+  args = { { "ax", "Axes" } }, returns = "table",
+  example = 'assert(#plot.figure{}:axes():artists() == 0)' },
+["plot.Axes.clear"] = { text = "Removes all artists.", args = { { "ax", "Axes" } },
+  returns = "Axes", example = [[
+local ax = plot.figure{}:axes()
+ax:line{ y = {1, 2} }
+assert(#ax:clear():artists() == 0)]] },
+["plot.Axes.box"] = {
+  text = "Where the box of the axes is in the picture, in pixels: left, top, right, bottom.",
+  args = { { "ax", "Axes" }, { "options", "table", "scale or dpi", optional = true } },
+  returns = "four numbers", example = [[
+if plot.can_save then
+  local x0, y0, x1, y1 = plot.figure{}:axes():box{ scale = 1 }
+  assert(x0 < x1 and y0 < y1)
+end]] },
+["plot.Axes.pixel"] = {
+  sig = "ax:pixel(x, y [, {scale=, axis=}])",
+  text = "The place of a data point in the picture, in pixels from the left and the top.",
+  args = { { "ax", "Axes" }, { "x", "number" }, { "y", "number" },
+    { "options", "table", 'scale; axis = "y2" for the second y axis', optional = true } },
+  returns = "two numbers", example = [[
+if plot.can_save then
+  local ax = plot.figure{}:axes{ xlim = {0, 1}, ylim = {0, 1} }
+  local x0, y0, x1, y1 = ax:box()
+  local x, y = ax:pixel(0.5, 0.5)
+  assert(math.abs(x - (x0 + x1) / 2) < 1e-6)
+end]] },
+
+-- ---- artists ----
+["plot.Artist.set"] = {
+  sig = "artist:set{...} or artist:set(data)",
+  text = "Changes options of an artist. All are checked first and then taken together, so a " ..
+    "picture never shows the new x with the old y. false puts an option back to its default.",
+  args = { { "artist", "Artist" }, { "options", "table", "as for the call that made it" } },
+  returns = "Artist", errors = wrong, example = [[
+local s = plot.figure{}:axes():scatter{ x = {1, 2}, y = {1, 2} }
+s:set{ x = {1, 2, 3}, y = {4, 5, 6}, color = "red" }
+assert(not pcall(s.set, s, { x = {1} }) and #s:get("x") == 3)]] },
+["plot.Artist.get"] = {
+  text = 'The value of an option; also "kind" and "id". Numbers come as tables.',
+  args = { { "artist", "Artist" }, { "name", "string" } }, returns = "any",
+  example = 'assert(plot.figure{}:axes():line{ y = {1, 2} }:get("kind") == "line")' },
+["plot.Artist.push"] = {
+  sig = "artist:push(x, y) or artist:push(y)",
+  text = "Appends a point to a line or a scatter. NaN makes a gap.",
+  args = { { "artist", "Artist" }, { "x", "number", "by default 1, 2, 3, ..." },
+    { "y", "number" } }, returns = "Artist",
+  errors = "Artists of other kinds; points with a colour or size of their own.", example = [[
+local l = plot.figure{}:axes():line{}
+l:push(3):push(4)
+assert(l:get("x")[2] == 2)]] },
+["plot.Artist.remove"] = { text = "Takes the artist, and its colour bar, out of its axes.",
+  args = { { "artist", "Artist" } }, returns = "nothing", example = [[
+local ax = plot.figure{}:axes()
+ax:line{ y = {1, 2} }:remove()
+assert(#ax:artists() == 0)]] },
+}
