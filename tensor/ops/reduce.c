@@ -111,7 +111,7 @@ static void vjp_prod(td_back *b) {
   td_tensor *x = b->in[0];
   bool mask[TD_MAXDIM];
   int64_t order[TD_MAXDIM], back[TD_MAXDIM], shape[TD_MAXDIM], count;
-  int n = 0, rows;
+  int n = 0, rows = 0;
   if (td_dims_mask(b->call, mask, &count)) return;
   for (int pass = 0; pass < 2; pass++) {
     if (pass == 1) rows = n;

@@ -239,7 +239,7 @@ TEST(wide_integers) {
   REQUIRE(!td_read_i64(td_integers(blank(TD_I64, 100000), lo, hi), v));
   for (int i = 0; i < 100000; i++) {
     if (v[i] > hi) FAIL("outside");
-    low += v[i] < lo + (int64_t)((uint64_t)(hi - lo) / 2);
+    low += (uint64_t)v[i] - (uint64_t)lo < ((uint64_t)hi - (uint64_t)lo) / 2;
   }
   CHECK_NEAR((double)low / 100000, .5, .01);
   free(v);
