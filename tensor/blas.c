@@ -351,7 +351,7 @@ static void run_batched(batched *q) {
     return;
   }
   td__blas_pin();
-  if (!g->m || !g->n) return;
+  if (!q->n || !g->m || !g->n) return;
   q->group = work * (double)q->n < PARALLEL_FLOP ? q->n :
     (int64_t)(PARALLEL_FLOP / 4 / (work + 1)) + 1;
   td_parallel(pieces(q->n, q->group), run_group, q);

@@ -3,10 +3,11 @@
 ** Leading dims count matrices.  A symmetric argument stands for its symmetric
 ** part (x + x^T) / 2, so gradients of it are symmetric.
 **
-** Eigenvectors of equal eigenvalues (singular vectors of equal singular values)
-** are known only up to a rotation.  Gradients through them leave out the terms
-** that would divide by the difference, which is right for what does not depend
-** on the rotation. */
+** The gradient through eigenvectors divides by differences of eigenvalues, that
+** through singular vectors by differences of squared singular values.  Where two
+** are equal the vectors are not determined and their terms are left out: exact
+** for functions of the values alone, finite for all.  A matrix function that is
+** smooth there needs an op of its own, as sqrtm is. */
 #include "tensor/op.h"
 #include <stdio.h>
 #include <string.h>
