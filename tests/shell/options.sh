@@ -94,7 +94,7 @@ same "a script after -e sees none either" "$(both -e 'local t = tensor' "$tmp/pl
 status 0"
 echo "return { seen = tensor }" >"$tmp/module.lua"
 same "a module of -l sees none" \
-  "$(LUA_PATH="$tmp/?.lua" first -e 'local t = tensor' -l module -e 'print(module.seen)')" nil
+  "$(LUA_PATH_5_4="$tmp/?.lua" first -e 'local t = tensor' -l module -e 'print(module.seen)')" nil
 echo "print(require('tide') == tide, package.loaded.tide)" >"$tmp/req.lua"
 same "a script requires it" "$(first -e 'x = 1' "$tmp/req.lua" | cut -f 1)" false
 for n in $names; do
