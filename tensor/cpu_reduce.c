@@ -24,15 +24,16 @@
   static void sum_row_##T(td_acc *acc, const char *p, int64_t n, int64_t step) { \
     for (int64_t at = 0; at < n; at += BLOCK, p += BLOCK * step) { \
       int64_t m = n - at < BLOCK ? n - at : BLOCK, i = 0; \
-      L lane[LANES] = { 0 }; \
+      L lane[LANES] = { 0 }, few[4] = { 0 }; \
       const td_c_##T *x = (const td_c_##T *)(const void *)p; \
-      if (step == sizeof *x) \
+      if (step == sizeof *x && m >= LANES) { \
         for (; i + LANES <= m; i += LANES) \
           VEC for (int k = 0; k < LANES; k++) lane[k] += (L)x[i + k]; \
-      for (; i < m; i++) lane[i % LANES] += (L)LOAD(T, p + i * step); \
-      for (int w = LANES / 2; w; w /= 2) \
-        for (int k = 0; k < w; k++) lane[k] += lane[k + w]; \
-      acc->total += lane[0]; \
+        for (int w = LANES / 2; w; w /= 2) \
+          VEC for (int k = 0; k < w; k++) lane[k] += lane[k + w]; \
+      } \
+      for (; i < m; i++) few[i % 4] += (L)LOAD(T, p + i * step); \
+      acc->total += lane[0] + ((few[0] + few[1]) + (few[2] + few[3])); \
     } \
   }
 SUM_ROW(b8, int64_t, i)
@@ -132,7 +133,15 @@ static td_status k_sum(const td_call *c, td_tensor **out) {
           update; \
           lane[k] = s; \
         } \
-      for (int k = 0; k < LANES; k++) { const L v = lane[k]; update; } \
+      for (int w = LANES / 2; w; w /= 2) \
+        VEC for (int k = 0; k < w; k++) { \
+          L s = lane[k]; \
+          const L v = lane[k + w]; \
+          update; \
+          lane[k] = s; \
+        } \
+      const L v = lane[0]; \
+      update; \
     } \
     for (; i < n; i++) { const L v = (L)LOAD(T, p + i * step); update; } \
     acc->total = s; \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MAX_OPERANDS (1 + TD_LOOP_INPUTS)
+#define SMALL 128               /* elements that are repeated without a plan */
 #define SHORT_RUN 32            /* inner runs below this are tiled together */
 
 /* ---- lines ---- */
@@ -37,11 +38,28 @@ void td_line_scatter(char *dst, const char *src, int64_t n, int64_t stride,
 }
 
 static void repeat(char *dst, const char *value, int64_t n, int size) {
+  char many[64];
+  int64_t bytes = n * size;
+  for (int i = 0; i < 64; i += size) memcpy(many + i, value, (size_t)size);
+  for (; bytes >= 64; bytes -= 64, dst += 64) memcpy(dst, many, 64);
+  memcpy(dst, many, (size_t)bytes);
+}
+
+/* m rows of n elements, from any layout to any other */
+#define RECTANGLE(T) do { \
+    for (int64_t j = 0; j < m; j++) \
+      for (int64_t i = 0; i < n; i++) \
+        *(T *)(void *)(dst + j * dj + i * di) = \
+          *(const T *)(const void *)(src + j * sj + i * si); \
+  } while (0)
+
+static void rectangle(char *dst, int64_t dj, int64_t di, const char *src,
+                      int64_t sj, int64_t si, int64_t m, int64_t n, int size) {
   switch (size) {
-    case 1: memset(dst, *value, (size_t)n); break;
-    case 2: for (int64_t i = 0; i < n; i++) memcpy(dst + 2 * i, value, 2); break;
-    case 4: for (int64_t i = 0; i < n; i++) memcpy(dst + 4 * i, value, 4); break;
-    default: for (int64_t i = 0; i < n; i++) memcpy(dst + 8 * i, value, 8);
+    case 1: RECTANGLE(uint8_t); break;
+    case 2: RECTANGLE(uint16_t); break;
+    case 4: RECTANGLE(uint32_t); break;
+    default: RECTANGLE(uint64_t);
   }
 }
 
@@ -195,6 +213,26 @@ static void exchange(const plan *p, const operand *o, place at, char *buf,
   }
 }
 
+/* The same for whole innermost runs, which are short. */
+static void exchange_runs(const plan *p, const operand *o, place at, char *buf,
+                          int64_t n, bool store) {
+  int last = p->ndim - 1;
+  int64_t run = p->shape[last], step = o->stride[last], size = o->size;
+  for (int64_t rows = n / run; rows > 0; ) {
+    int64_t m = p->shape[last - 1] - at.index[last - 1];
+    int64_t down = o->stride[last - 1];
+    if (m > rows) m = rows;
+    char *a = address(p, o, &at);
+    if (store) rectangle(a, down, step, buf, run * size, size, m, run, o->size);
+    else rectangle(buf, run * size, size, a, down, step, m, run, o->size);
+    buf += m * run * size;
+    rows -= m;
+    at.index[last] = run;       /* at the end of the last of these runs */
+    at.index[last - 1] += m - 1;
+    advance(p, &at, 0);
+  }
+}
+
 /* A buffer per operand, and what it holds now. */
 typedef struct tile {
   _Alignas(64) char mem[MAX_OPERANDS][TD_LOOP_TILE * 8];
@@ -242,7 +280,7 @@ static void run_long(const plan *p, int64_t begin, int64_t end, tile *t) {
   }
 }
 
-/* Short inner runs: tiles that hold many of them. */
+/* Short inner runs: tiles that hold many of them, and only whole ones. */
 static void run_short(const plan *p, int64_t begin, int64_t end, tile *t) {
   int last = p->ndim - 1;
   int64_t length = TD_LOOP_TILE - TD_LOOP_TILE % (4 * p->shape[last]);
@@ -261,14 +299,14 @@ static void run_short(const plan *p, int64_t begin, int64_t end, tile *t) {
         continue;
       } else if (o->constant || o->periodic) {
         /* tiles start at the same place of the period */
-        if (t->filled[i] < n) exchange(p, o, at, q[i], n, false);
+        if (t->filled[i] < n) exchange_runs(p, o, at, q[i], n, false);
         if (t->filled[i] < n) t->filled[i] = n;
       } else {
-        exchange(p, o, at, q[i], n, false);
+        exchange_runs(p, o, at, q[i], n, false);
       }
     }
     p->fn(ptr, n, begin, p->ctx);
-    if (store) exchange(p, &p->op[0], at, q[0], n, true);
+    if (store) exchange_runs(p, &p->op[0], at, q[0], n, true);
   }
 }
 
@@ -309,7 +347,8 @@ static bool same_dense(const td_tensor *a, const td_tensor *b) {
     !memcmp(a->shape, b->shape, sizeof *a->shape * a->ndim) && td__contiguous(a);
 }
 
-/* Small dense operands, the most frequent case, need no plan. */
+/* Small dense operands, the most frequent case, need no plan; nor does a single
+** element that goes with each of the others. */
 static bool at_once(td_tensor *out, int nin, td_tensor *const *in, td_loop_fn fn,
                     const void *ctx) {
   const td_tensor *space = out ? out : in[0];
@@ -317,10 +356,14 @@ static bool at_once(td_tensor *out, int nin, td_tensor *const *in, td_loop_fn fn
   int64_t n = td__numel(space);
   if (n == 0) return true;
   if (n > TD_LOOP_GRAIN) return false;
-  for (int i = 0; i < nin; i++) if (!same_dense(in[i], space)) return false;
-  char *ptr[MAX_OPERANDS];
+  char *ptr[MAX_OPERANDS], few[TD_LOOP_INPUTS][SMALL * 8];
   ptr[0] = out ? out->data : NULL;
-  for (int i = 0; i < nin; i++) ptr[i + 1] = in[i]->data;
+  for (int i = 0; i < nin; i++) {
+    ptr[i + 1] = in[i]->data;
+    if (same_dense(in[i], space)) continue;
+    if (n > SMALL || in[i]->ndim) return false;
+    repeat(ptr[i + 1] = few[i], in[i]->data, n, (int)td_dtype_size(in[i]->dtype));
+  }
   fn(ptr, n, 0, ctx);
   return true;
 }
@@ -366,23 +409,6 @@ void td_loop_fill(td_tensor *out, td_loop_fn fn, const void *ctx) {
 
 #define BLOCK 16                /* side of a block that is transposed at once */
 
-#define TRANSPOSE(T) do { \
-    for (int64_t j = 0; j < m; j++) \
-      for (int64_t i = 0; i < n; i++) \
-        *(T *)(void *)(dst + j * dj + i * di) = \
-          *(const T *)(const void *)(src + j * sj + i * si); \
-  } while (0)
-
-static void block(char *dst, int64_t dj, int64_t di, const char *src, int64_t sj,
-                  int64_t si, int64_t m, int64_t n, int size) {
-  switch (size) {
-    case 1: TRANSPOSE(uint8_t); break;
-    case 2: TRANSPOSE(uint16_t); break;
-    case 4: TRANSPOSE(uint32_t); break;
-    default: TRANSPOSE(uint64_t);
-  }
-}
-
 /* The source is dense along dim `other` and the result along the last: copied
 ** by blocks, so that both sides use whole cache lines. */
 typedef struct transpose { const plan *p; int other; } transpose;
@@ -406,9 +432,9 @@ static void transpose_stripe(void *ctx, int64_t begin, int64_t end) {
     }
     int64_t m = rows - j < BLOCK ? rows - j : BLOCK;
     for (int64_t i = 0; i < cols; i += BLOCK)
-      block(to + i * d->stride[last], d->stride[k], d->stride[last],
-            from + i * s->stride[last], s->stride[k], s->stride[last], m,
-            cols - i < BLOCK ? cols - i : BLOCK, d->size);
+      rectangle(to + i * d->stride[last], d->stride[k], d->stride[last],
+                from + i * s->stride[last], s->stride[k], s->stride[last], m,
+                cols - i < BLOCK ? cols - i : BLOCK, d->size);
   }
 }
 

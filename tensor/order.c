@@ -5,7 +5,7 @@
 #include "reduce.h"
 #include <string.h>
 
-#define FEW 32                  /* sorted by insertion */
+#define FEW 48                  /* sorted by insertion */
 #define SMALL_K 64              /* topk up to here keeps a sorted list */
 
 typedef struct pair { uint64_t key; int64_t at; } pair;
@@ -48,14 +48,14 @@ static void insertion(pair *v, int64_t n) {
 }
 
 /* Byte by byte from the lowest; bytes that all keys share are left out.  v is
-** sorted in place, tmp has as much room. */
-static void radix(pair *v, pair *tmp, int64_t n) {
+** sorted in place, tmp has as much room; keys differ in the lowest `bytes`. */
+static void radix(pair *v, pair *tmp, int64_t n, int bytes) {
   int64_t count[8][256];
-  memset(count, 0, sizeof count);
+  memset(count, 0, sizeof *count * (size_t)bytes);
   for (int64_t i = 0; i < n; i++)
-    for (int b = 0; b < 8; b++) count[b][v[i].key >> 8 * b & 255]++;
+    for (int b = 0; b < bytes; b++) count[b][v[i].key >> 8 * b & 255]++;
   pair *from = v, *to = tmp;
-  for (int b = 0; b < 8; b++) {
+  for (int b = 0; b < bytes; b++) {
     int64_t *c = count[b], sum = 0;
     if (c[v[0].key >> 8 * b & 255] == n) continue;
     for (int k = 0; k < 256; k++) {
@@ -71,9 +71,9 @@ static void radix(pair *v, pair *tmp, int64_t n) {
   if (from != v) memcpy(v, from, (size_t)n * sizeof *v);
 }
 
-static void sort_pairs(pair *v, pair *tmp, int64_t n) {
+static void sort_pairs(pair *v, pair *tmp, int64_t n, int bytes) {
   if (n <= FEW) insertion(v, n);
-  else radix(v, tmp, n);
+  else radix(v, tmp, n, bytes);
 }
 
 /* The k smallest keys in order: a sorted list that later keys must beat. */
@@ -119,7 +119,7 @@ static void order_lines(void *ctx, int64_t begin, int64_t end, char *scratch) {
       smallest(v, j->k, key, n);
     } else {
       for (int64_t i = 0; i < n; i++) v[i] = (pair){ key[i], i };
-      sort_pairs(v, tmp, n);
+      sort_pairs(v, tmp, n, j->size);
     }
     put(j, line, v);
   }
