@@ -187,6 +187,20 @@ assert(net(tensor.zeros(4, 2)):size(1) == 4)]] },
   source = "Vaswani et al. 2017 (arXiv 1706.03762)",
   example = "assert(nn.MultiheadAttention(8, 2)(tensor.randn(1, 5, 8)):size(2) == 5)" },
 
+["flow.VelocityMLP"] = {
+  text = "A velocity field as a residual network whose layers are shifted, scaled and gated by the time " ..
+    "(AdaLN); called as v(z, t, [c]) with points z (n, dim), t one time or n, and labels (n) or features " ..
+    "(n, cond). The field starts at 0. One t for all points costs a fraction of n different ones. " ..
+    "v.null_label stands for no label and is used when c is left out.",
+  sig = "flow.VelocityMLP(options)",
+  args = { { "options", "table", 'dim; hidden (512), blocks (4), act ("silu" or "gelu"), classes or cond, ' ..
+    "dtype, device" } },
+  returns = "module: (n, dim) to (n, dim)", errors = "No dim; both t and z of other sizes.",
+  source = "Li, Tian, Li, Deng and He 2024 (arXiv 2406.11838); the net of arXiv 2506.05240",
+  example = [[
+local v = flow.VelocityMLP{ dim = 2, hidden = 32, blocks = 2 }
+assert(v(tensor.randn(5, 2), 0.5):abs():max():item() == 0)]] },
+
 -- ---- losses and functions ----
 ["nn.mse_loss"] = { text = "(x - y)^2.", args = { x, { "y", "tensor", "of the same shape" }, reduction },
   returns = "tensor", errors = "Shapes differ.",
@@ -227,7 +241,8 @@ assert(math.abs(loss:item() - math.log(2)) < 1e-6)]] },
   example = "assert(nn.dropout(tensor.ones(3), 0.5, false):sum():item() == 3)" },
 ["nn.scaled_dot_product_attention"] = {
   text = "softmax(q k^T / sqrt(d)) v over the last two dims.",
-  args = { { "q", "tensor", "(..., n, d)" }, { "k", "tensor", "(..., m, d)" }, { "v", "tensor", "(..., m, d)" },
+  args = { { "q", "tensor", "(..., n, d)" }, { "k", "tensor", "(..., m, d)" },
+    { "v", "tensor", "(..., m, d)" },
     { "options", "table", "mask (true where q may look at k), causal (false), scale, dropout (0)",
       optional = true } },
   returns = "tensor (..., n, d)", source = "Vaswani et al. 2017 (arXiv 1706.03762)",
@@ -257,12 +272,14 @@ assert(nn.scaled_dot_product_attention(q, q, q, { causal = true }):size(2) == 5)
   returns = "the tensor", example = "assert(nn.init.zeros_(tensor.empty(2)):sum():item() == 0)" },
 ["nn.init.ones_"] = { text = "Ones.", args = { { "t", "tensor", "changed in place" } },
   returns = "the tensor", example = "assert(nn.init.ones_(tensor.empty(2)):sum():item() == 2)" },
-["nn.init.xavier_uniform_"] = weight("Uniform draws of variance 2 gain^2 / (in + out): Glorot and Bengio 2010.",
+["nn.init.xavier_uniform_"] = weight(
+  "Uniform draws of variance 2 gain^2 / (in + out): Glorot and Bengio 2010.",
   "assert(nn.init.xavier_uniform_(tensor.empty(3, 3)):abs():max():item() <= 1)", "default 1"),
 ["nn.init.xavier_normal_"] = weight("Normal draws of variance 2 gain^2 / (in + out): Glorot and Bengio 2010.",
   "assert(nn.init.xavier_normal_(tensor.empty(3, 3)):numel() == 9)", "default 1"),
 ["nn.init.kaiming_uniform_"] = weight("Uniform draws of variance gain^2 / in: He et al. 2015.",
-  "assert(nn.init.kaiming_uniform_(tensor.empty(3, 6)):abs():max():item() <= 1)", "default sqrt(2), for relu"),
+  "assert(nn.init.kaiming_uniform_(tensor.empty(3, 6)):abs():max():item() <= 1)",
+  "default sqrt(2), for relu"),
 ["nn.init.kaiming_normal_"] = weight("Normal draws of variance gain^2 / in: He et al. 2015.",
   "assert(nn.init.kaiming_normal_(tensor.empty(3, 3)):numel() == 9)", "default sqrt(2), for relu"),
 ["nn.init.orthogonal_"] = weight("A matrix with orthonormal rows or columns, whichever are fewer.",
@@ -317,7 +334,10 @@ tensor.momentum_({ p }, { tensor.ones(2) }, { v }, 0.5, 0.5, 0)
 assert(v:get(1) == 1.5 and p:get(1) == 0.25)]] },
 ["tensor.ema_"] = {
   errors = "Lists of other lengths or shapes.",
-  example = "local s = tensor.ones(2)\ntensor.ema_({ s }, { tensor.zeros(2) }, 0.75)\nassert(s:get(2) == 0.75)" },
+  example = [[
+local s = tensor.ones(2)
+tensor.ema_({ s }, { tensor.zeros(2) }, 0.75)
+assert(s:get(2) == 0.75)]] },
 ["tensor.scale_"] = {
   example = "local x = tensor.ones(2)\ntensor.scale_({ x }, 3)\nassert(x:get(2) == 3)" },
 }

@@ -40,7 +40,8 @@ return {
   "Loshchilov and Hutter 2017 (arXiv 1711.05101)"),
 ["optimiser:step"] = method("optimiser:step()",
   "Updates every parameter that has a gradient. Parameters count their steps by themselves.", "nothing"),
-["optimiser:zero_grad"] = method("optimiser:zero_grad()", "Drops the gradients of all parameters.", "nothing"),
+["optimiser:zero_grad"] = method("optimiser:zero_grad()",
+  "Drops the gradients of all parameters.", "nothing"),
 ["optimiser:state_dict"] = method("optimiser:state_dict()",
   "State and options as a table of tensors by name, fit for data.save.", "table"),
 ["optimiser:load_state_dict"] = method("optimiser:load_state_dict(state)",
@@ -48,7 +49,8 @@ return {
   { { "state", "table" } }),
 ["optim.clip_grad_norm"] = {
   text = "Scales all gradients down so that their common Euclidean norm is at most max.",
-  args = { { "params", "Module|table", "a module or a list of parameters" }, { "max", "number", "positive" } },
+  args = { { "params", "Module|table", "a module or a list of parameters" },
+    { "max", "number", "positive" } },
   returns = "tensor: the norm before", errors = "max is not positive.",
   example = [[
 local w = tensor.ones(2):requires_grad_()
@@ -100,5 +102,6 @@ local opt = optim.Adam({ tensor.ones(1):requires_grad_() }, { lr = 1 })
 local schedule = optim.lr.Scheduler(opt, optim.lr.linear(), { steps = 4 })
 schedule:step()
 assert(opt.lr == 0.75)]] },
-["scheduler:step"] = method("scheduler:step()", "Sets the rates of the next step; returns the factor.", "number"),
+["scheduler:step"] = method("scheduler:step()",
+  "Sets the rates of the next step; returns the factor.", "number"),
 }
