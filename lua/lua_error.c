@@ -151,6 +151,7 @@ static int l_nearest(lua_State *L) {
 
 bool td_lua_is_options(lua_State *L, int i) {
   if (lua_type(L, i) != LUA_TTABLE || lua_rawlen(L, i)) return false;
+  i = lua_absindex(L, i);
   lua_pushnil(L);
   if (!lua_next(L, i)) return false;
   bool named = lua_type(L, -2) == LUA_TSTRING;

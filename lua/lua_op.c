@@ -42,9 +42,25 @@ static int bad(reader *r, const td_arg *a, int i, const char *wanted) {
                       full_name(r), a->name, wanted, got);
 }
 
+/* "a, b, [dim]" */
+static const char *arguments(const reader *r) {
+  luaL_Buffer b;
+  luaL_buffinit(r->L, &b);
+  for (int k = 0; k < r->c.op->narg; k++) {
+    const td_arg *a = &r->c.op->arg[k];
+    if (k) luaL_addstring(&b, ", ");
+    if (a->optional) luaL_addchar(&b, '[');
+    luaL_addstring(&b, a->name);
+    if (a->optional) luaL_addchar(&b, ']');
+  }
+  luaL_pushresult(&b);
+  return lua_tostring(r->L, -1);
+}
+
 static int missing(reader *r, const td_arg *a) {
-  return td_lua_error(r->L, "%s: argument '%s' is missing; arguments are (%s)",
-                      full_name(r), a->name, r->c.op->args);
+  const char *how = r->named < 0 ? "nil" : "missing";
+  return td_lua_error(r->L, "%s: argument '%s' is %s; arguments are (%s)",
+                      full_name(r), a->name, how, arguments(r));
 }
 
 /* ---- values ---- */
@@ -287,7 +303,7 @@ static void read_arguments(reader *r) {
   for (int k = 0; k < op->narg; k++) read_argument(r, k);
   if (r->at <= r->top)
     td_lua_error(L, "%s: too many arguments (%d); arguments are (%s)",
-                 full_name(r), r->top, op->args);
+                 full_name(r), r->top, arguments(r));
   if (r->options) check_options(r);
 }
 
