@@ -234,6 +234,13 @@ static int check_points(const char *kind, const td_plot_artist_options *o,
 
 static int check_grid(const char *kind, const td_plot_artist_options *o) {
   static const char *const key[] = {"x", "y"};
+  if (o->extent.n) {
+    const double *e = o->extent.v;
+    for (int k = 0; k < 4; k += 2)
+      if (!(e[k] < e[k + 1]) || !isfinite(e[k]) || !isfinite(e[k + 1]))
+        return td_plot_fail("%s: extent is {x0, x1, y0, y1} with x0 < x1 and "
+                            "y0 < y1", kind);
+  }
   if (!o->z.blob) return 0;
   if (o->z.ndim != 2)
     return td_plot_fail("%s: z is a grid (row = y, column = x), got %d "
@@ -250,13 +257,6 @@ static int check_grid(const char *kind, const td_plot_artist_options *o) {
     for (size_t i = 0; i < m; i++)
       if (!isfinite(v[i]) || (i && !(v[i] > v[i - 1])))
         return td_plot_fail("%s: %s must rise from cell to cell", kind, key[d]);
-  }
-  if (o->extent.n) {
-    const double *e = o->extent.v;
-    for (int k = 0; k < 4; k += 2)
-      if (!(e[k] < e[k + 1]) || !isfinite(e[k]) || !isfinite(e[k + 1]))
-        return td_plot_fail("%s: extent is {x0, x1, y0, y1} with x0 < x1 and "
-                            "y0 < y1", kind);
   }
   return 0;
 }

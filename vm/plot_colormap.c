@@ -40,16 +40,15 @@ static const struct { const char *name; unsigned knot[KNOTS]; } family[] = {
     0xe8d14f, 0xf5dc40, 0xffe733}}
 };
 
-/* Straight lines in OKLab, even in lightness: through white for signed values,
-** to white for counts, and the plain greys. */
+/* Straight lines in OKLab: through white for signed values, as light on the left
+** as on the right; from white for counts. */
 static const struct { const char *name; int n; unsigned knot[8]; } ramps[] = {
-  {"blue-red", 7, {0x12326b, 0x2468b0, 0x8fbfe0, 0xf6f6f4, 0xf0ae8c, 0xc8402f,
-                   0x6b1020}},
-  {"purple-green", 7, {0x3d1a5f, 0x7d4aa5, 0xc3aedb, 0xf6f6f4, 0xabd9a8,
-                       0x35904d, 0x0a4420}},
+  {"blue-red", 7, {0x0d2769, 0x266bc0, 0x8cc1ee, 0xf6f5f3, 0xf1a685, 0xbe3029,
+                   0x5c0012}},
+  {"purple-green", 7, {0x3e1260, 0x844fad, 0xcaade1, 0xf6f5f3, 0x92cc93,
+                       0x1d8139, 0x033816}},
   {"blues", 4, {0xf7fafd, 0x9fc6e4, 0x2c78b8, 0x0c2c5c}},
-  {"oranges", 4, {0xfffaf4, 0xf9bf86, 0xd9681a, 0x5f2203}},
-  {"grey", 2, {0x000000, 0xffffff}}
+  {"oranges", 4, {0xfffaf4, 0xf9bf86, 0xd9681a, 0x5f2203}}
 };
 
 static const unsigned okabe[] = {
@@ -164,7 +163,12 @@ static void build(void) {
     fill_ramp(&maps[n], c, ramps[i].n);
     reversed(n);
   }
-  snprintf(maps[n].name, sizeof maps[n].name, "okabe");
+  strcpy(maps[n].name, "grey");
+  maps[n].n = 256;
+  for (int i = 0; i < 256; i++) memset(maps[n].rgb[i], i, 3);
+  reversed(n);
+  n += 2;
+  strcpy(maps[n].name, "okabe");
   for (int k = 0; k < 8; k++) c[k] = td_plot_rgb(okabe[k]);
   fill_classes(&maps[n], c, 8);
   atomic_store(&count, n + 1);

@@ -6,9 +6,13 @@
 #define FAR 1e300 /* limits stay inside, so that hi - lo is finite */
 
 /* ---- scales -------------------------------------------------------------- */
+/* Finite values stay finite, however far outside they are. */
 double td_plot_scale_to_unit(const td_plot_scale *s, double v) {
-  if (!s->log) return (v - s->lo) / (s->hi - s->lo);
-  return v > 0 ? (log(v) - log(s->lo)) / (log(s->hi) - log(s->lo)) : NAN;
+  double u;
+  if (s->log) u = v > 0 ? (log(v) - log(s->lo)) / (log(s->hi) - log(s->lo)) : NAN;
+  else u = (v - s->lo) / (s->hi - s->lo);
+  if (isinf(u) && isfinite(v)) u = u > 0 ? FAR : -FAR;
+  return u;
 }
 
 double td_plot_scale_from_unit(const td_plot_scale *s, double u) {

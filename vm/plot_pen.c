@@ -63,26 +63,34 @@ static void flush(td_plot_pen *pen, bool go_on) {
   }
 }
 
-/* The part of a segment inside the clip rectangle (Liang and Barsky). */
+enum { LEFT = 1, RIGHT = 2, ABOVE = 4, BELOW = 8 };
+
+static int outside(const td_plot_rect *r, double x, double y) {
+  return (x < r->x0 ? LEFT : x > r->x1 ? RIGHT : 0) |
+         (y < r->y0 ? ABOVE : y > r->y1 ? BELOW : 0);
+}
+
+/* The part of a segment inside the clip rectangle (Cohen and Sutherland: ends
+** are set on the border itself, so it works for ends however far away). */
 static bool clip_segment(const td_plot_rect *r, double *x0, double *y0,
                          double *x1, double *y1) {
-  double dx = *x1 - *x0, dy = *y1 - *y0, a = 0, b = 1;
-  const double p[4] = {-dx, dx, -dy, dy};
-  const double q[4] = {*x0 - r->x0, r->x1 - *x0, *y0 - r->y0, r->y1 - *y0};
-  for (int k = 0; k < 4; k++) {
-    if (p[k] == 0) {
-      if (q[k] < 0) return false;
-      continue;
+  for (int round = 0; round < 8; round++) {
+    int a = outside(r, *x0, *y0), b = outside(r, *x1, *y1);
+    if (!(a | b)) return true;
+    if (a & b) return false;
+    int side = a ? a : b;
+    double dx = *x1 - *x0, dy = *y1 - *y0, x, y;
+    if (side & (LEFT | RIGHT)) {
+      x = side & LEFT ? r->x0 : r->x1;
+      y = *y0 + dy * ((x - *x0) / dx);
+    } else {
+      y = side & ABOVE ? r->y0 : r->y1;
+      x = *x0 + dx * ((y - *y0) / dy);
     }
-    double t = q[k] / p[k];
-    if (p[k] < 0 && t > a) a = t;
-    if (p[k] > 0 && t < b) b = t;
+    if (a) *x0 = x, *y0 = y;
+    else *x1 = x, *y1 = y;
   }
-  if (!(a <= b)) return false;
-  double x = *x0, y = *y0;
-  *x0 = x + a * dx, *y0 = y + a * dy;
-  if (b < 1) *x1 = x + b * dx, *y1 = y + b * dy;
-  return true;
+  return false;
 }
 
 static void segment(td_plot_pen *pen, double x0, double y0, double x1, double y1) {

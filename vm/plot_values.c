@@ -355,11 +355,13 @@ static void read_number(const field *f, const td_plot_option *o, int idx,
   if (lua_type(L, idx) != LUA_TNUMBER) wrong(f, "a number", idx);
   double v = lua_tonumber(L, idx);
   if (!(v >= o->lo && v <= o->hi) || isinf(v)) {
+    char range[96];
     if (isinf(o->hi))
-      td_lua_error(L, "%s: %s must be finite%s, got %f", f->owner, f->name,
-                   o->lo == 0 ? " and at least 0" : "", v);
-    td_lua_error(L, "%s: %s must be from %f to %f, got %f", f->owner, f->name,
-                 o->lo, o->hi, v);
+      snprintf(range, sizeof range, "finite%s, got %g",
+               o->lo == 0 ? " and at least 0" : "", v);
+    else
+      snprintf(range, sizeof range, "from %g to %g, got %g", o->lo, o->hi, v);
+    td_lua_error(L, "%s: %s must be %s", f->owner, f->name, range);
   }
   *out = v;
 }
