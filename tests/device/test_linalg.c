@@ -93,23 +93,25 @@ static const int64_t shapes[][3] = {
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-/* The matrix (m,n) in memory of another layout: as it is, transposed, every
-** second row and column of a larger one. */
+enum { LAYOUTS = 4 };
+/* The matrix (m,n) in memory of another layout: as it is, transposed, one row
+** repeated, every second row and column of a larger one. */
 static td_tensor *laid_out(td_dtype dt, int64_t m, int64_t n, int how,
                            uint64_t seed) {
   if (how == 0) return matrix(dt, m, n, seed);
   if (how == 1) return mt(matrix(dt, n, m, seed));
+  if (how == 2) return td_expand(matrix(dt, 1, n, seed), TD_INTS(m, n));
   td_tensor *big = matrix(dt, 2 * m, 2 * n, seed);
   return td_slice(td_slice(big, 0, 0, m, 2), 1, 1, n, 2);
 }
 
 static void check_mm(td_dtype dt, double tolerance) {
   for (int s = 0; s < SHAPES; s++)
-    for (int how = 0; how < 9; how++) {
+    for (int how = 0; how < LAYOUTS * LAYOUTS; how++) {
       int mark = td_scope_open();
       int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
-      td_tensor *a = laid_out(dt, m, k, how / 3, 1);
-      td_tensor *b = laid_out(dt, k, n, how % 3, 2);
+      td_tensor *a = laid_out(dt, m, k, how / LAYOUTS, 1);
+      td_tensor *b = laid_out(dt, k, n, how % LAYOUTS, 2);
       double d = apart(td_mm(a, b), plain_mm(a, b));
       if (!(d < tolerance))
         FAIL("(%d,%d)(%d,%d) %s, layouts %d: off by %.2g", (int)m, (int)k,
