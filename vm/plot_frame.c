@@ -14,19 +14,18 @@ static td_plot_rgba muted(const td_plot_painter *p) {
   return td_plot_painter_color(p, &p->theme->muted, black);
 }
 
-/* A line of the frame: on whole pixels, so that it is sharp. */
+/* A line of the frame: on whole pixels, so that it is sharp. Vectors get the
+** same line as pixels would at the usual scale. */
 static void rule(td_plot_painter *p, double x0, double y0, double x1, double y1,
                  double width) {
   cairo_t *cr = p->cr;
-  if (p->image) {
-    double px = fmax(1, floor(width * p->scale + 0.5)), half = px / 2 / p->scale;
-    bool odd = (int)px % 2;
-    double shift = odd ? 0.5 / p->scale : 0;
-    if (x0 == x1) x0 = x1 = td_plot_snap_x(p, x0 - (odd ? half : 0)) + shift;
-    if (y0 == y1) y0 = y1 = td_plot_snap_y(p, y0 - (odd ? half : 0)) + shift;
-    width = px / p->scale;
-  }
-  cairo_set_line_width(cr, width);
+  double scale = p->image ? p->scale : 2;
+  double px = fmax(1, floor(width * scale + 0.5)), half = px / 2 / scale;
+  bool odd = (int)px % 2;
+  double shift = odd ? 0.5 / scale : 0;
+  if (x0 == x1) x0 = x1 = td_plot_snap_x(p, x0 - (odd ? half : 0)) + shift;
+  if (y0 == y1) y0 = y1 = td_plot_snap_y(p, y0 - (odd ? half : 0)) + shift;
+  cairo_set_line_width(cr, px / scale);
   cairo_move_to(cr, x0, y0);
   cairo_line_to(cr, x1, y1);
   cairo_stroke(cr);

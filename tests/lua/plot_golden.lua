@@ -1,0 +1,208 @@
+-- plot_golden.lua -- pictures against those in tests/golden/plot, and SVG and PDF against PNG.
+-- time limit: 240 s
+--
+-- After a change that is meant to be seen, look at the new pictures and keep them:
+--   BLESS=1 build/tide tests/lua/plot_golden.lua
+-- A picture that differs is left as BUILD/golden-NAME.png.
+local t = require("tests.check")
+local core = require("tide.plot.core")
+local plot = require("tide").plot
+
+if not plot.can_save then
+  print("1..0 # SKIP this build has no drawing")
+  os.exit(0)
+end
+
+local folder = "tests/golden/plot/"
+local figures = {}
+
+-- A random number from 0 to 1 that is the same everywhere: the k-th of sequence s.
+local function noise(k, s)
+  return (k * 0.6180339887 + k * k * (0.1031 + 0.07 * s)) % 1
+end
+
+local function grid(n, f)
+  local z = {}
+  for i = 1, n do
+    z[i] = {}
+    for j = 1, n do z[i][j] = f(-2 + 4 * (j - 0.5) / n, -2 + 4 * (i - 0.5) / n) end
+  end
+  return z
+end
+
+local function bowl(x, y) return x * x + 2 * y * y + math.sin(3 * x) end
+local extent = { -2, 2, -2, 2 }
+
+local function one(opts, theme)
+  local fig = plot.figure { size = { 160, 120 }, text = false, theme = theme or "paper" }
+  return fig, fig:axes(opts)
+end
+
+local function cloud(n, s)
+  local x, y, c = {}, {}, {}
+  for k = 1, n do
+    x[k], y[k], c[k] = 4 * noise(k, s) - 2, 4 * noise(k, s + 1) - 2, k % 5
+  end
+  return x, y, c
+end
+
+function figures.scatter()
+  local fig, ax = one { equal = true }
+  local x, y, c = cloud(60, 1)
+  ax:scatter { x = x, y = y, c = c, cmap = "okabe", marker = "class", size = 6 }
+  return fig
+end
+
+function figures.sizes()
+  local fig, ax = one({ xlim = { -2.2, 2.2 }, ylim = { -2.2, 2.2 } }, "dark")
+  local x, y, c = cloud(80, 3)
+  local size = {}
+  for k = 1, #x do size[k] = 2 + 10 * noise(k, 5) end
+  ax:colorbar(ax:scatter { x = x, y = y, c = c, size = size, alpha = 0.6, edge = "white" })
+  return fig
+end
+
+function figures.heatmap()
+  local fig, ax = one { equal = true }
+  local z = grid(24, bowl)
+  z[5][6] = 0 / 0
+  ax:colorbar(ax:heatmap { z = z, extent = extent })
+  ax:contour { z = z, extent = extent, levels = { 0, 2, 4, 6 } }
+  return fig
+end
+
+function figures.norms()
+  local fig = plot.figure { size = { 240, 80 }, cols = 3, text = false, theme = "paper" }
+  local z = grid(16, function(x, y) return math.exp(bowl(x, y)) end)
+  fig:axes {}:heatmap { z = z, norm = "log", cmap = "magma", interp = "bilinear" }
+  fig:axes {}:heatmap { z = z, norm = "quantile", cmap = "cividis" }
+  fig:axes {}:heatmap { z = grid(16, function(x, y) return x * y end), vcenter = 0, cmap = "blue-red" }
+  return fig
+end
+
+function figures.lines()
+  local fig, ax = one { yscale = "log" }
+  for k, dash in ipairs { "solid", "dashed", "dotted", "dashdot" } do
+    local x, y = {}, {}
+    for i = 1, 60 do
+      x[i], y[i] = i, 10 ^ (-i * k / 40) * (1 + 0.4 * noise(i, k))
+    end
+    y[20] = 0 / 0
+    ax:line { x = x, y = y, dash = dash }
+  end
+  return fig
+end
+
+function figures.twin()
+  local fig, ax = one { y2scale = "log" }
+  local x, y, z = {}, {}, {}
+  for i = 1, 300 do
+    x[i], y[i], z[i] = i, math.exp(-i / 80) + 0.3 * noise(i, 2), 10 ^ (-i / 100)
+  end
+  ax:line { x = x, y = y, smooth = 0.9 }
+  ax:line { x = x, y = z, axis = "y2" }
+  ax:hline(0.3, { dash = "dashed" })
+  ax:vline({ 100, 200 }, { color = "red" })
+  return fig
+end
+
+function figures.quiver()
+  local fig, ax = one { equal = true }
+  local xy, uv, c = {}, {}, {}
+  for i = -3, 3 do
+    for j = -3, 3 do
+      xy[#xy + 1], uv[#uv + 1], c[#c + 1] = { i / 2, j / 2 }, { -j, i }, i * i + j * j
+    end
+  end
+  ax:quiver(xy, uv, { c = c, cmap = "plasma" })
+  return fig
+end
+
+function figures.paths()
+  local fig, ax = one { equal = true }
+  local xy = {}
+  for s = 0, 20 do
+    xy[s + 1] = {}
+    for k = 1, 12 do
+      local a, r = k * math.pi / 6 + s * 0.06, 0.3 + s * 0.08
+      xy[s + 1][k] = { r * math.cos(a), r * math.sin(a) }
+    end
+  end
+  ax:paths(xy, { marker = "triangle", size = 5, color = "teal" })
+  return fig
+end
+
+function figures.panels()
+  local fig = plot.figure { size = { 240, 160 }, rows = 2, cols = 3, text = false, theme = "projector",
+    widths = { 2, 1, 1 } }
+  fig:axes { row = 1, colspan = 2, frame = "box" }:line { y = { 1, 4, 2, 3 }, marker = "circle", size = 6 }
+  fig:axes { row = 1, col = 3, rowspan = 2, equal = true, frame = "none" }:scatter { x = { 0, 1 }, y = { 0, 4 } }
+  fig:axes { row = 2, col = 1, grid = "x", xticks = { 1, 2 } }:scatter { x = { 1, 2 }, y = { 2, 1 }, marker = "star", size = 12 }
+  fig:axes { row = 2, col = 2, xlim = { 3, 1 } }:line { y = { 1, 2, 3 }, alpha = 0.4, width = 6 }
+  return fig
+end
+
+-- ---- comparison ----
+
+local function compare(a, b, w, h)
+  local sum, far = 0, 0
+  for k = 1, #a, 3072 do
+    local p, q = { a:byte(k, k + 3071) }, { b:byte(k, k + 3071) }
+    for i = 1, #p do
+      local d = p[i] - q[i]
+      sum = sum + d * d
+      if d > 40 or d < -40 then far = far + 1 end
+    end
+  end
+  return math.sqrt(sum / (3 * w * h)), far / (3 * w * h)
+end
+
+local function same_size(name, w, h, w2, h2)
+  t.eq({ w2, h2 }, { w, h }, name .. ": size")
+end
+
+local function has(program)
+  return os.execute("command -v " .. program .. " >/dev/null 2>&1")
+end
+
+local names = {}
+for name in pairs(figures) do names[#names + 1] = name end
+table.sort(names)
+
+for _, name in ipairs(names) do
+  local path = folder .. name .. ".png"
+  if os.getenv("BLESS") then figures[name]():save(path) end
+
+  t.test(name .. " looks as it did", function()
+    local fig = figures[name]()
+    local want, w, h = core.read_png(path)
+    local got, w2, h2 = fig:pixels()
+    same_size(name, w, h, w2, h2)
+    local rms, far = compare(want, got, w, h)
+    if rms > 1.5 or far > 0.002 then
+      local left = (os.getenv("BUILD") or "/tmp") .. "/golden-" .. name .. ".png"
+      fig:save(left)
+      error(("differs from %s: RMS %.2f, %.2f %% far off; see %s"):format(path, rms, 100 * far, left), 0)
+    end
+  end)
+
+  -- Markers and grids have two ways of drawing each; this holds them together. What remains
+  -- are edges that fall between pixels.
+  for _, format in ipairs { "svg", "pdf" } do
+    t.test(name .. " is the same picture in " .. format, function()
+      local fig, base = figures[name](), t.tmp(name)
+      local program = format == "svg" and "rsvg-convert" or "pdftoppm"
+      if not has(program) then t.skip("no " .. program) end
+      fig:save(base .. "." .. format)
+      local want, w, h = fig:pixels()
+      local command = format == "svg" and ("rsvg-convert -w %d -h %d %s.svg -o %s.out.png"):format(w, h, base, base)
+        or ("pdftoppm -r 144 -png -singlefile %s.pdf %s.out"):format(base, base)
+      t.ok(os.execute(command), command .. " failed")
+      local got, w2, h2 = core.read_png(base .. ".out.png")
+      same_size(name, w, h, w2, h2)
+      local rms, far = compare(want, got, w, h)
+      if os.getenv("VERBOSE") then print(("# %s %s: RMS %.2f, %.2f %% far off"):format(name, format, rms, 100 * far)) end
+      t.ok(rms < 8 and far < 0.012, ("RMS %.2f, %.2f %% far off"):format(rms, 100 * far))
+    end)
+  end
+end
