@@ -25,7 +25,7 @@ static int64_t told;                  /* bytes the collector knows of */
 static int64_t limit[DEVICES];        /* live bytes that ask for a collection */
 
 static void full_collection(lua_State *L) {
-  lua_gc(L, LUA_GCCOLLECT);
+  if (lua_gc(L, LUA_GCCOLLECT) < 0) return;     /* inside a finaliser */
   told = 0;
   for (int i = 0; i < td_device_count() && i < DEVICES; i++) {
     const td_backend *b = td_device_at(i);
@@ -59,7 +59,7 @@ void td__lua_gc(lua_State *L) {
     live += b->memory.live;
   }
   if (!full && total - told < STEP) return;
-  if (!lua_gc(L, LUA_GCISRUNNING)) return;      /* the script wants it so */
+  if (lua_gc(L, LUA_GCISRUNNING) <= 0) return;  /* stopped, or a finaliser runs */
   if (full) full_collection(L);
   else step(L, total, live);
 }
