@@ -315,8 +315,10 @@ end)
 -- ---- points and lines ----
 
 t.test("each marker is drawn once for each point, and stays inside the axes", function()
-  for _, marker in ipairs { "circle", "triangle", "triangle_down", "square", "diamond", "cross", "plus", "star" } do
-    local fig, ax = bare({ frame = false, xticks = {}, yticks = {}, xlim = { 0, 8 }, ylim = { 0, 6 } }, { 240, 180 })
+  local markers = "circle triangle triangle_down square diamond cross plus star"
+  for marker in markers:gmatch("[%a_]+") do
+    local opts = { frame = false, xticks = {}, yticks = {}, xlim = { 0, 8 }, ylim = { 0, 6 } }
+    local fig, ax = bare(opts, { 240, 180 })
     local x, y = {}, {}
     for i = 1, 7 do
       for j = 1, 5 do
@@ -489,7 +491,8 @@ t.test("a failed save leaves what was there", function()
   t.raises("No such file or directory", fig.save, fig, t.tmp("no/folder/a.png"))
   t.raises("must end in .png, .svg or .pdf", fig.save, fig, t.tmp("a.jpg"))
   t.raises("must end in .png, .svg or .pdf", fig.save, fig, t.tmp("noending"))
-  t.raises("1 to 32000 pixels", fig.save, plot.figure { size = { 2000, 100 } }, t.tmp("a.png"), { scale = 20 })
+  local wide = plot.figure { size = { 2000, 100 } }
+  t.raises("1 to 32000 pixels", wide.save, wide, t.tmp("a.png"), { scale = 20 })
   t.raises("did you mean 'scale'", fig.save, fig, t.tmp("a.png"), { zoom = 2 })
   fig:save(t.tmp("kept.png"))
   local before = read(t.tmp("kept.png"))
@@ -541,9 +544,11 @@ t.test("odd values draw: NaN, infinity, none, one, tiny and huge", function()
     local fig = plot.figure { size = { 60, 50 }, text = round % 2 == 0 }
     local n = ({ 0, 1, 5 })[round % 3 + 1]
     local ax = fig:axes { xscale = round % 4 == 0 and "log" or "linear", equal = round % 5 == 0 }
-    ax:scatter { x = list(n), y = list(n), c = list(n), norm = ({ "linear", "log", "quantile" })[round % 3 + 1] }
+    local norm = ({ "linear", "log", "quantile" })[round % 3 + 1]
+    ax:scatter { x = list(n), y = list(n), c = list(n), norm = norm }
     ax:line { x = list(n), y = list(n), smooth = 0.9, dash = "dashed", alpha = 0.5, label = "l" }
-    ax:colorbar(ax:heatmap { z = { list(3), list(3) }, interp = round % 2 == 0 and "bilinear" or "nearest" })
+    local interp = round % 2 == 0 and "bilinear" or "nearest"
+    ax:colorbar(ax:heatmap { z = { list(3), list(3) }, interp = interp })
     ax:contour { z = { list(3), list(3), list(3) } }
     ax:quiver { x = list(n), y = list(n), u = list(n), v = list(n) }
     ax:paths { x = { list(2), list(2) }, y = { list(2), list(2) }, marker = "circle" }
@@ -554,7 +559,9 @@ end)
 
 t.test("a size too small for its labels still draws", function()
   local fig = plot.figure { size = { 20, 18 }, rows = 2, cols = 3, title = "t" }
-  for _ = 1, 6 do fig:axes { title = "title", xlabel = "x", ylabel = "y" }:line { y = { 1, 2 }, label = "l" } end
+  for _ = 1, 6 do
+    fig:axes { title = "title", xlabel = "x", ylabel = "y" }:line { y = { 1, 2 }, label = "l" }
+  end
   local im = draw(fig, 1)
   t.eq({ im.w, im.h }, { 20, 18 })
 end)

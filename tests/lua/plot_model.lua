@@ -187,7 +187,8 @@ t.test("positional data mean what they look like", function()
   t.eq(ax:text(1, 2, "here"):get("text"), "here")
   t.eq(ax:hline(3):get("y"), { 3 })
   t.eq(ax:quiver({ { 0, 0 } }, { { 1, 2 } }):get("v"), { 2 })
-  local paths = ax:paths(tensor.from { { { 0, 1 }, { 2, 3 } }, { { 4, 5 }, { 6, 7 } }, { { 8, 9 }, { 10, 11 } } })
+  local steps = { { { 0, 1 }, { 2, 3 } }, { { 4, 5 }, { 6, 7 } }, { { 8, 9 }, { 10, 11 } } }
+  local paths = ax:paths(tensor.from(steps))
   t.eq(paths:get("x"), { { 0, 2 }, { 4, 6 }, { 8, 10 } })
   t.raises("scatter: 3 values without a name", ax.scatter, ax, { 1 }, { 2 }, { 3 })
 end)
@@ -248,16 +249,16 @@ t.test("200,000 updates leave memory flat", function()
     end
   end
   if not io.open("/proc/self/status") then t.skip("no /proc") end
+  if (os.getenv("SAN") or "") ~= "" then t.skip("sanitizers hold freed memory back") end
   local ax = axes()
   local x = { 1, 2, 3, 4, 5, 6, 7, 8 }
   local function run(n)
     for _ = 1, n do ax:scatter { id = "z", x = x, y = x, label = "points" } end
     collectgarbage()
   end
-  local rounds = os.getenv("SAN") ~= "" and os.getenv("SAN") and 5000 or 100000
-  run(rounds)
+  run(100000)
   local before = resident()
-  run(rounds)
+  run(100000)
   t.ok(resident() - before < 4096, ("grew by %d kB"):format(resident() - before))
 end)
 
@@ -338,9 +339,11 @@ t.test("errors say what, and what to do", function()
   bad("figure: unknown option 'tilte'; did you mean 'title'?", function() plot.figure { tilte = "" } end)
   bad("axes: unknown option 'xlimits'; did you mean 'xlim'?", function() fig:axes { xlimits = {} } end)
   bad("scatter: unknown option 'colour'; did you mean 'color'?", function() ax:scatter { colour = 1 } end)
-  bad("theme: unknown option 'fontsiez'; did you mean 'fontsize'?", function() plot.theme { fontsiez = 1 } end)
+  bad("theme: unknown option 'fontsiez'; did you mean 'fontsize'?",
+    function() plot.theme { fontsiez = 1 } end)
   bad("there is no theme 'papre'; did you mean 'paper'?", function() plot.theme "papre" end)
-  bad("marker = 'triangel' is unknown; did you mean 'triangle'?", function() ax:scatter { marker = "triangel" } end)
+  bad("marker = 'triangel' is unknown; did you mean 'triangle'?",
+    function() ax:scatter { marker = "triangel" } end)
   bad("there is no colour map 'magmma'; did you mean 'magma'?", function() ax:heatmap { cmap = "magmma" } end)
   bad("'rde' is not a colour; did you mean 'red'?", function() ax:line { color = "rde" } end)
   bad("'#12345' is not a colour", function() ax:line { color = "#12345" } end)
@@ -377,7 +380,8 @@ end)
 
 t.test("every option is documented where it can be used", function()
   local all = require("tide.doc").all()
-  for _, kind in ipairs { "scatter", "line", "heatmap", "contour", "quiver", "paths", "text", "hline", "vline" } do
+  local kinds = "scatter line heatmap contour quiver paths text hline vline"
+  for kind in kinds:gmatch("%a+") do
     local known = {}
     for _, a in ipairs(all["plot.Axes." .. kind].args) do known[a[1]] = #(a[3] or "") > 0 end
     for _, o in ipairs(core.options(kind)) do
