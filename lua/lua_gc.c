@@ -9,7 +9,9 @@
 ** then collecting costs many times what the arithmetic does.)  Two: when twice
 ** as much is alive as after the last full collection, there is another one.
 ** That keeps the generational mode in bounds: its young collections never free
-** a tensor that got old. */
+** a tensor that got old.  The rule holds for the number of tensors, too: boxes
+** that wait for their finaliser count as used in the collector's estimate, and
+** with the usual pause of 200 % small tensors would pile up without end. */
 #include "lua_td.h"
 
 #define STEP (256 << 10)              /* tensor bytes between steps */
@@ -18,11 +20,14 @@
 #define PACE_MOST ((int64_t)32 << 20)
 #define FLOOR ((int64_t)64 << 20)     /* live bytes that are never too many */
 #define FLOOR_DEVICE ((int64_t)256 << 20)   /* the same, beside the CPU */
+#define FEW 8192                      /* tensors that are never too many, */
+#define FEW_PER_KB 8                  /* and for each KB of Lua's heap */
 #define DEVICES 16
 
 lua_State *td__lua_current;
 static int64_t told;                  /* bytes the collector knows of */
 static int64_t limit[DEVICES];        /* live bytes that ask for a collection */
+static int64_t crowd = FEW;           /* live tensors that do */
 
 static void full_collection(lua_State *L) {
   if (lua_gc(L, LUA_GCCOLLECT) < 0) return;     /* inside a finaliser */
@@ -33,6 +38,9 @@ static void full_collection(lua_State *L) {
     limit[i] = 2 * b->memory.live > least ? 2 * b->memory.live : least;
     told += b->memory.total;
   }
+  int64_t heap = lua_gc(L, LUA_GCCOUNT);
+  crowd = 2 * td_live_tensors() > FEW ? 2 * td_live_tensors() : FEW;
+  if (crowd < FEW_PER_KB * heap) crowd = FEW_PER_KB * heap;
 }
 
 /* A share of a cycle for what was handed out since the last step. */
@@ -49,7 +57,7 @@ static void step(lua_State *L, int64_t total, int64_t live) {
 
 void td__lua_gc(lua_State *L) {
   int64_t total = 0, live = 0;
-  bool full = false;
+  bool full = td_live_tensors() > crowd;
   td__lua_current = L;
   for (int i = 0, n = td_device_count(); i < n && i < DEVICES; i++) {
     const td_backend *b = td_device_at(i);

@@ -40,6 +40,17 @@ for _, mode in ipairs { "incremental", "generational" } do
   end)
 end
 
+t.test("a loop over small tensors does not pile them up", function()
+  collectgarbage()
+  local a, b = tensor.ones(1), tensor.ones(1)
+  local most = 0
+  for _ = 1, 30 do
+    for _ = 1, 50000 do local _ = a + b end
+    most = math.max(most, tide.memory().tensors)
+  end
+  t.ok(most < 60000, most .. " tensors")
+end)
+
 t.test("a stopped collector is left alone", function()
   collectgarbage()
   local before = tide.memory().live
