@@ -82,6 +82,31 @@ t.test("state_dict goes round", function()
   t.ok(b.scale.requires_grad and b.scale.is_leaf)
 end)
 
+t.test("a network and its optimiser go through files", function()
+  local data, optim = tide.data, tide.optim
+  local function training(net)
+    local opt = optim.AdamW(net, { lr = 0.1 })
+    return opt, function()
+      opt:zero_grad()
+      net(tensor.ones(3, 2)):square():sum():backward()
+      opt:step()
+    end
+  end
+  local net = Net(3)
+  local opt, step = training(net)
+  step()
+  data.save(t.tmp("net.safetensors"), net:state_dict())
+  data.save(t.tmp("opt.safetensors"), opt:state_dict())
+  local again = Net(3):load_state_dict(data.load(t.tmp("net.safetensors")))
+  local opt2, step2 = training(again)
+  opt2:load_state_dict(data.load(t.tmp("opt.safetensors")))
+  step()
+  step2()
+  for name, p in pairs(net:state_dict()) do
+    t.ok(p:equal(again:state_dict()[name]), name)
+  end
+end)
+
 t.test("load_state_dict names what does not fit", function()
   local net = Net(3)
   local state = net:state_dict()

@@ -255,8 +255,10 @@ local function complaints(own, state, strict)
 end
 
 -- Copies values by name.  With {strict=false} names that only one side has are
--- left alone; shapes must agree in any case.
+-- left alone; shapes must agree in any case.  A list of names, which data.load
+-- returns after the table, is passed over: net:load_state_dict(data.load(path)).
 function Module:load_state_dict(state, o)
+  if type(o) == "table" and o[1] ~= nil then o = nil end
   o = tide.options("load_state_dict", o, { strict = true })
   if type(state) ~= "table" then
     tide.raise("load_state_dict: give a table of tensors by name, not a " ..
