@@ -25,6 +25,7 @@
 #define DEVICES 16
 
 lua_State *td__lua_current;
+static const char current_key;        /* its address: anchors the coroutine */
 static int64_t told;                  /* bytes the collector knows of */
 static int64_t limit[DEVICES];        /* live bytes that ask for a collection */
 static int64_t crowd = FEW;           /* live tensors that do */
@@ -55,10 +56,19 @@ static void step(lua_State *L, int64_t total, int64_t live) {
   lua_gc(L, LUA_GCSTEP, share < 1 << 30 ? (int)share : 1 << 30);
 }
 
+/* Notes which coroutine uses the core, and keeps it alive: the core may ask for
+** a collection on its behalf. */
+void td__lua_enter(lua_State *L) {
+  if (L == td__lua_current) return;
+  lua_pushthread(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &current_key);
+  td__lua_current = L;
+}
+
 void td__lua_gc(lua_State *L) {
   int64_t total = 0, live = 0;
   bool full = td_live_tensors() > crowd;
-  td__lua_current = L;
+  td__lua_enter(L);
   for (int i = 0, n = td_device_count(); i < n && i < DEVICES; i++) {
     const td_backend *b = td_device_at(i);
     if (!limit[i]) limit[i] = i ? FLOOR_DEVICE : FLOOR;
@@ -78,4 +88,20 @@ static void reclaim(void) {
   if (L) full_collection(L);
 }
 
-void td__lua_gc_open(void) { td_set_reclaim(reclaim); }
+static int l_forget(lua_State *L) {
+  (void)L;
+  td__lua_current = NULL;
+  return 0;
+}
+
+/* The last finaliser of the state forgets it. */
+void td__lua_gc_open(lua_State *L) {
+  td_set_reclaim(reclaim);
+  td__lua_current = NULL;
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, l_forget);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  luaL_ref(L, LUA_REGISTRYINDEX);
+}

@@ -371,7 +371,7 @@ static int l_set(lua_State *L) {
     td_lua_typeerror(L, 2, "number");
   double v = lua_isboolean(L, 2) ? lua_toboolean(L, 2) : lua_tonumber(L, 2);
   read_place(L, 3, t, "set", at);
-  td__lua_current = L;
+  td__lua_enter(L);
   if (td_set(t, at, v)) return td_lua_raise(L);
   lua_settop(L, 1);
   return 1;
@@ -409,7 +409,7 @@ static int l_totable(lua_State *L) {
   sink s = { td_type(t), td_ndim(t), td_shape(t), NULL, NULL };
   luaL_checkstack(L, TD_MAXDIM + 8, "totable");
   void *host = lua_newuserdatauv(L, 8 * (size_t)td_numel(t) + 8, 0);
-  td__lua_current = L;
+  td__lua_enter(L);
   td_status st;
   if (td_dtype_is_float(s.dtype)) st = td_read_f64(t, (double *)(s.f = host));
   else st = td_read_i64(t, (int64_t *)(s.i = host));

@@ -55,12 +55,12 @@ void td_lua_keys(lua_State *L, int i, const char *what,
                  const char *const *names);
 /* Of the names (ended by NULL) the one most like key, or NULL. */
 const char *td_lua_nearest(const char *key, const char *const *names);
-int td__lua_options(lua_State *L);     /* tide.options */
 
 /* ---- lua_gc.c: Lua's collector and the memory it cannot see ---- */
 extern lua_State *td__lua_current;     /* runs an op now; NULL: unknown */
-void td__lua_gc(lua_State *L);         /* pays the collector's debt */
-void td__lua_gc_open(void);
+void td__lua_enter(lua_State *L);      /* before the core is called */
+void td__lua_gc(lua_State *L);         /* the same, and pays the collector's debt */
+void td__lua_gc_open(lua_State *L);
 bool td_lua_flag(lua_State *L, int opt, const char *name);  /* of table opt */
 
 /* ---- what the parts add to the tables; each finds its table on top ---- */
@@ -75,11 +75,13 @@ void td__lua_grad_mode(lua_State *L);  /* lua_grad.c: likewise */
 void td__lua_random(lua_State *L);     /* lua_random.c: likewise */
 
 int td_lua_op(lua_State *L);           /* closure over a td_op: applies it */
-/* Runs an op known to the core on arguments 1..top of the stack. */
+int td__lua_op_list(lua_State *L);     /* tide.ops */
+void td__lua_errors(lua_State *L);     /* tide.raise, tide.nearest */
+void td__lua_locate(char *buf, size_t size);
+/* Pushes the function that applies the op of that name. */
 void td_lua_push_op(lua_State *L, const char *name, bool inplace);
 int td_lua_to(lua_State *L);           /* x:to(...) */
 int td_lua_tostring(lua_State *L);
-int td_lua_table(lua_State *L, td_tensor *t);   /* pushes nested tables */
 
 /* What constructors use unless told otherwise. */
 typedef struct td_lua_spec {

@@ -168,7 +168,7 @@ int td_lua_tostring(lua_State *L) {
     lua_pushliteral(L, "tensor(freed)");
     return 1;
   }
-  td__lua_current = L;
+  td__lua_enter(L);
   char *text = td_format(b->t, edge);
   if (!text) return td_lua_raise(L);
   lua_pushcfunction(L, take_text);

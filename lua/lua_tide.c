@@ -202,10 +202,6 @@ static int l_find(lua_State *L) {
 
 /* ---- opening ---- */
 
-int td__lua_op_list(lua_State *L);
-void td__lua_errors(lua_State *L);
-void td__lua_locate(char *buf, size_t size);
-
 void td__lua_tide(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "devices", l_devices }, { "device", l_device },
@@ -244,7 +240,7 @@ static void open_tensor(lua_State *L) {
 int luaopen_tide(lua_State *L) {
   luaL_checkversion(L);
   td_nn_init();                       /* and the core */
-  td__lua_gc_open();
+  td__lua_gc_open(L);
   td_set_locator(td__lua_locate);
   td_lua_preload(L);
   lua_newtable(L);
