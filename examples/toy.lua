@@ -14,11 +14,13 @@ local function set(...)
   return s
 end
 
+-- The paper's recipe has constant rates; the short one decays them to 0.
 local PRESETS = {
-  laptop = { width = 128, blocks = 3, lr = 1e-3, steps = 5000,
-             ["align-steps"] = 1500 },
+  laptop = { width = 128, blocks = 3, lr = 2e-3, steps = 5000,
+             ["align-steps"] = 1500, ["latent-lr"] = 2e-2,
+             schedule = tide.optim.lr.cosine { warmup = 100 } },
   paper = { width = 512, blocks = 4, lr = 1e-4, steps = 100000,
-            ["align-steps"] = 5000 },
+            ["align-steps"] = 5000, ["latent-lr"] = 1e-2 },
 }
 
 local SPEC = {
@@ -40,7 +42,7 @@ local SPEC = {
     { "lr", nil, "learning rate of the flow (preset)", type = "number" },
     { "batch", 256, "batch of the flow" },
     { "latents", 1000, "how many latents" },
-    { "latent-lr", 1e-2, "learning rate of the latents" },
+    { "latent-lr", nil, "learning rate of the latents (preset)", type = "number" },
     { "grid", 64, "cells of the landscapes along each side" },
     { "draws", 64, "draws of (t, noise) for landscapes and curves" },
     { "exact", false, "use the exact field instead of a trained flow (mixtures)" },
@@ -59,7 +61,7 @@ local function train_flow(target, o)
   local v = flow.VelocityMLP { dim = 2, hidden = o.width, blocks = o.blocks }
   v:to(o.device)
   local run = flow.train(v, function(n) return target:sample(n, { device = o.device }) end, {
-    steps = o.steps, batch = o.batch, lr = o.lr,
+    steps = o.steps, batch = o.batch, lr = o.lr, schedule = o.schedule,
     report = script.progress("flow on " .. target.name) })
   v:freeze()
   return v, run
@@ -82,6 +84,7 @@ local function move_latents(v, target, start, name, o)
   end
   return flow.align(v, start, {
     steps = o["align-steps"], lr = o["latent-lr"], loss = name, critic = critic,
+    schedule = o.schedule,
     every = math.max(1, o["align-steps"] // 40), eval_draws = o.draws,
     snapshots = moments(o["align-steps"]),
     nll = function(y) return target:nll(y) end,

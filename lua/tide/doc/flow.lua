@@ -59,7 +59,7 @@ assert(r:size(1) == 3)]] },
   text = "The flow-matching loss: the residual averaged over the batch, to be minimised over the " ..
     "weights of v.",
   args = { field, { "x1", "tensor", "data (B,D)" },
-    options("t, x0, labels, path, stratified; reduction: 'mean' or 'none' for (B)") },
+    options("t, x0, labels, path, stratified, groups; reduction: 'mean' or 'none' for (B)") },
   returns = "tensor, 0-dim or (B)", source = fm_paper .. ", eq. 23",
   example = [[
 local v = flow.VelocityMLP { dim = 2, hidden = 16, blocks = 1 }
@@ -74,7 +74,8 @@ flow.matching_loss(v, tensor.randn(8, 2)):backward()]] },
   args = { field, points,
     options("samples: draws of (t, noise) per point [1]; weight: 'uniform', 'likelihood' or a " ..
       "function of t; clip: largest weight; reduction: 'mean' or 'none'; draws: shared ones from " ..
-      "flow.draws; t, x0: own draws; labels; path; eps; stratified") },
+      "flow.draws; t, x0: own draws; labels; path; eps; stratified; groups: that many groups of " ..
+      "successive points share a time, which saves most of a net's conditioning") },
   returns = "tensor, 0-dim or (B)", errors = "Points that are not (B,D); an unknown weight or reduction.",
   source = align_paper .. ", eq. 5; weight: Kong, Brekelmans and Ver Steeg 2023, arXiv 2302.03792",
   example = [[
@@ -115,7 +116,7 @@ assert(math.abs(value - math.pi / 2) < 6 * err)  -- (pi/2) d sigma]] },
   text = "A second flow that is fitted to the latents while they move; critic:update(y) takes its " ..
     "optimiser steps, calling it evaluates the frozen field.",
   args = { field, options("net: a network to train (default: a copy of v); lr [1e-3], batch [512], " ..
-    "steps per update [1], betas, path") },
+    "steps per update [1], betas, path, groups") },
   returns = "a critic", errors = "A prior that cannot be copied and no net.",
   example = [[
 local v = flow.VelocityMLP { dim = 2, hidden = 16, blocks = 1 }
@@ -155,8 +156,9 @@ assert(run.step == 10)]] },
     "curve (lists step, align, nll), snapshots, seconds, critic.",
   args = { field, { "y", "tensor", "where latents start, (B,D); not changed" },
     options("steps [1000], lr [1e-2], loss: 'align', 'likelihood', 'excess' or f(v, y); samples; " ..
-      "clip: largest likelihood weight [20]; critic: a flow.critic or its options; nll(y): mean " ..
-      "recorded in the curve; every, eval_draws, snapshots: list of steps; report, resume, yield") },
+      "schedule(step, steps): factor of lr; clip: largest likelihood weight [20]; critic: a flow.critic or its options; nll(y): mean " ..
+      "recorded in the curve; groups: how many groups of latents share a time (false: none); " ..
+      "every, eval_draws, snapshots: list of steps; report, resume, yield") },
   returns = "a run", source = align_paper .. ", algorithm 1",
   example = [[
 local target = flow.targets.mog()

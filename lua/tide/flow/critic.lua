@@ -18,7 +18,7 @@ Critic.__index = Critic
 -- A second flow that starts from v (or from net) and learns the latents' law.
 function critic.critic(v, o)
   o = tide.options("flow.critic", o, {
-    "net", lr = 1e-3, batch = 512, steps = 1, path = path.linear(),
+    "net", "groups", lr = 1e-3, batch = 512, steps = 1, path = path.linear(),
     betas = { 0.9, 0.999 } })
   local net = o.net
   if not net then
@@ -28,10 +28,12 @@ function critic.critic(v, o)
     end
     net = v:clone()
   end
+  if o.groups == nil then o.groups = loss.group_count(o.batch) end
   net:train()
   for _, p in ipairs(net:parameters()) do p:requires_grad_(true) end
   o.net = net
   o.view = net:frozen()
+  o.grouped = net.grouped
   o.optimizer = tide.optim.Adam(net:parameters(), { lr = o.lr, betas = o.betas })
   return setmetatable(o, Critic)
 end
@@ -42,8 +44,8 @@ function Critic:update(y)
   y = y:detach()
   for _ = 1, self.steps do
     local rows = tensor.randint(1, y:size(1), { self.batch }, { device = y.device })
-    last = loss.matching_loss(self.net, y:index_select(1, rows),
-                              { path = self.path })
+    last = loss.matching_loss(self.net, y:index_select(1, rows), {
+      path = self.path, groups = self.groups })
     self.optimizer:zero_grad()
     last:backward()
     self.optimizer:step()
@@ -57,7 +59,7 @@ function Critic:__call(z, t, labels) return self.view(z, t, labels) end
 -- L(y; v) - L(y; critic) with the same times and noise in both terms.
 function critic.excess_loss(v, y, o)
   o = tide.options("flow.excess_loss", o, {
-    "critic", "labels", "clip", samples = 1, weight = "uniform",
+    "critic", "labels", "clip", "groups", samples = 1, weight = "uniform",
     reduction = "mean", path = path.linear(), eps = 0 })
   if not tide.callable(o.critic) then
     error("flow.excess_loss: give the second flow as critic= (see flow.critic)", 2)
@@ -66,12 +68,14 @@ function critic.excess_loss(v, y, o)
   local shape = y.shape
   shape[1] = n
   local like = tensor.empty(shape, { dtype = y.dtype, device = y.device })
-  local t = loss.times(n, y, o.eps, false)
+  local t = o.groups and loss.times(o.groups * o.samples, y, o.eps, true)
+    or loss.times(n, y, o.eps, false)
   local x0 = o.path:prior(like)
   local function align(field)
     return loss.align_loss(field, y, {
       t = t, x0 = x0, labels = o.labels, samples = o.samples, path = o.path,
-      weight = o.weight, clip = o.clip, eps = o.eps, reduction = "none" })
+      weight = o.weight, clip = o.clip, eps = o.eps, groups = o.groups,
+      reduction = "none" })
   end
   local excess = align(v) - align(o.critic)
   return o.reduction == "none" and excess or excess:mean()

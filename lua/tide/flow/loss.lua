@@ -31,26 +31,57 @@ function loss.times(n, like, eps, stratified)
   return eps > 0 and t * (1 - eps) or t
 end
 
+-- A number of groups that divides n points evenly, about one for 16.  Each point
+-- still sees uniform times and noise of its own, so nothing changes for it, but
+-- the conditioning of a net is computed once per group.
+function loss.group_count(n)
+  for g = math.max(1, n // 16), n do
+    if n % g == 0 then return g end
+  end
+end
+
+-- v at rows z of which each of the t's (G) serves B/G in succession.
+local function grouped_field(v, z, t, rows, labels)
+  if type(v) == "table" and v.grouped and not labels then
+    local g = t:size(1)
+    return v(z:reshape(g, z:size(1) // g, z:size(2)), t):reshape(z.shape)
+  end
+  return v(z, rows, labels)
+end
+
+local function times_of(x1, o)
+  local n = x1:size(1)
+  if not o.groups then return o.t or loss.times(n, x1, o.eps, o.stratified) end
+  if n % o.groups ~= 0 then
+    error(("flow: %d points do not split into %d groups of equal size")
+          :format(n, o.groups), 4)
+  end
+  local t = o.t or loss.times(o.groups, x1, o.eps, true)
+  return t:unsqueeze(2):expand(o.groups, n // o.groups):reshape(n), t
+end
+
 -- |v(z_t, t) - u_t|^2 of each row, and what it was computed from.
 function loss.residual(v, x1, o)
   o = tide.options("flow.residual", o, {
-    "t", "x0", "labels", path = path.linear(), eps = 0, stratified = false })
+    "t", "x0", "labels", "groups", path = path.linear(), eps = 0,
+    stratified = false })
   check_points("flow.residual", x1)
-  local t = o.t or loss.times(x1:size(1), x1, o.eps, o.stratified)
+  local t, shared = times_of(x1, o)
   local x0 = o.x0 or o.path:prior(x1)
   local z = o.path:interpolate(x0, x1, t)
   local u = o.path:velocity(x0, x1, t)
-  local r = o.path:residual(v(z, t, o.labels), u, z)
-  return over_dims(r), { t = t, x0 = x0, z = z }
+  local out = shared and grouped_field(v, z, shared, t, o.labels)
+    or v(z, t, o.labels)
+  return over_dims(o.path:residual(out, u, z)), { t = t, x0 = x0, z = z }
 end
 
 function loss.matching_loss(v, x1, o)
   o = tide.options("flow.matching_loss", o, {
-    "t", "x0", "labels", path = path.linear(), reduction = "mean",
+    "t", "x0", "labels", "groups", path = path.linear(), reduction = "mean",
     stratified = false })
   local r = loss.residual(v, x1, {
     t = o.t, x0 = o.x0, labels = o.labels, path = o.path,
-    stratified = o.stratified })
+    stratified = o.stratified, groups = o.groups })
   return o.reduction == "none" and r or r:mean()
 end
 
@@ -111,7 +142,7 @@ local function with_own(v, y, o)
   end
   local r, used = loss.residual(v, y, {
     t = o.t, x0 = o.x0, labels = labels, path = o.path, eps = o.eps,
-    stratified = o.stratified })
+    stratified = o.stratified, groups = o.groups and o.groups * k })
   r = weighted(r, used.t, o) * (1 - o.eps)
   return k > 1 and r:reshape(k, n):mean(1) or r
 end
@@ -119,7 +150,8 @@ end
 -- L_align(y): the residual of the frozen field on the path that ends at y.
 function loss.align_loss(v, y, o)
   o = tide.options("flow.align_loss", o, {
-    "t", "x0", "labels", "draws", "clip", path = path.linear(), samples = 1,
+    "t", "x0", "labels", "draws", "clip", "groups", path = path.linear(),
+    samples = 1,
     weight = "uniform", reduction = "mean", eps = 0, stratified = false })
   check_points("flow.align_loss", y)
   if o.weight == "likelihood" and o.eps == 0 and not o.clip and not o.draws

@@ -70,7 +70,7 @@ local function train_step(v, draw, o, run)
   value:backward()
   if o.clip then tide.optim.clip_grad_norm(v:parameters(), o.clip) end
   if o.schedule then
-    run.optimizer.lr = o.lr * o.schedule(run.step, o.steps)
+    run.optimizer.lr = o.lr * o.schedule(run.step, o.total)
   end
   run.optimizer:step()
   if run.ema then run.ema:update() end
@@ -89,6 +89,7 @@ function train.train(v, source, o)
   if run.ema and run.averaged then run.ema:restore() end
   v:train()
   local started, last = tide.clock(), run.step + o.steps
+  o.total = last
   while run.step < last do
     run.step = run.step + 1
     local value = train_step(v, draw, o, run)
@@ -118,7 +119,8 @@ local objectives = {}
 function objectives.align(v, o)
   return function(y)
     return loss.align_loss(v, y, {
-      samples = o.samples, path = o.path, labels = o.labels })
+      samples = o.samples, path = o.path, labels = o.labels,
+      groups = o.groups })
   end
 end
 
@@ -126,7 +128,7 @@ function objectives.likelihood(v, o)
   return function(y)
     return loss.align_loss(v, y, {
       samples = o.samples, path = o.path, labels = o.labels,
-      weight = "likelihood", clip = o.clip })
+      weight = "likelihood", clip = o.clip, groups = o.groups })
   end
 end
 
@@ -139,7 +141,8 @@ function objectives.excess(v, o)
   return function(y)
     second:update(y)
     return critics.excess_loss(v, y, {
-      critic = second, samples = o.samples, path = o.path, labels = o.labels })
+      critic = second, samples = o.samples, path = o.path, labels = o.labels,
+      groups = o.groups })
   end
 end
 
@@ -183,10 +186,12 @@ end
 
 function train.align(v, y, o)
   o = tide.options("flow.align", o, {
-    "resume", "report", "critic", "labels", "nll", steps = 1000, lr = 1e-2,
+    "resume", "report", "critic", "labels", "nll", "groups", "schedule",
+    steps = 1000, lr = 1e-2,
     loss = "align", samples = 1, clip = 20, path = path.linear(), every = 50,
     eval_draws = 32, snapshots = {}, betas = { 0.9, 0.999 }, yield = false })
   check_steps("flow.align", o)
+  if o.groups == nil then o.groups = loss.group_count(y:size(1)) end
   local field = type(v) == "table" and v.frozen and v:frozen() or v
   local run = o.resume or new_align_run(field, y, o)
   run.critic = o.critic
@@ -199,6 +204,9 @@ function train.align(v, y, o)
     local value = run.objective(run.y)
     run.optimizer:zero_grad()
     value:backward()
+    if o.schedule then
+      run.optimizer.lr = o.lr * o.schedule(run.step, last)
+    end
     run.optimizer:step()
     if wanted[run.step] then
       run.snapshots[run.step] = run.y:detach():clone()

@@ -146,19 +146,34 @@ local function condition(self, c, n)
   end
 end
 
--- v(z, t [, c]) for z (n, dim), t a number or (n), c labels (n) or features
--- (n, cond).
-function VelocityMLP:forward(z, t, c)
-  if not tensor.is_tensor(z) or z:dim() ~= 2 or z:size(2) ~= self.dim then
-    tide.raise(("flow.VelocityMLP: points must be (n, %d), not %s"):format(self.dim,
-      tensor.is_tensor(z) and tensor.shape_text(z) or "a " .. type(z)))
+-- Points may come in groups that share a time: the modulation is then computed
+-- for one row of each group.
+VelocityMLP.grouped = true
+
+local function check_points(self, z, c)
+  local dims = tensor.is_tensor(z) and z:dim()
+  if (dims ~= 2 and dims ~= 3) or z:size(-1) ~= self.dim then
+    tide.raise(("flow.VelocityMLP: points must be (n, %d), or (groups, n, %d) with " ..
+      "one time for each group, not %s"):format(self.dim, self.dim,
+      dims and tensor.shape_text(z) or "a " .. type(z)))
   end
+  if dims == 3 and c ~= nil then
+    tide.raise("flow.VelocityMLP: points in groups take no condition")
+  end
+  return dims == 3
+end
+
+-- v(z, t [, c]) for z (n, dim), t a number or (n), c labels (n) or features
+-- (n, cond); or z (groups, n, dim) and t (groups).
+function VelocityMLP:forward(z, t, c)
+  local groups = check_points(self, z, c)
   local n = z:size(1)
   local e = times(self, t, n):sinusoid(FEATURES, PERIOD)
   e = self.time2(self.time1(e):silu())
   local extra = condition(self, c, n)
   if extra then e = e + extra end
   e = e:silu()
+  if groups then e = e:unsqueeze(2) end
   local h = self.input(z)
   for _, block in ipairs(self.blocks) do h = block(h, e) end
   local shift, scale = self.modulation(e):split2()

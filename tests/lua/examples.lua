@@ -1,0 +1,132 @@
+-- examples.lua -- the examples, run short: what they write, what must hold of it,
+-- and how they answer wrong options.
+local t = require "tests.check"
+local tide = require "tide"
+local program = arg[-1]
+
+local function folder()
+  local name = os.tmpname()
+  os.remove(name)
+  return name
+end
+
+-- Runs an example with its output in a file; returns the text and the status.
+local function run(line)
+  local log = os.tmpname()
+  local _, _, status = os.execute(("%s %s >%s 2>&1"):format(program, line, log))
+  local file = io.open(log)
+  local text = file:read("a")
+  file:close()
+  os.remove(log)
+  return text, status
+end
+
+local function read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+-- The number under a key of summary.json's top level (two spaces of indent).
+local function figure(summary, key)
+  return tonumber(summary:match('\n  "' .. key .. '": (%-?[%d.e+-]+)'))
+end
+
+t.test("toy on the exact field: files, and what theory says of them", function()
+  local dir = folder()
+  local text, status = run(("examples/toy.lua --exact --loss align --align-steps 600 " ..
+    "--latents 200 --grid 24 --draws 32 --latent-lr 0.05 --out %s"):format(dir))
+  t.ok(status == 0, text)
+  local latents = tide.data.load(dir .. "/latents.npy")
+  t.eq(latents:size(1), 200)
+  t.eq(latents:size(2), 2)
+  for _, name in ipairs { "landscape", "nll" } do
+    local z = tide.data.load(dir .. "/" .. name .. ".npy")
+    t.eq(z:size(1), 24)
+    t.eq(z:size(2), 24)
+  end
+  t.eq(tide.data.load(dir .. "/grid.npy"):get(1), -2.5)
+  local s = read(dir .. "/summary.json")
+  -- theory: collapse shows as a loss below the floor and a small spread
+  t.ok(figure(s, "align_final") < figure(s, "align_floor"))
+  t.ok(figure(s, "within_std_ratio") < 0.5)
+  t.ok(figure(s, "pearson_landscape") > 0.9)
+  t.ok(figure(s, "final_nll") < figure(s, "data_nll") + 0.2)
+  local rows = 0
+  for line in io.lines(dir .. "/curve.csv") do
+    if rows == 0 then t.eq(line, "step,align,nll") end
+    rows = rows + 1
+  end
+  t.ok(rows > 10)
+  if tide.plot.can_save then
+    for _, name in ipairs { "toy.png", "toy.pdf", "snapshots.png" } do
+      t.ok(#read(dir .. "/" .. name) > 10000, name)
+    end
+    t.eq(read(dir .. "/toy.png"):sub(2, 4), "PNG")
+  end
+  t.ok(text:find("collapsed", 1, true), "the table names collapse")
+  os.execute("rm -r " .. dir)
+end)
+
+t.test("toy with a trained flow: every loss, every file", function()
+  local dir = folder()
+  local text, status = run(("examples/toy.lua --target rings --steps 30 --align-steps 20 " ..
+    "--latents 64 --grid 8 --draws 8 --width 16 --blocks 1 --out %s"):format(dir))
+  t.ok(status == 0, text)
+  local s = read(dir .. "/summary.json")
+  for _, name in ipairs { "align", "likelihood", "excess" } do
+    t.ok(s:find('"' .. name .. '": {', 1, true), name)
+  end
+  local names = select(2, tide.data.load(dir .. "/flow.safetensors"))
+  t.ok(#names > 10)
+  t.ok(read(dir .. "/curve_excess.csv"):find("step"))
+  os.execute("rm -r " .. dir)
+end)
+
+t.test("the same seed writes the same latents", function()
+  local function latents(more)
+    local dir = folder()
+    local text, status = run(("examples/toy.lua --loss align --steps 10 --align-steps 10 " ..
+      "--latents 32 --grid 4 --draws 4 --width 16 --blocks 1 --out %s %s"):format(dir, more))
+    t.ok(status == 0, text)
+    local x = tide.data.load(dir .. "/latents.npy")
+    os.execute("rm -r " .. dir)
+    return x
+  end
+  local first = latents("--seed 3")
+  t.ok(first:equal(latents("--seed 3")))
+  t.ok(not first:equal(latents("--seed 4")))
+end)
+
+t.test("bound: the surrogate exceeds log p where theory says so", function()
+  local dir = folder()
+  local text, status = run(("examples/bound.lua --points 40 --samples 64 --steps 20 " ..
+    "--grid 8 --out %s"):format(dir))
+  t.ok(status == 0, text)
+  local s = read(dir .. "/summary.json")
+  local first = s:match('%b{}', s:find("{", 2, true))
+  t.near(tonumber(first:match('"C": ([%d.e+-]+)')), 1, 1e-6)
+  t.near(tonumber(first:match('"log_p": ([%d.e+-]+)')), 1 - math.log(2 * math.pi) / 2, 1e-6)
+  t.near(tonumber(first:match('"violations": ([%d.e+-]+)')), 1, 0.05)
+  os.execute("rm -r " .. dir)
+end)
+
+t.test("options: help, and clear answers to wrong ones", function()
+  local text, status = run("examples/toy.lua --help")
+  t.eq(status, 0)
+  t.ok(text:find("--align-steps", 1, true) and text:find("--seed", 1, true))
+  for line, want in pairs {
+    ["--targit mog"] = "did you mean %-%-target",
+    ["--target mogg"] = "is one of",
+    ["--steps many"] = "wants a number",
+    ["--steps"] = "wants a value",
+    ["mog"] = "is no option",
+    ["--device cudda"] = "no device",
+    ["--out /proc/none"] = "cannot make the folder",
+  } do
+    text, status = run("examples/toy.lua --exact --align-steps 1 --latents 16 " .. line)
+    t.eq(status, 1)
+    t.ok(text:find(want), line .. " gave: " .. text)
+  end
+end)
