@@ -259,7 +259,9 @@ int td_plot_choice_find(const td_plot_option *o, const char *word);
 size_t td_plot_option_size(td_plot_opt_kind kind); /* of the field */
 /* Word k of a "a|b|c" list; its length goes to *n. */
 const char *td_plot_choice_name(const char *choices, int k, int *n);
-const char *td_plot_nearest(const char *word, const char *choices, int *n);
+/* Writes "; did you mean 'x'?", or which words of a "a|b|c" list there are. */
+const char *td_plot_suggest(const char *word, const char *choices, char *out,
+                            size_t size);
 
 /* ---- data (plot_data.c) -------------------------------------------------- */
 static inline const double *td_plot_numbers(const td_plot_data *d) {

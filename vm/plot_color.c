@@ -59,10 +59,9 @@ int td_plot_color_parse(const char *s, td_plot_color *out) {
     used += (size_t)snprintf(all + used, sizeof all - used, "%s%s",
                              used ? "|" : "", names[i].name);
   }
-  int n;
-  const char *near = td_plot_nearest(s, all, &n);
-  return td_plot_fail("'%s' is not a colour; did you mean '%.*s'? "
-                      "(#rrggbb and C1 to C8 work too)", s, n, near);
+  char near[400];
+  return td_plot_fail("'%s' is not a colour%s (#rrggbb and C1 to C8 work too)", s,
+                      td_plot_suggest(s, all, near, sizeof near));
 }
 
 /* ---- norms --------------------------------------------------------------- */

@@ -191,16 +191,16 @@ static int find(const char *name) {
 }
 
 int td_plot_cmap_find(const char *name) {
-  int i = find(name), n;
+  int i = find(name);
   if (i >= 0) return i;
   char all[MAPS * 34] = "";
   size_t used = 0;
   for (int k = 0; k < td_plot_cmap_count(); k++)
     used += (size_t)snprintf(all + used, sizeof all - used, "%s%s",
                              k ? "|" : "", maps[k].name);
-  const char *near = td_plot_nearest(name, all, &n);
-  return td_plot_fail("there is no colour map '%s'; did you mean '%.*s'?", name,
-                      n, near);
+  char near[400];
+  return td_plot_fail("there is no colour map '%s'%s", name,
+                      td_plot_suggest(name, all, near, sizeof near));
 }
 
 int td_plot_cmap_add(const char *name, const td_plot_color *colors, int n,

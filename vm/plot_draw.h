@@ -55,6 +55,9 @@ td_plot_rgba td_plot_painter_color(const td_plot_painter *p,
                                    const td_plot_color *c, td_plot_rgba other);
 td_plot_rgba td_plot_cycle_color(const td_plot_painter *p, int k);
 void td_plot_set_color(td_plot_painter *p, td_plot_rgba c, double alpha);
+static inline int td_plot_clamp(double v, int lo, int hi) {
+  return v < lo ? lo : v > hi ? hi : (int)v;
+}
 /* v moved to the nearest pixel edge. */
 double td_plot_snap_x(const td_plot_painter *p, double v);
 double td_plot_snap_y(const td_plot_painter *p, double v);

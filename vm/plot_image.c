@@ -142,18 +142,14 @@ static int fill_pixels(const td_plot_grid *g, const td_plot_map *m,
 }
 
 /* ---- targets ------------------------------------------------------------- */
-static int clamp_int(double v, int lo, int hi) {
-  return v < lo ? lo : v > hi ? hi : (int)v;
-}
-
 /* The part of the painter's own pixels that the box covers. */
 static target own_pixels(td_plot_painter *p, const td_plot_map *m) {
   int w = cairo_image_surface_get_width(p->image);
   int h = cairo_image_surface_get_height(p->image);
-  int x0 = clamp_int(floor((m->box.x0 - p->x) * p->scale + 0.5), 0, w);
-  int y0 = clamp_int(floor((m->box.y0 - p->y) * p->scale + 0.5), 0, h);
-  int x1 = clamp_int(floor((m->box.x1 - p->x) * p->scale + 0.5), x0, w);
-  int y1 = clamp_int(floor((m->box.y1 - p->y) * p->scale + 0.5), y0, h);
+  int x0 = td_plot_clamp(floor((m->box.x0 - p->x) * p->scale + 0.5), 0, w);
+  int y0 = td_plot_clamp(floor((m->box.y0 - p->y) * p->scale + 0.5), 0, h);
+  int x1 = td_plot_clamp(floor((m->box.x1 - p->x) * p->scale + 0.5), x0, w);
+  int y1 = td_plot_clamp(floor((m->box.y1 - p->y) * p->scale + 0.5), y0, h);
   ptrdiff_t stride = cairo_image_surface_get_stride(p->image) / 4;
   cairo_surface_flush(p->image);
   uint32_t *pixels = (uint32_t *)(void *)cairo_image_surface_get_data(p->image);

@@ -16,7 +16,8 @@ typedef struct legend {
 static bool has_entry(const td_plot_artist *a) {
   bool kind = a->kind == TD_PLOT_SCATTER || a->kind == TD_PLOT_LINE ||
               a->kind == TD_PLOT_PATHS || a->kind == TD_PLOT_HLINE ||
-              a->kind == TD_PLOT_VLINE || a->kind == TD_PLOT_QUIVER;
+              a->kind == TD_PLOT_VLINE || a->kind == TD_PLOT_QUIVER ||
+              a->kind == TD_PLOT_CONTOUR;
   return kind && a->o.visible && a->o.legend && td_plot_text(&a->o.label, 0);
 }
 

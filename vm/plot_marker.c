@@ -190,10 +190,6 @@ static void set_fill(stamp *t, const td_plot_points *q, size_t i) {
   t->alpha = (int)(alpha * 256 + 0.5);
 }
 
-static int clamp_int(double v, int lo, int hi) {
-  return v < lo ? lo : v > hi ? hi : (int)v;
-}
-
 static void stamp_points(td_plot_painter *p, td_plot_rect clip,
                          const td_plot_points *q) {
   cairo_surface_t *im = p->image;
@@ -202,10 +198,10 @@ static void stamp_points(td_plot_painter *p, td_plot_rect clip,
   stamp t = {
     .pixels = cairo_image_surface_get_data(im),
     .stride = cairo_image_surface_get_stride(im),
-    .x0 = clamp_int(floor((clip.x0 - p->x) * p->scale + 0.5), 0, w),
-    .y0 = clamp_int(floor((clip.y0 - p->y) * p->scale + 0.5), 0, h),
-    .x1 = clamp_int(floor((clip.x1 - p->x) * p->scale + 0.5), 0, w),
-    .y1 = clamp_int(floor((clip.y1 - p->y) * p->scale + 0.5), 0, h),
+    .x0 = td_plot_clamp(floor((clip.x0 - p->x) * p->scale + 0.5), 0, w),
+    .y0 = td_plot_clamp(floor((clip.y0 - p->y) * p->scale + 0.5), 0, h),
+    .x1 = td_plot_clamp(floor((clip.x1 - p->x) * p->scale + 0.5), 0, w),
+    .y1 = td_plot_clamp(floor((clip.y1 - p->y) * p->scale + 0.5), 0, h),
     .edge = {(int)(q->edge.b * 255 + 0.5), (int)(q->edge.g * 255 + 0.5),
              (int)(q->edge.r * 255 + 0.5)}
   };

@@ -1,4 +1,5 @@
 /* plot_options.c -- the table of options, their defaults, copies and names. */
+#include "lua/lua_td.h"
 #include "vm/plot.h"
 
 #include <math.h>
@@ -88,39 +89,32 @@ int td_plot_choice_find(const td_plot_option *o, const char *word) {
   return -1;
 }
 
-/* How many letters to insert, drop, replace or swap; at most 31 are compared. */
-static int distance(const char *a, int na, const char *b, int nb) {
-  int d[33][33];
-  if (na > 31) na = 31;
-  if (nb > 31) nb = 31;
-  for (int i = 0; i <= na; i++) d[i][0] = i;
-  for (int j = 0; j <= nb; j++) d[0][j] = j;
-  for (int i = 1; i <= na; i++)
-    for (int j = 1; j <= nb; j++) {
-      int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-      if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
-      if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-          d[i - 2][j - 2] + 1 < best)
-        best = d[i - 2][j - 2] + 1;
-      d[i][j] = best;
-    }
-  return d[na][nb];
-}
-
-const char *td_plot_nearest(const char *word, const char *choices, int *n) {
-  const char *w, *best = NULL;
-  int bestn = 0, least = 1 << 20;
-  for (int k = 0, m; (w = td_plot_choice_name(choices, k, &m)); k++) {
-    int d = distance(word, (int)strlen(word), w, m);
-    if (d < least) least = d, best = w, bestn = m;
+const char *td_plot_suggest(const char *word, const char *choices, char *out,
+                            size_t size) {
+  enum { MOST = 96, LETTERS = 32 };
+  char words[MOST][LETTERS];
+  const char *list[MOST + 1], *w;
+  int count = 0;
+  for (int n; count < MOST && (w = td_plot_choice_name(choices, count, &n));) {
+    snprintf(words[count], LETTERS, "%.*s", n, w);
+    list[count] = words[count];
+    count++;
   }
-  *n = bestn;
-  return best;
+  list[count] = NULL;
+  const char *near = td_lua_nearest(word, list);
+  if (near) {
+    snprintf(out, size, "; did you mean '%s'?", near);
+    return out;
+  }
+  size_t used = (size_t)snprintf(out, size, "; there is ");
+  for (int i = 0; i < count && used < size; i++)
+    used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "",
+                             words[i]);
+  return out;
 }
 
 const td_plot_option *td_plot_option_find(unsigned owner, const char *name) {
-  char all[2048];
+  char all[2048] = "", near[400];
   size_t used = 0;
   for (int i = 0; i < td_plot_options_count; i++) {
     const td_plot_option *o = &td_plot_options[i];
@@ -130,10 +124,8 @@ const td_plot_option *td_plot_option_find(unsigned owner, const char *name) {
                      o->name);
     if (n > 0 && used + (size_t)n < sizeof all) used += (size_t)n;
   }
-  int n;
-  const char *near = td_plot_nearest(name, all, &n);
-  td_plot_fail("%s: unknown option '%s'; did you mean '%.*s'?",
-               td_plot_owner_name(owner), name, n, near);
+  td_plot_fail("%s: unknown option '%s'%s", td_plot_owner_name(owner), name,
+               td_plot_suggest(name, all, near, sizeof near));
   return NULL;
 }
 

@@ -43,10 +43,9 @@ const char *td_plot_theme_names(void) { return "paper|dark|projector"; }
 const td_plot_theme *td_plot_theme_find(const char *name) {
   for (size_t i = 0; i < sizeof themes / sizeof *themes; i++)
     if (strcmp(themes[i].name, name) == 0) return &themes[i];
-  int n;
-  const char *near = td_plot_nearest(name, td_plot_theme_names(), &n);
-  td_plot_fail("theme: there is no theme '%s'; did you mean '%.*s'?", name, n,
-               near);
+  char near[128];
+  td_plot_fail("theme: there is no theme '%s'%s", name,
+               td_plot_suggest(name, td_plot_theme_names(), near, sizeof near));
   return NULL;
 }
 

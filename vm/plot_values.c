@@ -298,11 +298,9 @@ static void read_limits(const field *f, int idx, td_plot_limits *out) {
 }
 
 static int unknown_word(const field *f, const char *word, const char *choices) {
-  int n;
-  const char *near = td_plot_nearest(word, choices, &n);
-  lua_pushlstring(f->L, near, (size_t)n);
-  return td_lua_error(f->L, "%s: %s = '%s' is unknown; did you mean '%s'? (%s)",
-                      f->owner, f->name, word, lua_tostring(f->L, -1), choices);
+  char near[400];
+  return td_lua_error(f->L, "%s: %s = '%s' is unknown%s", f->owner, f->name, word,
+                      td_plot_suggest(word, choices, near, sizeof near));
 }
 
 static void read_choice(const field *f, const td_plot_option *o, int idx,

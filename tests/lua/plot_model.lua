@@ -339,8 +339,8 @@ t.test("errors say what, and what to do", function()
   bad("figure: unknown option 'tilte'; did you mean 'title'?", function() plot.figure { tilte = "" } end)
   bad("axes: unknown option 'xlimits'; did you mean 'xlim'?", function() fig:axes { xlimits = {} } end)
   bad("scatter: unknown option 'colour'; did you mean 'color'?", function() ax:scatter { colour = 1 } end)
-  bad("theme: unknown option 'fontsiez'; did you mean 'fontsize'?",
-    function() plot.theme { fontsiez = 1 } end)
+  bad("theme: unknown option 'titelsize'; did you mean 'titlesize'?",
+    function() plot.theme { titelsize = 1 } end)
   bad("there is no theme 'papre'; did you mean 'paper'?", function() plot.theme "papre" end)
   bad("marker = 'triangel' is unknown; did you mean 'triangle'?",
     function() ax:scatter { marker = "triangel" } end)
