@@ -144,7 +144,7 @@ local function write_stubs(dir)
   for _, name in ipairs(doc.names()) do
     local e = doc.all()[name]
     local module, rest = name:match("^(%w+)[.](.+)$")
-    if module and doc.about[module] and rest:find("^[%w_.:]+$") then
+    if module and doc.about[module] and not e.object and rest:find("^[%w_.:]+$") then
       local prefix = module == "tide" and "tide." or "tide." .. module .. "."
       local parent = rest:match("^(.*)[.:]")
       if parent and not made[prefix .. parent] then

@@ -5,6 +5,29 @@ local spec = { "options", "table", "dtype, device, requires_grad; random ones al
 local x = { "x", "tensor" }
 
 return {
+["tensor.Tensor"] = { object = true, sig = "x",
+  text = [[
+A tensor: numbers of one type in a grid of up to 8 dims, on one device.
+
+Fields: x.shape (a table), x.dtype, x.device, x.requires_grad, x.is_leaf and x.grad, which may be set
+to nil. #x is the size of dim 1. Every function of module tensor whose first argument is a tensor is
+a method, too. A name that ends in _ changes its tensor and returns it.
+
+Operators work elementwise, with broadcasting: + - * / // % ^ and unary -. Products of matrices are
+x:matmul(y). Comparing gives tensors of booleans through x:lt(y), x:le(y), x:gt(y), x:ge(y), x:eq(y),
+x:ne(y); x == y asks whether both are the same object.
+
+Dims and positions count from 1, negative ones from the end; 0 is an error. x[2] is one position of
+dim 1, which disappears; x[{1, 3}] a range, both ends included; x[{1, -1, 2}] a range with a step;
+x[{ {}, 2 }] has one entry for each dim, {} being all of it. These are views: they share memory with x.
+x[mask] and x[positions] take a tensor of booleans or integers and copy. All of them can be assigned to.]],
+  example = [[
+local x = tensor.arange(6):reshape(2, 3)
+assert(x[2][3]:item() == 6)
+assert(x[{ {}, {2, 3} }]:equal(tensor.from{ {2, 3}, {5, 6} }))
+x[x:gt(4)] = 0
+assert(x:sum():item() == 10)]] },
+
 -- ---- making ----
 ["tensor.from"] = {
   text = "A tensor of a number, a boolean, or nested tables of them. Numbers become f32 unless " ..
