@@ -97,6 +97,7 @@ typedef struct td_plot_axes_layout {
   td_plot_rect bar[TD_PLOT_BARS];
   td_plot_axis bar_axis[TD_PLOT_BARS];
   double margin[4]; /* left, right, top, bottom: what stands around the box */
+  double inset;     /* the part of the right margin that is not shared */
 } td_plot_axes_layout;
 
 typedef struct td_plot_layout {

@@ -159,12 +159,15 @@ static void measure_axes(td_plot_painter *p, td_plot_axes_layout *l, double w,
   m[LEFT] = td_plot_axis_depth(p, &l->axis[1], td_plot_text(&ax->o.label[1], 0));
   m[RIGHT] = l->y2 ? td_plot_axis_depth(p, &l->axis[2],
                                         td_plot_text(&ax->o.label[2], 0)) : 0;
-  m[RIGHT] += bars_width(p, l, h);
-  overhang(p, &l->axis[0], w, &m[LEFT], &m[RIGHT]);
+  double beside = bars_width(p, l, h);
   if (ax->o.legend == TD_PLOT_LEGEND_OUTSIDE) {
     td_plot_legend_size(p, ax, &tw, &th);
-    m[RIGHT] += tw > 0 ? tw + p->theme->fontsize : 0;
+    beside += tw > 0 ? tw + p->theme->fontsize : 0;
   }
+  m[RIGHT] += beside;
+  overhang(p, &l->axis[0], w, &m[LEFT], &m[RIGHT]);
+  /* wide things beside a wide box would tear the columns below it apart */
+  l->inset = ax->colspan > 1 ? beside : 0;
   m[BOTTOM] = p->theme->ticklength + td_plot_tick_pad(p) + l->axis[0].labels;
   if (xlabel || l->axis[0].ticks.factor[0])
     m[BOTTOM] += p->text ? 0.3 * td_plot_label_pad(p) +
@@ -204,7 +207,7 @@ static void gather_margins(const td_plot_layout *l, const td_plot_figure *f,
     int c0 = a->axes->col, c1 = c0 + a->axes->colspan - 1;
     int r0 = a->axes->row, r1 = r0 + a->axes->rowspan - 1;
     cols->before[c0] = fmax(cols->before[c0], a->margin[LEFT]);
-    cols->after[c1] = fmax(cols->after[c1], a->margin[RIGHT]);
+    cols->after[c1] = fmax(cols->after[c1], a->margin[RIGHT] - a->inset);
     rows->before[r0] = fmax(rows->before[r0], a->margin[TOP]);
     rows->after[r1] = fmax(rows->after[r1], a->margin[BOTTOM]);
   }
@@ -297,6 +300,7 @@ static void set_box(td_plot_painter *p, td_plot_axes_layout *a,
   int r0 = a->axes->row, r1 = r0 + a->axes->rowspan - 1;
   double x0 = cols->start[c0], x1 = cols->start[c1] + cols->inner[c1];
   double y0 = rows->start[r0], y1 = rows->start[r1] + rows->inner[r1];
+  x1 = fmax(x1 - a->inset, x0 + 8);
   if (a->axes->o.equal) {
     double w = x1 - x0, h = y1 - y0, r = aspect(a);
     if (w > h * r) x0 += (w - h * r) / 2, x1 = x0 + h * r;

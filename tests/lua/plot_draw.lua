@@ -167,6 +167,11 @@ t.test("axes line up, span cells and stay inside the page", function()
   t.eq({ tx0, tx1 }, { lx0, rx1 }, "columns")
   t.eq({ ly0, ly1 }, { ry0, ry1 }, "rows")
   t.ok(lx1 < rx0 and ty1 < ly0 and tx0 > 0 and tx1 < 800 and ty0 > 0 and ly1 < 600)
+  top:line { y = { 1, 2 }, label = "a long name in the legend" }
+  top:legend "outside"
+  local _, _, end_of_top = top:box()
+  t.ok(end_of_top < tx1 - 100, "the legend takes room from its own axes")
+  t.eq({ right:box() }, { rx0, ry0, rx1, ry1 }, "and leaves the others alone")
 end)
 
 -- ---- grids ----
