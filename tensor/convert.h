@@ -45,12 +45,24 @@ TD__CUT(td__cut_i64, double, int64_t, -0x1p63, 0x1p63, INT64_MIN, INT64_MAX)
 #define td__get_f32(p) (p)
 #define td__get_f64(p) (p)
 
-#define TD__CUT_BY(T, v) \
-  _Generic((v), float: td__cut_##T##f, double: td__cut_##T, \
-           default: td__wrap_##T)(v)
 TD_HD uint8_t td__wrap_u8(int64_t v) { return (uint8_t)v; }
 TD_HD int32_t td__wrap_i32(int64_t v) { return (int32_t)v; }
 TD_HD int64_t td__wrap_i64(int64_t v) { return v; }
+#ifdef __cplusplus
+#define TD__CUTS(T, C) \
+TD_HD C td__any_cut_##T(float v) { return td__cut_##T##f(v); } \
+TD_HD C td__any_cut_##T(double v) { return td__cut_##T(v); } \
+TD_HD C td__any_cut_##T(int64_t v) { return td__wrap_##T(v); } \
+TD_HD C td__any_cut_##T(int32_t v) { return td__wrap_##T(v); }
+TD__CUTS(u8, uint8_t)
+TD__CUTS(i32, int32_t)
+TD__CUTS(i64, int64_t)
+#define TD__CUT_BY(T, v) td__any_cut_##T(v)
+#else
+#define TD__CUT_BY(T, v) \
+  _Generic((v), float: td__cut_##T##f, double: td__cut_##T, \
+           default: td__wrap_##T)(v)
+#endif
 
 #define td__set_b8(v) ((uint8_t)((v) != 0))
 #define td__set_u8(v) TD__CUT_BY(u8, v)
