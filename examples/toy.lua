@@ -16,8 +16,8 @@ end
 
 -- The paper's recipe has constant rates; the short one decays them to 0.
 local PRESETS = {
-  laptop = { width = 128, blocks = 3, lr = 2e-3, steps = 5000,
-             ["align-steps"] = 1500, ["latent-lr"] = 2e-2,
+  laptop = { width = 128, blocks = 3, lr = 2e-3, steps = 4000,
+             ["align-steps"] = 1000, ["latent-lr"] = 2e-2,
              schedule = tide.optim.lr.cosine { warmup = 100 } },
   paper = { width = 512, blocks = 4, lr = 1e-4, steps = 100000,
             ["align-steps"] = 5000, ["latent-lr"] = 1e-2 },
