@@ -154,8 +154,8 @@ isas() {
 write_build() {
   lua=$(lua_name)
   echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas cairo pangocairo libpng zlib)"
-  echo "CORE_LIBS := $(pc --libs openblas) -lm"
-  echo "MODULE_LIBS := $(pc --libs pangocairo cairo libpng zlib) -ldl"
+  echo "CORE_LIBS := $(pc --libs openblas libpng zlib) -lm"
+  echo "MODULE_LIBS := $(pc --libs pangocairo cairo) -ldl"
   echo "TIDE_LIBS := $(pc --libs "$lua" readline)"
 }
 
@@ -169,8 +169,9 @@ write_headless() {
   a=$(archive "lib$(echo "$lua" | sed 's/^lua-/lua/').a" "$lua" || archive liblua.a)
   fortran="$(static_or_shared gfortran '' optional) $(static_or_shared quadmath '' optional)"
   echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas libpng zlib)"
-  echo "CORE_LIBS := $(static_or_shared openblas openblas) $fortran -static-libgcc -lm"
-  echo "MODULE_LIBS := $(static_or_shared png16 libpng) $(static_or_shared z zlib) -lm -ldl"
+  echo "CORE_LIBS := $(static_or_shared openblas openblas) $fortran $(static_or_shared png16 libpng)" \
+    "$(static_or_shared z zlib) -static-libgcc -lm"
+  echo "MODULE_LIBS := -ldl"
   echo "TIDE_LIBS := -Wl,--whole-archive $a -Wl,--no-whole-archive"
 }
 

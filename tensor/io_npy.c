@@ -6,185 +6,179 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- element types ---- */
-
-typedef struct kind {
-  char letter;
-  int size;
-  td_dtype dtype;          /* what it becomes here */
-  td_dtype stored;         /* TD_DTYPE_COUNT: needs conversion by `wide` */
-} kind;
-static const kind kinds[] = {
-  { 'f', 4, TD_F32, TD_F32 }, { 'f', 8, TD_F64, TD_F64 },
-  { 'i', 4, TD_I32, TD_I32 }, { 'i', 8, TD_I64, TD_I64 },
-  { 'u', 1, TD_U8, TD_U8 }, { 'b', 1, TD_BOOL, TD_BOOL },
-  { 'f', 2, TD_F32, TD_DTYPE_COUNT }, { 'i', 1, TD_I32, TD_DTYPE_COUNT },
-  { 'i', 2, TD_I32, TD_DTYPE_COUNT }, { 'u', 2, TD_I32, TD_DTYPE_COUNT },
-  { 'u', 4, TD_I64, TD_DTYPE_COUNT },
-};
-
-static const kind *find_kind(char letter, int size) {
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (kinds[i].letter == letter && kinds[i].size == size) return &kinds[i];
-  return NULL;
-}
-
-static float half(uint16_t h) {
-  uint32_t sign = (uint32_t)(h >> 15) << 31, e = h >> 10 & 31, m = h & 1023;
-  union { uint32_t u; float f; } v;
-  if (e == 31) v.u = sign | 0x7f800000u | m << 13;
-  else if (e) v.u = sign | (e + 112) << 23 | m << 13;
-  else {
-    v.f = (float)m * 0x1p-24f;
-    v.u |= sign;
-  }
-  return v.f;
-}
-
-/* One element of a type that is not stored here, as a double (all fit). */
-static double wide(const kind *k, const unsigned char *b) {
-  uint32_t u = 0;
-  for (int i = 0; i < k->size; i++) u |= (uint32_t)b[i] << 8 * i;
-  if (k->letter == 'f') return half((uint16_t)u);
-  if (k->letter == 'u') return u;
-  return k->size == 1 ? (int8_t)u : (int16_t)u;
-}
+#define MOST_HEADER 65536
 
 /* ---- the header ---- */
 
 typedef struct header {
-  const kind *k;
+  const td_kind *k;
   bool swap, fortran;
   int ndim;
   int64_t shape[TD_MAXDIM];
-  uint64_t data;           /* where it starts */
+  unsigned seen;           /* bits: descr, fortran_order, shape */
 } header;
 
-/* The text after 'key': in a header that ends with a NUL. */
-static const char *value_of(const char *text, const char *key) {
-  char quoted[32];
-  snprintf(quoted, sizeof quoted, "'%s'", key);
-  const char *p = strstr(text, quoted);
-  if (!p) return NULL;
-  p += strlen(quoted);
-  while (*p == ' ' || *p == ':') p++;
-  return p;
+typedef struct text {      /* of the header, ended by a NUL */
+  const char *p, *start;
+  td_reader *r;
+  uint64_t at;             /* where it starts in the file */
+} text;
+
+static bool bad(text *x, const char *what) {
+  td_reader_fail(x->r, "npy header, offset %llu: %s",
+                 (unsigned long long)(x->at + (uint64_t)(x->p - x->start)), what);
+  return false;
+}
+static void space(text *x) {
+  while (*x->p == ' ' || *x->p == '\n' || *x->p == '\t' || *x->p == '\r') x->p++;
+}
+static bool take(text *x, char c) {
+  space(x);
+  if (*x->p != c) return false;
+  x->p++;
+  return true;
+}
+static bool want(text *x, char c) {
+  char what[] = "expected ' '";
+  what[10] = c;
+  return take(x, c) || bad(x, what);
 }
 
-static bool parse_shape(const char *p, header *h) {
-  if (*p++ != '(') return false;
-  for (h->ndim = 0; ; ) {
-    while (*p == ' ' || *p == ',') p++;
-    if (*p == ')') return true;
-    char *end;
-    long long n = strtoll(p, &end, 10);
-    if (end == p || n < 0 || h->ndim == TD_MAXDIM) return false;
-    h->shape[h->ndim++] = n;
-    p = *end == 'L' ? end + 1 : end;
+/* A short string in quotes of either kind; there are no escapes in it. */
+static bool string(text *x, char *s, size_t size) {
+  space(x);
+  char quote = *x->p;
+  size_t n = 0;
+  if (quote != '\'' && quote != '"') return bad(x, "expected a string");
+  const char *end = strchr(x->p + 1, quote);
+  if (!end || (n = (size_t)(end - x->p) - 1) >= size)
+    return bad(x, "a string that does not belong here");
+  memcpy(s, x->p + 1, n);
+  s[n] = 0;
+  x->p = end + 1;
+  return true;
+}
+
+static bool descr(text *x, header *h) {
+  char s[32], what[96];
+  space(x);
+  if (*x->p == '[') return bad(x, "records are not supported");
+  if (!string(x, s, sizeof s)) return false;
+  size_t n = strlen(s);
+  if (n >= 3 && strspn(s + 2, "0123456789") == n - 2 && n <= 5 &&
+      strchr("<>|=", s[0]) && s[1] != 'w')
+    h->k = td_kind_find(s[1], atoi(s + 2));
+  h->swap = s[0] == '>';
+  if (h->k) return true;
+  snprintf(what, sizeof what, "element type '%s' is not supported; "
+           "use x.astype(...) in NumPy", s);
+  return bad(x, what);
+}
+
+static bool boolean(text *x, bool *v) {
+  space(x);
+  *v = !strncmp(x->p, "True", 4);
+  if (!*v && strncmp(x->p, "False", 5)) return bad(x, "expected True or False");
+  x->p += *v ? 4 : 5;
+  return true;
+}
+
+static bool number(text *x, int64_t *v) {
+  space(x);
+  const char *from = x->p;
+  for (*v = 0; *x->p >= '0' && *x->p <= '9'; x->p++)
+    if (__builtin_mul_overflow(*v, 10, v) ||
+        __builtin_add_overflow(*v, *x->p - '0', v))
+      return bad(x, "a size is too large");
+  if (x->p == from) return bad(x, "expected a size");
+  if (*x->p == 'L') x->p++;            /* written by Python 2 */
+  return true;
+}
+
+static bool shape(text *x, header *h) {
+  if (!want(x, '(')) return false;
+  for (h->ndim = 0; !take(x, ')'); ) {
+    if (h->ndim == TD_MAXDIM) return bad(x, "there are more than 8 dims");
+    if (!number(x, &h->shape[h->ndim++])) return false;
+    if (!take(x, ',')) return want(x, ')');
   }
+  return true;
 }
 
-static td_status bad_header(const char *name, const char *what) {
-  return td_fail(TD_EIO, "%s: npy header: %s", name, what);
+static bool item(text *x, header *h) {
+  char key[32];
+  if (!string(x, key, sizeof key) || !want(x, ':')) return false;
+  unsigned bit = !strcmp(key, "descr") ? 1 : !strcmp(key, "fortran_order") ? 2 :
+    !strcmp(key, "shape") ? 4 : 0;
+  if (!bit || h->seen & bit)
+    return bad(x, bit ? "a key stands twice" : "a key that is not known");
+  h->seen |= bit;
+  return bit == 1 ? descr(x, h) : bit == 2 ? boolean(x, &h->fortran) :
+    shape(x, h);
 }
 
-static td_status parse_text(const char *text, const char *name, header *h) {
-  const char *d = value_of(text, "descr"), *f = value_of(text, "fortran_order"),
-    *s = value_of(text, "shape");
-  if (!d || !f || !s)
-    return bad_header(name, "descr, fortran_order or shape is missing");
-  if (*d != '\'') return bad_header(name, "records are not supported");
-  char order = d[1];
-  h->k = find_kind(d[2], atoi(d + 3));
-  if (!strchr("<>|=", order) || !h->k) {
-    char type[8] = { 0 };
-    snprintf(type, sizeof type, "%.6s", d + 1);
-    return td_fail(TD_EIO, "%s: npy header: element type %s is not supported",
-                   name, type);
+static bool parse_text(text *x, header *h) {
+  if (!want(x, '{')) return false;
+  while (!take(x, '}')) {
+    if (!item(x, h)) return false;
+    if (take(x, ',')) continue;
+    if (!want(x, '}')) return false;
+    break;
   }
-  h->swap = order == '>' && h->k->size > 1;
-  h->fortran = *f == 'T';
-  return parse_shape(s, h) ? TD_OK : bad_header(name, "the shape is damaged, or "
-                                                "has more than 8 dims");
+  space(x);
+  if (*x->p) return bad(x, "text after the header");
+  return h->seen == 7 || bad(x, "descr, fortran_order or shape is missing");
 }
 
-static td_status read_header(const td_map *m, const char *name, header *h) {
-  const unsigned char *p = td_map_at(m, 0, 10, "npy header");
-  if (!p) return TD_EIO;
-  if (memcmp(p, "\x93NUMPY", 6)) return bad_header(name, "not an npy file");
-  bool two = p[6] >= 2;
-  uint64_t start = two ? 12 : 10, n = p[8] | (uint64_t)p[9] << 8;
-  if (two && !(p = td_map_at(m, 0, 12, "npy header"))) return TD_EIO;
-  if (two) n |= (uint64_t)p[10] << 16 | (uint64_t)p[11] << 24;
-  if (!(p = td_map_at(m, start, n, "npy header text"))) return TD_EIO;
-  if (n > 1 << 16) return bad_header(name, "it is longer than 64 KB");
-  char *text = malloc(n + 1);
-  if (!text) return td_fail(TD_ENOMEM, "%s: out of memory", name);
-  memcpy(text, p, n);
-  text[n] = 0;
-  td_status st = parse_text(text, name, h);
-  free(text);
-  h->data = start + n;
+static td_status read_header(td_reader *r, header *h) {
+  unsigned char p[12];
+  td_status st = td_reader_get(r, p, 10, "npy header");
+  if (st) return st;
+  if (memcmp(p, "\x93NUMPY", 6))
+    return td_reader_fail(r, "is not an npy file; it starts like %s",
+                          td_io_guess(p, 10));
+  if (p[6] < 1 || p[6] > 3)
+    return td_reader_fail(r, "npy version %d.%d is not known", p[6], p[7]);
+  uint32_t n = p[8] | (uint32_t)p[9] << 8;
+  if (p[6] > 1) {
+    if ((st = td_reader_get(r, p + 10, 2, "npy header length"))) return st;
+    n |= (uint32_t)p[10] << 16 | (uint32_t)p[11] << 24;
+  }
+  if (n > MOST_HEADER)
+    return td_reader_fail(r, "the npy header is longer than 64 KB");
+  char *s = malloc(n + 1);
+  if (!s) return td_fail(TD_ENOMEM, "%s: out of memory", r->path);
+  text x = { s, s, r, r->at };
+  st = td_reader_get(r, s, n, "npy header text");
+  s[n] = 0;
+  if (!st && strlen(s) < n)
+    st = td_reader_fail(r, "npy header text: a NUL byte in it");
+  if (!st && !parse_text(&x, h)) st = TD_EIO;
+  free(s);
   return st;
 }
 
 /* ---- reading ---- */
 
-static void swap_bytes(unsigned char *p, int64_t n, int size) {
-  for (int64_t i = 0; i < n; i++, p += size)
-    for (int a = 0, b = size - 1; a < b; a++, b--) {
-      unsigned char t = p[a];
-      p[a] = p[b];
-      p[b] = t;
-    }
-}
-
-static void widen(const kind *k, bool swap, const unsigned char *src,
-                  td_tensor *t, int64_t n) {
-  unsigned char one[4];
-  for (int64_t i = 0; i < n; i++, src += k->size) {
-    memcpy(one, src, (size_t)k->size);
-    if (swap) swap_bytes(one, 1, k->size);
-    double v = wide(k, one);
-    if (k->dtype == TD_F32) ((float *)t->data)[i] = (float)v;
-    else if (k->dtype == TD_I32) ((int32_t *)t->data)[i] = (int32_t)v;
-    else ((int64_t *)t->data)[i] = (int64_t)v;
-  }
-}
-
-td_tensor *td_npy_parse(const td_map *m, const char *name) {
+td_tensor *td_npy_parse(td_reader *r) {
   header h = { 0 };
-  int64_t count = 1, shape[TD_MAXDIM], order[TD_MAXDIM];
-  if (read_header(m, name, &h)) return NULL;
-  for (int d = 0; d < h.ndim; d++)
-    if (__builtin_mul_overflow(count, h.shape[d], &count) || count > 1LL << 56)
-      return td_fail_null(TD_EIO, "%s: npy header: the shape is too large", name);
-  const unsigned char *src = td_map_at(m, h.data,
-    (uint64_t)count * (uint64_t)h.k->size, "npy data");
-  if (!src) return NULL;
+  int64_t sizes[TD_MAXDIM], order[TD_MAXDIM];
+  if (read_header(r, &h)) return NULL;
   for (int d = 0; d < h.ndim; d++) {
-    shape[d] = h.shape[h.fortran ? h.ndim - 1 - d : d];
+    sizes[d] = h.shape[h.fortran ? h.ndim - 1 - d : d];
     order[d] = h.ndim - 1 - d;
   }
-  td_tensor *t = td_empty(td_cpu(), h.k->dtype, h.ndim, shape);
-  if (!t) return NULL;
-  if (h.k->stored == TD_DTYPE_COUNT) {
-    widen(h.k, h.swap, src, t, count);
-  } else {
-    memcpy(t->data, src, (size_t)count * (size_t)h.k->size);
-    if (h.swap) swap_bytes((unsigned char *)t->data, count, h.k->size);
-  }
-  if (h.k->dtype == TD_BOOL)
-    for (int64_t i = 0; i < count; i++) t->data[i] = t->data[i] != 0;
-  return h.fortran && h.ndim > 1 ?
-    td_contiguous(td_permute(t, (td_ints){ h.ndim, order })) : t;
+  td_tensor *t = td_kind_read(r, h.k, h.swap, h.ndim, sizes, "npy data");
+  if (!t || !h.fortran || h.ndim < 2) return t;
+  return td_contiguous(td_permute(t, (td_ints){ h.ndim, order }));
 }
 
 td_tensor *td_npy_read(const char *path) {
-  td_map m;
-  if (td_map_open(&m, path)) return NULL;
-  td_tensor *t = td_npy_parse(&m, path);
-  td_map_close(&m);
+  td_reader r;
+  if (td_reader_open(&r, path, true)) return NULL;
+  td_tensor *t = td_npy_parse(&r);
+  if (t && td_reader_finish(&r, false)) t = NULL;
+  td_reader_close(&r);
   return t;
 }
 
@@ -194,15 +188,16 @@ char *td_npy_header(const td_tensor *t, size_t *n) {
   static const char *const names[] = { [TD_BOOL] = "|b1", [TD_U8] = "|u1",
     [TD_I32] = "<i4", [TD_I64] = "<i8", [TD_BF16] = "<f4", [TD_F32] = "<f4",
     [TD_F64] = "<f8" };
-  char *h = malloc(384);
+  enum { SIZE = 384 };      /* 8 dims of 20 digits, and the words around them */
+  char *h = malloc(SIZE);
   if (!h) return td_fail_null(TD_ENOMEM, "npy: out of memory");
   memcpy(h, "\x93NUMPY\1\0", 8);
-  int at = 10 + snprintf(h + 10, 374, "{'descr': '%s', 'fortran_order': False, "
-                         "'shape': (", names[t->dtype]);
+  int at = 10 + snprintf(h + 10, SIZE - 10, "{'descr': '%s', 'fortran_order': "
+                         "False, 'shape': (", names[t->dtype]);
   for (int d = 0; d < t->ndim; d++)
-    at += snprintf(h + at, (size_t)(384 - at), "%lld,%s",
+    at += snprintf(h + at, (size_t)(SIZE - at), "%lld,%s",
                    (long long)t->shape[d], d + 1 < t->ndim ? " " : "");
-  at += snprintf(h + at, (size_t)(384 - at), "), }");
+  at += snprintf(h + at, (size_t)(SIZE - at), "), }");
   while (at % 64 != 63) h[at++] = ' ';      /* data starts at a multiple of 64 */
   h[at++] = '\n';
   h[8] = (char)((at - 10) & 255);
@@ -219,9 +214,10 @@ td_status td_npy_write(const char *path, td_tensor *t) {
   char *head = h ? td_npy_header(h, &n) : NULL;
   td_status st = head ? td_writer_open(&w, path) : td_error_code();
   if (!st) {
+    if (td_io_is_gz(path)) st = td_writer_pack(&w, true);
     td_writer_put(&w, head, n);
-    td_writer_put(&w, h->data, (size_t)td__numel(h) * td_dtype_size(h->dtype));
-    st = td_writer_close(&w, TD_OK);
+    td_io_put(&w, h);
+    st = td_writer_close(&w, st);
   }
   free(head);
   td_scope_close(mark);
