@@ -156,8 +156,10 @@ assert(run.step == 10)]] },
     "curve (lists step, align, nll), snapshots, seconds, critic.",
   args = { field, { "y", "tensor", "where latents start, (B,D); not changed" },
     options("steps [1000], lr [1e-2], loss: 'align', 'likelihood', 'excess' or f(v, y); samples; " ..
-      "schedule(step, steps): factor of lr; clip: largest likelihood weight [20]; critic: a flow.critic or its options; nll(y): mean " ..
-      "recorded in the curve; groups: how many groups of latents share a time (false: none); " ..
+      "schedule(step, steps): factor of lr; " ..
+      "clip: largest likelihood weight [20]; critic: a flow.critic or its options; nll(y): mean " ..
+      "recorded in the curve; groups: how many groups of latents share a time " ..
+      "(false: none); " ..
       "every, eval_draws, snapshots: list of steps; report, resume, yield") },
   returns = "a run", source = align_paper .. ", algorithm 1",
   example = [[

@@ -27,7 +27,8 @@ assert(far:item() < -9e5)]] },
 ["metrics.knn_log_radius"] = {
   text = "log of the distance from each row of y to its k-th nearest row of data.",
   args = { { "y", "tensor", "(B,D)" }, { "data", "tensor", "(N,D)" },
-    { "options", "table", "k [5]; drop_self: y is data, do not count a row itself; batch", optional = true } },
+    { "options", "table", "k [5]; drop_self: y is data, do not count a row itself; batch",
+      optional = true } },
   returns = "tensor (B)", errors = "Fewer rows than neighbours.",
   example = [[
 local r = metrics.knn_log_radius(tensor.zeros(1, 1), tensor.from{ { 1 }, { 2 }, { 3 } }, { k = 2 })
