@@ -277,10 +277,11 @@ static td_status triangle(const td_call *c, td_tensor *y, bool lower) {
   int64_t cols = y->shape[y->ndim - 1], rows = y->shape[y->ndim - 2];
   td_loop_move(y, c->in[0]);
   if (rows == 0 || cols == 0) return TD_OK;
-  int64_t all = td__numel(y) / cols;
+  int64_t all = td__numel(y) / cols, diagonal = c->attr[0].i;
+  diagonal = diagonal < -rows ? -rows : diagonal > cols ? cols : diagonal;
   for (int64_t r = 0; r < all; r++) {
     /* columns below cut belong to the lower part */
-    int64_t cut = r % rows + c->attr[0].i + (lower ? 1 : 0);
+    int64_t cut = r % rows + diagonal + (lower ? 1 : 0);
     cut = cut < 0 ? 0 : cut > cols ? cols : cut;
     char *row = y->data + r * cols * size;
     if (lower) memset(row + cut * size, 0, (size_t)((cols - cut) * size));

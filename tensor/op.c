@@ -60,7 +60,7 @@ td_status td_dim(const char *op, int64_t *d, int ndim) {
   int64_t n = ndim ? ndim : 1;
   if (*d < -n || *d >= n)
     return td_fail(TD_EARG, "%s: there is no dim %lld in a tensor of %d dims",
-                   op, (long long)(*d < 0 ? *d : *d + 1), ndim);
+                   op, (long long)(*d < 0 || *d == INT64_MAX ? *d : *d + 1), ndim);
   if (*d < 0) *d += n;
   return TD_OK;
 }

@@ -194,13 +194,13 @@ static td_tensor *compose_cov(const td_call *c) {
   if (x->ndim != 2)
     return td_fail_null(TD_ESHAPE, "cov: needs a matrix with one sample in each "
                         "row, not %s", TEXT(x));
-  int64_t n = x->shape[0] - correction;
+  double n = (double)x->shape[0] - (double)correction;
   if (n <= 0)
     return td_fail_null(TD_EARG, "cov: %lld samples less a correction of %lld "
                         "leave nothing to divide by", (long long)x->shape[0],
                         (long long)correction);
   td_tensor *d = td_sub(x, td_mean(x, TD_INTS(0), true));
-  return td_div(td_mm(td_transpose(d, 0, 1), d), td_num((double)n));
+  return td_div(td_mm(td_transpose(d, 0, 1), d), td_num(n));
 }
 const td_rule td_rule_cov = {
   .compose = compose_cov, .cases = "4x3;#1 3x2;#0 1x2;#0 5x1;#1 3x0;#1",

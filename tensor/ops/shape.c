@@ -16,6 +16,17 @@ static void vjp_reshape(td_back *b) {
   b->gin[0] = td_reshape(b->g[0], shape_of(b->in[0]));
 }
 
+/* Sizes that a tensor can have: none negative, and their product (but for zeros)
+** is a number of bytes, as it must be in memory. */
+static bool plausible(int n, const int64_t *shape) {
+  int64_t bytes = 8;
+  for (int d = 0; d < n; d++)
+    if (shape[d] < 0 ||
+        (shape[d] > 0 && __builtin_mul_overflow(bytes, shape[d], &bytes)))
+      return false;
+  return true;
+}
+
 /* A position that may count from the end (-1 is the last of n). */
 static bool wrap(int64_t *p, int64_t n) {
   if (*p < 0) *p += n;
@@ -38,13 +49,12 @@ static td_status asked_shape(const td_call *c, int64_t *shape) {
     return td_fail(TD_EARG, "%s: give the shape, one size may be -1", OPNAME(c));
   for (int d = 0; d < c->nlist; d++) {
     shape[d] = c->list[d];
-    if (shape[d] == -1 && open < 0)
-      open = d;
-    else if (shape[d] < 0 || __builtin_mul_overflow(known, shape[d], &known))
-      return td_fail(TD_ESHAPE, "%s: %s is no shape; sizes count from 0 up and "
-                     "one of them may be -1", OPNAME(c),
-                     TEXT(c->nlist, c->list));
+    if (shape[d] == -1 && open < 0) shape[open = d] = 1;
   }
+  if (!plausible(c->nlist, shape))
+    return td_fail(TD_ESHAPE, "%s: %s is no shape; sizes count from 0 up and one "
+                   "of them may be -1", OPNAME(c), TEXT(c->nlist, c->list));
+  for (int d = 0; d < c->nlist; d++) known *= shape[d];
   if (open >= 0 && known > 0 && n % known == 0)
     shape[open] = n / known;
   else if (open >= 0 || known != n)
@@ -260,6 +270,9 @@ static td_status view_expand(const td_call *c, td_tensor *out) {
     out->stride[d] = has == want && d >= more ? x->stride[d - more] : 0;
   }
   out->ndim = (uint8_t)c->nlist;
+  if (!plausible(out->ndim, out->shape))
+    return td_fail(TD_ESHAPE, "expand: shape %s has more elements than can be "
+                   "counted", TEXT(out->ndim, out->shape));
   return TD_OK;
 }
 static void vjp_expand(td_back *b) {
@@ -299,7 +312,7 @@ static td_status view_slice(const td_call *c, td_tensor *out) {
   td_status st = check_part(c, start, n, step, x->shape[dim]);
   if (st) return st;
   out->shape[dim] = n;
-  out->stride[dim] = step * x->stride[dim];
+  if (n > 1) out->stride[dim] = step * x->stride[dim];
   if (n > 0)
     out->data += start * x->stride[dim] * (int64_t)td_dtype_size(x->dtype);
   return TD_OK;
@@ -358,9 +371,9 @@ static td_tensor *select_one(const td_call *c) {
     return td_fail_null(TD_ESHAPE, "select: a 0-dim tensor has no positions");
   if (!wrap(&at, x->shape[dim])) {
     int64_t asked = c->attr[1].i;
+    asked += asked >= 0 && asked < INT64_MAX;
     return td_fail_null(TD_EARG, "select: there is no position %lld in a dim of "
-                        "size %lld (shape %s)",
-                        (long long)(asked < 0 ? asked : asked + 1),
+                        "size %lld (shape %s)", (long long)asked,
                         (long long)x->shape[dim], TEXT_OF(x));
   }
   return td_squeeze(td_slice(c->in[0], dim, at, 1, 1), TD_INTS(dim));
@@ -518,13 +531,13 @@ static td_tensor *tile(const td_call *c) {
   if (c->nlist < 0) return td_fail_null(TD_EARG, "tile: give the counts");
   for (int d = 0; d < n; d++)
     shape[d] = d < n - x->ndim ? 1 : x->shape[d - (n - x->ndim)];
-  td_tensor *y = td_view(td_clone(x), (td_ints){ n, shape });
+  td_tensor *y = td_reshape(x, (td_ints){ n, shape });
   for (int i = 0; i < c->nlist; i++) {
     if (c->list[i] < 0)
       return td_fail_null(TD_EARG, "tile: a count is never negative");
     if (c->list[i] != 1) y = tile_dim(y, n - c->nlist + i, c->list[i]);
   }
-  return y;
+  return y && td_shares_memory(y, x) ? td_clone(y) : y;
 }
 const td_rule td_rule_tile = {
   .compose = tile,

@@ -279,6 +279,93 @@ TEST(overlap) {
   check_overlap(m, m);
 }
 
+/* ---- bad arguments ---- */
+
+/* Whatever the arguments, there is a result or an error with a text. */
+static void try_call(const op_case *k, td_tensor **in) {
+  td_tensor *out[TD_MAXOUT];
+  int mark = td_scope_open();
+  td_status st = case_apply(k, in, out, false);
+  if (st && (td_error_code() != st || !*td_error())) BAD("an error without text");
+  for (int i = 0; !st && i < k->op->nout; i++)
+    if (!out[i]) BAD("no error and no result");
+    else if (td_numel(out[i]) < 0) BAD("a result of negative size");
+  td_error_clear();
+  td_scope_close(mark);
+}
+
+static const int64_t odd_integers[] = {
+  INT64_MIN, INT64_MIN + 1, -1000000007, -9, -2, -1, 0, 1, 2, 3, 8, 9,
+  INT64_MAX / 8, INT64_MAX
+};
+static const double odd_numbers[] = { NAN, INFINITY, -INFINITY, -1, 0, 1e300 };
+#define COUNT_OF(a) ((int)(sizeof(a) / sizeof *(a)))
+
+static void odd_attributes(op_case *k, td_tensor **in) {
+  for (int a = 0, at = 0; a < k->op->narg; a++) {
+    char kind = k->op->arg[a].kind;
+    if (!strchr("FIBDP", kind)) { at += kind == 'Y'; continue; }
+    td_attr was = k->attr[at];
+    int n = kind == 'F' ? COUNT_OF(odd_numbers) : COUNT_OF(odd_integers);
+    for (int i = 0; i < n && kind != 'B'; i++) {
+      if (kind == 'F') k->attr[at].f = odd_numbers[i];
+      else k->attr[at].i = odd_integers[i];
+      try_call(k, in);
+    }
+    k->attr[at++] = was;
+  }
+}
+
+static void odd_lists(op_case *k, td_tensor **in) {
+  int n = k->nlist;
+  for (int d = 0; d < n; d++) {
+    int64_t was = k->list[d];
+    for (int i = 0; i < COUNT_OF(odd_integers); i++) {
+      k->list[d] = odd_integers[i];
+      try_call(k, in);
+    }
+    k->list[d] = was;
+  }
+  if (n < 0) return;
+  for (k->nlist = -1; k->nlist <= n + 1 && k->nlist <= TD_MAXDIM; k->nlist++)
+    try_call(k, in);
+  k->nlist = n;
+}
+
+static void odd_inputs(op_case *k, td_tensor **in) {
+  static const int64_t shapes[][4] = {
+    { 0, 0 }, { 1, 0 }, { 1, 1 }, { 1, 7 }, { 2, 2, 3 }, { 2, 0, 2 },
+    { 3, 1, 5, 2 }, { 3, 2, 0, 3 }
+  };
+  static const td_dtype types[] = { TD_F32, TD_I64, TD_BOOL };
+  for (int i = 0; i < k->nin; i++) {
+    td_tensor *was = in[i];
+    for (int s = 0; s < COUNT_OF(shapes); s++)
+      for (int t = 0; t < 3; t++) {
+        in[i] = td_full(td_cpu(), types[t], (int)shapes[s][0], &shapes[s][1], 1);
+        try_call(k, in);
+      }
+    in[i] = td_full(td_cpu(), TD_I64, td_ndim(was ? was : in[i]),
+                    td_shape(was ? was : in[i]), -5);
+    try_call(k, in);                              /* positions out of range */
+    in[i] = td_num(NAN);
+    try_call(k, in);
+    in[i] = was;
+  }
+}
+
+static void check_bad_arguments(const op_case *k) {
+  static op_case odd;
+  td_tensor *in[CASE_INPUTS];
+  odd = *k;
+  for (int i = 0; i < k->nin; i++)
+    in[i] = case_shaped(k->in[i].kind, case_leaf(k, i, td_cpu(), TD_F32));
+  odd_attributes(&odd, in);
+  odd_lists(&odd, in);
+  odd_inputs(&odd, in);
+}
+TEST(bad_arguments) { each_case(check_bad_arguments); }
+
 /* ---- other devices against the CPU ---- */
 
 static td_backend *other_device;
