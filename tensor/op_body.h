@@ -9,7 +9,7 @@
 typedef struct td_packer {
   td_call c;
   int cap;
-  bool failed;
+  bool failed, toolong;
   td_tensor *few[12], **heap;
 } td_packer;
 
@@ -36,12 +36,16 @@ static inline void td_pack_I(td_packer *p, int64_t v) {
 }
 static inline void td_pack_A(td_packer *p, td_ints l) {
   int n = l.n < TD_MAXDIM ? l.n : TD_MAXDIM;
+  p->toolong = n < l.n;
   p->c.nlist = n;
   for (int i = 0; i < n; i++) p->c.list[i] = l.v[i];
 }
 static inline td_status td_pack_run(td_packer *p, td_tensor **out) {
   td_status st = p->failed ?
     td_fail(TD_ENOMEM, "%s: out of memory for a list", p->c.op->name) :
+    p->toolong ?
+    td_fail(TD_EARG, "%s: a tensor has at most %d dims, so no list is longer",
+            p->c.op->name, TD_MAXDIM) :
     td_apply(&p->c, out, false);
   free(p->heap);
   return st;
@@ -74,7 +78,8 @@ static inline td_status td_pack_run(td_packer *p, td_tensor **out) {
 #define TD_BEGIN(name) \
   td_packer pk_; \
   pk_.c = (td_call){ .op = &TD_OPS_TABLE[TD_OP_##name], .nlist = -1 }; \
-  pk_.c.in = pk_.few; pk_.cap = 12; pk_.failed = false; pk_.heap = NULL;
+  pk_.c.in = pk_.few; pk_.cap = 12; pk_.heap = NULL; \
+  pk_.failed = pk_.toolong = false;
 #define TD_END_ONE \
   td_tensor *out[TD_MAXOUT]; \
   return td_pack_run(&pk_, out) ? NULL : out[0];

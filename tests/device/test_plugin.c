@@ -227,3 +227,19 @@ TEST(memory_of_a_device) {
   CHECK_INT(td_memory_stats(small).live, before);
   CHECK(td_full(small, TD_F64, 1, &n, 1) != NULL);  /* the cache was given back */
 }
+
+/* The tests of gradients, run on this device instead of the CPU. */
+TEST(gradient_tests_pass_there) {
+  char exe[4096], command[14000];
+  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+  exe[n > 0 ? n : 0] = 0;
+  char *slash = strrchr(exe, '/');
+  if (slash) *slash = 0;
+  snprintf(command, sizeof command,
+           "TD_BACKEND_PATH='%s' DEVICE=fake '%s/test_grad' >'%s/on_fake.log'",
+           plugin_path("fake"), exe, exe);
+  int status = system(command);
+  if (status) FAIL("status %d: see %s/on_fake.log", status, exe);
+  snprintf(command, sizeof command, "grep -q '^1..0' '%s/on_fake.log'", exe);
+  CHECK(system(command) != 0);                   /* it did not skip */
+}

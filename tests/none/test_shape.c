@@ -148,6 +148,8 @@ TEST(expand) {
   IS(y, 0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2);
   FAILS(td_expand(x, TD_INTS(2, 2)), TD_ESHAPE, "(3,1) does not expand to (2,2)");
   FAILS(td_expand(x, TD_INTS(3)), TD_ESHAPE, "at least 2 sizes");
+  FAILS(td_expand(x, TD_INTS(1, 1, 1, 1, 1, 1, 1, 3, 1)), TD_EARG, "8 dims");
+  FAILS(td_expand(GRID(1), TD_INTS(INT64_MAX)), TD_ESHAPE, "can be counted");
   FAILS(td_expand(GRID(3), TD_INTS(-1, 3)), TD_ESHAPE, "(-1,3)");
 }
 

@@ -1,4 +1,4 @@
-/* test_kernels.c -- results of every op: any layout and element type of the
+/* test_results.c -- results of every op: any layout and element type of the
 ** inputs, forms in place, and every device against the CPU.
 **
 ** time limit: 240 s */
