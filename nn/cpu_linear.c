@@ -26,7 +26,7 @@ static td_status k_linear(const td_call *c, td_tensor **out) {
   if (m == 0 || n == 0) return TD_OK;
   if (bias) {
     fill f = { y->data, bias->data, (size_t)n * td_dtype_size(y->dtype) };
-    td_parallel_range(m, 1 + 65536 / n, fill_rows, &f);
+    td_parallel_range(m, 1 + 8192 / n, fill_rows, &f);
   }
   if (y->dtype == TD_F64)
     td_gemm_f64(false, true, m, n, k, 1, (double *)x->data, k,
