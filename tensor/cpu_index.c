@@ -71,7 +71,7 @@ static td_status k_gather(const td_call *c, td_tensor **out) {
   if (st || td__numel(index) == 0) return st;
   pick p = { .size = (int)td_dtype_size(x->dtype) };
   td_lines_of(&p.l, index, dim, 2, (td_tensor *[]){ out[0], x }, true);
-  return td_lines_run(c, &p.l, p.l.n, 0, gather_lines, &p);
+  return td_lines_run(&p.l, p.l.n, 0, gather_lines, &p);
 }
 
 #define ADD(T, L) \
@@ -121,7 +121,7 @@ static td_status k_scatter_add(const td_call *c, td_tensor **out) {
   if (td__numel(index) == 0) return TD_OK;
   pick p = { .add = add[x->dtype] };
   td_lines_of(&p.l, index, dim, 2, (td_tensor *[]){ out[0], c->in[2] }, true);
-  return td_lines_run(c, &p.l, p.l.n, 0, scatter_lines, &p);
+  return td_lines_run(&p.l, p.l.n, 0, scatter_lines, &p);
 }
 
 /* ---- index_select, index_add: whole slices ---- */

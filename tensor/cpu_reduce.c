@@ -368,11 +368,11 @@ static void each_line(void *ctx, int64_t begin, int64_t end, char *buf) {
   }
 }
 
-static td_status run_lines(const td_call *c, line_job *j, int64_t cost) {
+static td_status run_lines(line_job *j, int64_t cost) {
   bool dense = j->l.step[0] == j->size &&
     (!j->out_size || j->l.step[1] == j->out_size);
-  return td_lines_run(c, &j->l, cost * j->l.n,
-                      dense ? 0 : (size_t)j->l.n * 16 + 1, each_line, j);
+  return td_lines_run(&j->l, cost * j->l.n, dense ? 0 : (size_t)j->l.n * 16 + 1,
+                      each_line, j);
 }
 
 /* ---- argmax, argmin: the first of equals, the first NaN before all ---- */
@@ -405,7 +405,7 @@ static td_status position(const td_call *c, td_tensor **out, bool max) {
   line_job j = { .size = (int)td_dtype_size(x->dtype), .max = max,
                  .f = by[x->dtype] };
   td_lines_of(&j.l, x, c->attr[0].i, 1, out, c->attr[1].i != 0);
-  return run_lines(c, &j, 1);
+  return run_lines(&j, 1);
 }
 static td_status k_argmax(const td_call *c, td_tensor **out) {
   return position(c, out, true);
@@ -452,7 +452,7 @@ static td_status softmax(const td_call *c, td_tensor **out, bool log) {
   j.f = log ? (wide ? log_softmax_f64 : log_softmax_f32)
     : (wide ? softmax_f64 : softmax_f32);
   td_lines_of(&j.l, x, c->attr[0].i, 1, out, true);
-  return run_lines(c, &j, 4);
+  return run_lines(&j, 4);
 }
 static td_status k_softmax(const td_call *c, td_tensor **out) {
   return softmax(c, out, false);
@@ -487,7 +487,7 @@ static td_status k_cumsum(const td_call *c, td_tensor **out) {
   line_job j = { .size = (int)td_dtype_size(x->dtype), .f = by[x->dtype],
                  .out_size = (int)td_dtype_size(out[0]->dtype) };
   td_lines_of(&j.l, x, c->attr[0].i, 1, out, true);
-  return run_lines(c, &j, 2);
+  return run_lines(&j, 2);
 }
 
 extern const td_kernel_entry TD_ISA_NAME(td_cpu_reduce)[];

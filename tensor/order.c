@@ -140,7 +140,7 @@ static td_status order(const td_call *c, td_tensor **out, int64_t dim, int64_t k
                    td_dtype_name(x->dtype));
   td_lines_of(&j.l, x, dim, 2, out, true);
   j.few = k <= SMALL_K && k < j.l.n;
-  return td_lines_run(c, &j.l, 16 * j.l.n, sizeof(pair) * 2 * (size_t)j.l.n,
+  return td_lines_run(&j.l, 16 * j.l.n, sizeof(pair) * 2 * (size_t)j.l.n,
                       order_lines, &j);
 }
 

@@ -242,13 +242,13 @@ td_status td_reduce(const td_call *c, td_tensor *out, const td_reducer *r) {
                       whole_items, &p);
     return TD_OK;
   }
-  size_t bytes = sizeof *p.part * (size_t)(p.items * p.pieces * p.width);
-  if (!(p.part = td__system_alloc(bytes)))
-    return td_fail(TD_ENOMEM, "%s: out of memory for %zu bytes of partial "
-                   "results", c->op->name, bytes);
+  td_buffer *b = td__buffer(td_cpu(), sizeof *p.part *
+                            (size_t)(p.items * p.pieces * p.width));
+  if (!b) return td_error_code();
+  p.part = b->mem;
   td_parallel(p.items * p.pieces, one_piece, &p);
   join_pieces(&p);
-  td__system_free(p.part);
+  td__buffer_drop(b);
   return TD_OK;
 }
 
@@ -301,21 +301,20 @@ static void some_lines(void *ctx, int64_t begin, int64_t end) {
   j->f(j->ctx, begin, end, j->mem ? j->mem + piece * j->each : NULL);
 }
 
-td_status td_lines_run(const td_call *c, const td_lines *l, int64_t cost,
-                       size_t scratch, void (*f)(void *, int64_t, int64_t,
-                       char *), void *ctx) {
+td_status td_lines_run(const td_lines *l, int64_t cost, size_t scratch,
+                       void (*f)(void *, int64_t, int64_t, char *), void *ctx) {
+  td_buffer *b = NULL;
   lines_job j = { f, ctx, cost > 0 ? TD_LOOP_GRAIN / cost + 1 : l->count, 0, NULL };
   if (l->count == 0) return TD_OK;
   if (scratch) {
     int64_t least = (l->count + SCRATCHES - 1) / SCRATCHES;
     if (j.grain < least) j.grain = least;
     j.each = (scratch + 63) / 64 * 64;
-    size_t bytes = (size_t)((l->count - 1) / j.grain + 1) * j.each;
-    if (!(j.mem = td__system_alloc(bytes)))
-      return td_fail(TD_ENOMEM, "%s: out of memory for %zu bytes of working "
-                     "space", c->op->name, bytes);
+    b = td__buffer(td_cpu(), (size_t)((l->count - 1) / j.grain + 1) * j.each);
+    if (!b) return td_error_code();
+    j.mem = b->mem;
   }
   td_parallel_range(l->count, j.grain, some_lines, &j);
-  if (j.mem) td__system_free(j.mem);
+  td__buffer_drop(b);
   return TD_OK;
 }

@@ -46,8 +46,8 @@ void td_lines_of(td_lines *l, const td_tensor *x, int64_t dim, int nout,
 char *td_line_at(const td_lines *l, int which, int64_t line);
 /* Runs f over ranges of lines on the pool; cost is per line, in elements.  Each
 ** call of f has `scratch` bytes of its own, got on the calling thread. */
-td_status td_lines_run(const td_call *c, const td_lines *l, int64_t cost,
-                       size_t scratch, void (*f)(void *ctx, int64_t begin,
-                       int64_t end, char *scratch), void *ctx);
+td_status td_lines_run(const td_lines *l, int64_t cost, size_t scratch,
+                       void (*f)(void *ctx, int64_t begin, int64_t end,
+                                 char *scratch), void *ctx);
 
 #endif

@@ -325,6 +325,18 @@ TEST(sort_and_topk) {
   }
 }
 
+TEST(equal_zeros_keep_their_order) {
+  int64_t n = 5;
+  for (int dt = TD_F32; dt <= TD_F64; dt++) {
+    td_tensor *x = td_empty(td_cpu(), (td_dtype)dt, 1, &n), *out[2];
+    REQUIRE(x && !td_write_f64(x, (double[]){ 0., -0., 0., -1, -0. }));
+    REQUIRE(!td_sort(out, x, 0, false));
+    CHECK_VALUES(out[1], 5, ((double[]){ 3, 0, 1, 2, 4 }), 0);
+    REQUIRE(!td_sort(out, x, 0, true));
+    CHECK_VALUES(out[1], 5, ((double[]){ 0, 1, 2, 4, 3 }), 0);
+  }
+}
+
 /* ---- indexing ---- */
 
 TEST(index_ops_of_any_layout) {
