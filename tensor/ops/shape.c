@@ -142,7 +142,8 @@ static td_tensor *flatten(const td_call *c) {
   return td_reshape(c->in[0], (td_ints){ n, shape });
 }
 const td_rule td_rule_flatten = {
-  .compose = flatten, .cases = "2x3x2;#0;#-1 2x3x2;#1;#2 2x3x2;#0;#1 2x3;#1;#1 s 0x2"
+  .compose = flatten,
+  .cases = "2x3x2;#0;#-1 2x3x2;#1;#2 2x3x2;#0;#1 2x3;#1;#1 s 0x2"
 };
 
 /* ---- dims in another order ---- */
@@ -379,7 +380,8 @@ static td_tensor *select_one(const td_call *c) {
   return td_squeeze(td_slice(c->in[0], dim, at, 1, 1), TD_INTS(dim));
 }
 const td_rule td_rule_select = {
-  .compose = select_one, .cases = "3x4;#0;#1 3x4;#1;#-1 2x3x2;#-2;#2 3;#0;#0 2x0;#0;#1"
+  .compose = select_one,
+  .cases = "3x4;#0;#1 3x4;#1;#-1 2x3x2;#-2;#2 3;#0;#0 2x0;#0;#1"
 };
 
 /* The diagonal runs over two dims at once: one dim with the sum of strides. */
@@ -476,7 +478,8 @@ static td_tensor *cat(const td_call *c) {
   return td_concat((td_list){ c->nin, c->in }, dim);
 }
 const td_rule td_rule_cat = {
-  .compose = cat, .cases = "{2x3|2x1};#1 {2x3|1x3|2x3};#0 {3} {2x2x2|2x1x2};#-2 {0|2}"
+  .compose = cat,
+  .cases = "{2x3|2x1};#1 {2x3|1x3|2x3};#0 {3} {2x2x2|2x1x2};#-2 {0|2}"
 };
 
 static td_tensor *stack(const td_call *c) {
