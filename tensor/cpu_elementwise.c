@@ -162,7 +162,10 @@ static td_status k_floor_divide_checked(const td_call *c, td_tensor **out) {
     const uint8_t *w = PTR(const uint8_t, 1); \
     const uint##bits##_t *a = PTR(const uint##bits##_t, 2); \
     const uint##bits##_t *b = PTR(const uint##bits##_t, 3); \
-    EACH y[i] = w[i] ? a[i] : b[i]; \
+    EACH { \
+      uint##bits##_t mask = (uint##bits##_t)-(w[i] != 0); \
+      y[i] = (uint##bits##_t)((a[i] & mask) | (b[i] & ~mask)); \
+    } \
   }
 WHERE(8)
 WHERE(16)
