@@ -190,7 +190,8 @@ assert(net(tensor.zeros(4, 2)):size(1) == 4)]] },
 ["flow.VelocityMLP"] = {
   text = "A velocity field as a residual network whose layers are shifted, scaled and gated by the time " ..
     "(AdaLN); called as v(z, t, [c]) with points z (n, dim), t one time or n, and labels (n) or features " ..
-    "(n, cond). The field starts at 0. One t for all points costs a fraction of n different ones. " ..
+    "(n, cond); or with groups of points (groups, n, dim) and a time for each. The field starts at 0. " ..
+    "One t for all points, or for a group, costs a fraction of n different ones. " ..
     "v.null_label stands for no label and is used when c is left out.",
   sig = "flow.VelocityMLP(options)",
   args = { { "options", "table", 'dim; hidden (512), blocks (4), act ("silu" or "gelu"), classes or cond, ' ..
