@@ -63,6 +63,7 @@ static bool descr(text *x, header *h) {
   char s[32], what[96];
   space(x);
   if (*x->p == '[') return bad(x, "records are not supported");
+  const char *from = x->p;
   if (!string(x, s, sizeof s)) return false;
   size_t n = strlen(s);
   if (n >= 3 && strspn(s + 2, "0123456789") == n - 2 && n <= 5 &&
@@ -70,6 +71,7 @@ static bool descr(text *x, header *h) {
     h->k = td_kind_find(s[1], atoi(s + 2));
   h->swap = s[0] == '>';
   if (h->k) return true;
+  x->p = from;
   snprintf(what, sizeof what, "element type '%s' is not supported; "
            "use x.astype(...) in NumPy", s);
   return bad(x, what);

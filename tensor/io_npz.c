@@ -162,17 +162,30 @@ static td_tensor *read_content(td_reader *r, const entry *e) {
   return NULL;
 }
 
+/* Where the content of an entry starts, behind a header with the same name. */
+static td_status find_content(const td_reader *r, const entry *e,
+                              uint64_t *from) {
+  unsigned char p[LOCAL];
+  size_t name = strlen(e->name);
+  td_status st = read_at(r, e->at, LOCAL, p);
+  if (st) return st;
+  char *s = malloc(name + 1);
+  if (!s) return no_memory(r->path);
+  bool right = get(p, 4) == 0x04034b50 && get(p + 26, 2) == name + 4;
+  if (right) st = read_at(r, e->at + LOCAL, name, s);
+  if (!st && (!right || memcmp(s, e->name, name)))
+    st = td_reader_fail(r, "the directory gives a wrong place, %llu, for it",
+                        (unsigned long long)e->at);
+  free(s);
+  *from = e->at + LOCAL + name + 4 + get(p + 28, 2);
+  return st;
+}
+
 static td_tensor *read_entry(const td_reader *whole, const entry *e) {
   td_reader r, part = *whole;
-  unsigned char p[LOCAL];
+  uint64_t from = 0;
   part.entry = e->name;
-  if (check_entry(&part, e) || read_at(&part, e->at, LOCAL, p)) return NULL;
-  if (get(p, 4) != 0x04034b50) {
-    td_reader_fail(&part, "the directory gives a wrong place, %llu, for it",
-                   (unsigned long long)e->at);
-    return NULL;
-  }
-  uint64_t from = e->at + LOCAL + get(p + 26, 2) + get(p + 28, 2);
+  if (check_entry(&part, e) || find_content(&part, e, &from)) return NULL;
   if (td_reader_part(&r, whole, from, e->packed, e->method == 8)) return NULL;
   r.entry = e->name;
   td_tensor *t = read_content(&r, e);
