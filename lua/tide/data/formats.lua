@@ -10,7 +10,7 @@ local M = {}
 
 local function one(what, x)
   if tensor.is_tensor(x) then return x end
-  tide.raise(("data.save: a %s file holds one tensor, not a %s; .npz and .safetensors " ..
+  tide.raise(("data.save: %s file holds one tensor, not a %s; .npz and .safetensors " ..
     "hold tables of tensors"):format(what, tide.type(x)))
 end
 
@@ -111,13 +111,13 @@ end
 local formats = {
   npy = {
     read = core.npy_read, gz = true,
-    write = function(path, x) core.npy_write(path, one(".npy", x)) end },
+    write = function(path, x) core.npy_write(path, one("a .npy", x)) end },
   idx = {
     read = core.idx_read, gz = true,
-    write = function(path, x) core.idx_write(path, one("IDX", x)) end },
+    write = function(path, x) core.idx_write(path, one("an IDX", x)) end },
   png = {
     read = core.png_read,
-    write = function(path, x) core.png_write(path, one(".png", x)) end },
+    write = function(path, x) core.png_write(path, one("a .png", x)) end },
   csv = {
     read = function(path, o) return core.csv_read(path, o.header) end,
     write = save_csv, load = { "header" }, save = { "header" }, gz = true },
