@@ -210,8 +210,8 @@ end)
 
 t.test("fashion_mnist: what is missing is named", function()
 
-     t.raises("there is no train-images-idx3-ubyte.gz in /nowhere; install Debian's package dataset-fashion-mnist",
-    data.fashion_mnist, { dir = "/nowhere" })
+     t.raises("there is no train-images-idx3-ubyte.gz in /nowhere; install Debian's package " ..
+    "dataset-fashion-mnist", data.fashion_mnist, { dir = "/nowhere" })
   t.raises("split must be 'train' or 'test', not 'valid'", data.fashion_mnist, { split = "valid" })
   t.raises("dir must be a string", data.fashion_mnist, { dir = 3 })
   t.raises("unknown option 'spilt'; did you mean 'split'?", data.fashion_mnist, { spilt = "test" })
