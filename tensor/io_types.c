@@ -80,12 +80,16 @@ static td_status read_wide(td_reader *r, const td_kind *k, bool swap,
 
 td_tensor *td_kind_read(td_reader *r, const td_kind *k, bool swap, int ndim,
                         const int64_t *shape, const char *field) {
-  int64_t count = 1;
-  for (int d = 0; d < ndim; d++)
-    if (__builtin_mul_overflow(count, shape[d], &count) || count > 1LL << 56) {
+  int64_t count = 1, most = 1;         /* most: with sizes of 0 left out */
+  for (int d = 0; d < ndim; d++) {
+    if (__builtin_mul_overflow(most, shape[d] ? shape[d] : 1, &most) ||
+        most > 1LL << 56) {
       td_reader_fail(r, "%s: the shape is too large", field);
       return NULL;
     }
+    if (!shape[d]) count = 0;
+  }
+  count *= most;
   uint64_t bytes = (uint64_t)count * (uint64_t)k->size;
   if (td_reader_holds(r, bytes, field)) return NULL;
   td_tensor *t = td_empty(td_cpu(), k->dtype, ndim, shape);

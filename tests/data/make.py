@@ -70,6 +70,24 @@ with open("streamed.npz", "wb") as f:
 with zipfile.ZipFile("bzip2.npz", "w", zipfile.ZIP_BZIP2) as z:
     z.writestr(zipfile.ZipInfo("x.npy"), npy(arrays["f4"]), zipfile.ZIP_BZIP2)
 
+
+def zip64(name, entry, data):  # the fields of archives above 4 GB, in a small one
+    crc, n = zlib.crc32(data), len(data)
+    local = struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 45, 0, 0, 0, 33, crc, 2**32 - 1, 2**32 - 1, len(entry), 20) + \
+        entry + struct.pack("<HHQQ", 1, 16, n, n)
+    extra = struct.pack("<HHI", 0x5455, 4, 0) + struct.pack("<HHQQQ", 1, 24, n, n, 0)
+    central = struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 45, 45, 0, 0, 0, 33, crc, 2**32 - 1, 2**32 - 1,
+                          len(entry), len(extra), 0, 0, 0, 0, 2**32 - 1) + entry + extra
+    at = len(local) + n
+    end64 = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(central), at)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, at + len(central), 1)
+    end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 2**16 - 1, 2**16 - 1, 2**32 - 1, 2**32 - 1, 0)
+    open(name, "wb").write(local + data + central + end64 + locator + end)
+    assert np.array_equal(np.load(name)["x"], arrays["f4"])
+
+
+zip64("zip64.npz", b"x.npy", npy(arrays["f4"]))
+
 save_file({k: np.ascontiguousarray(arrays[k]) for k in types} | {
     "zero_dim": np.array(7.5, "f4"), "empty": np.zeros((0, 3), "f4"),
     'quote " back \\ tab \t ü €': arrays["i4"]},

@@ -161,6 +161,9 @@ TEST(files_of_numpy) {
   CHECK_INT(a.n, 1);
   check_same(io_named(&a, "x"), wanted(TD_F32), TD_F32, "streamed");
   td_archive_free(&a);
+  REQUIRE(!td_npz_read(DATA "zip64.npz", &a));
+  check_same(io_named(&a, "x"), wanted(TD_F32), TD_F32, "zip64");
+  td_archive_free(&a);
   check_same(td_npy_read(DATA "numpy.npy"), wanted(TD_F64), TD_F64, "npy 1.0");
   check_same(td_npy_read(DATA "numpy_v2.npy"), wanted(TD_I32), TD_I32, "npy 2.0");
   check_same(td_npy_read(DATA "numpy_v3.npy"), wanted(TD_F32), TD_F32, "npy 3.0");
@@ -234,6 +237,47 @@ TEST(names_and_notes_come_back) {
   CHECK(td_safetensors_write(io_path("bad.safetensors"), &a));
   CHECK_ERROR(TD_EARG, "__metadata__");
   td_archive_free(&a);
+}
+
+/* A zip directory counts to 65,534; what has more needs the zip64 fields. */
+TEST(many_tensors) {
+  enum { MANY = 70000 };
+  static const char *const last[] = { "69999", NULL };
+  td_archive a = { 0 }, b = { .only = last };
+  td_tensor *t = counted(TD_U8, 1, (int64_t[]){ 1 });
+  char name[16];
+  for (int i = 0; i < MANY; i++) {
+    int n = snprintf(name, sizeof name, "%d", i);
+    REQUIRE(!td_archive_add(&a, name, (size_t)n, t));
+  }
+  for (int i = 0; i < 2; i++) {
+    const char *path = io_path(i ? "many.safetensors" : "many.npz");
+    REQUIRE(!(i ? td_safetensors_write(path, &a) : td_npz_write(path, &a, false)));
+    REQUIRE(!io_read(path, &b));
+    CHECK_INT(b.n, 1);
+    td_archive_free(&b);
+    b.only = NULL;
+    REQUIRE(!io_read(path, &b));
+    CHECK_INT(b.n, MANY);
+    CHECK_STR(b.name[1234], "1234");
+    td_archive_free(&b);
+    b.only = last;
+    CHECK(!unlink(path));
+  }
+  td_archive_free(&a);
+}
+
+TEST(large_ones_are_skipped) {
+  static const char *const last[] = { "z", NULL };
+  td_archive a = { 0 }, b = { .only = last };
+  td_archive_add(&a, "a", 1, counted(TD_F64, 1, (int64_t[]){ 100000 }));
+  td_archive_add(&a, "z", 1, wanted(TD_F32));
+  REQUIRE(!td_safetensors_write(io_path("s.safetensors"), &a));
+  REQUIRE(!td_safetensors_read(io_path("s.safetensors"), &b));
+  CHECK_INT(b.n, 1);
+  check_same(b.t[0], a.t[1], TD_F32, "skipped");
+  td_archive_free(&a);
+  td_archive_free(&b);
 }
 
 TEST(only_some_tensors) {
@@ -313,6 +357,8 @@ TEST(npy_headers) {
     { "{'descr': '<f4', 'shape': (99999999999999999999,), 'fortran_order': True}",
       "too large", 8 },
     { "{'descr': '<f4', 'shape': (4611686018427387904, 4), 'fortran_order': True}",
+      "the shape is too large", 8 },
+    { "{'descr': '|u1', 'shape': (0, 4294967296, 16777217), 'fortran_order': True}",
       "the shape is too large", 8 },
     { "{'descr': '<f8', 'shape': (72057594037927935,), 'fortran_order': True}",
       "npy data needs 576460752303423480 bytes", 8 },
@@ -395,8 +441,13 @@ TEST(safetensors_headers) {
   refuse("h.safetensors", p, 10, "18446744073709551615 bytes long");
   memset(p + 3, 0, 5);
   refuse("h.safetensors", p, 10, "header needs 16777215 bytes at offset 8");
-  io_write(io_path("0.safetensors"), "\2\0\0\0\0\0\0\0{}", 10);
+  static const char wave[] = "\x24\0\0\0\0\0\0\0{\"__metadata__\":{\"\":\"\\ud83C\\udf0a\"}}";
   td_archive a = { 0 };
+  io_write(io_path("1.safetensors"), wave, 8 + 0x24);
+  REQUIRE(!td_safetensors_read(io_path("1.safetensors"), &a) && a.nnote == 1);
+  CHECK_STR(a.note[1], "\xf0\x9f\x8c\x8a");
+  td_archive_free(&a);
+  io_write(io_path("0.safetensors"), "\2\0\0\0\0\0\0\0{}", 10);
   CHECK(!td_safetensors_read(io_path("0.safetensors"), &a) && a.n == 0);
   td_archive_free(&a);
 }
@@ -534,6 +585,12 @@ TEST(csv_written) {
   REQUIRE(!td_csv_write(io_path("f.csv.gz"), f, NULL));
   td_tensor *g = td_csv_read(io_path("f.csv.gz"), TD_CSV_GUESS, &names);
   check_same(td_cast(g, TD_F32), td_reshape(f, TD_INTS(1000, 1)), TD_F32, "f32");
+  for (int dt = TD_BOOL; dt <= TD_I64; dt++) {
+    t = counted((td_dtype)dt, 2, (int64_t[]){ 50, 7 });
+    REQUIRE(!td_csv_write(io_path("i.csv"), t, NULL));
+    g = td_csv_read(io_path("i.csv"), TD_CSV_GUESS, &names);
+    check_same(td_cast(g, (td_dtype)dt), t, (td_dtype)dt, "integers as csv");
+  }
   CHECK(td_csv_write(io_path("c.csv"), wanted(TD_F32), NULL));
   CHECK_ERROR(TD_ESHAPE, "(rows, columns), not (2,3,4)");
   t = td_csv_read(io_path("s.csv"), TD_CSV_NAMES, &names);

@@ -2,8 +2,9 @@
 ** that cannot be written, full disks, links. time limit: 120 s */
 #include "tests/io.h"
 #include "tensor/op.h"
-#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -106,6 +107,22 @@ TEST(two_writers_of_one_file) {
     kill(child[i], SIGKILL);
     waitpid(child[i], NULL, 0);
   }
+  check_whole(path);
+}
+
+/* Who finds the place beside the file taken writes at another one. */
+TEST(a_writer_that_is_at_it) {
+  char text[8] = { 0 };
+  const char *path = io_path("busy.npy");
+  int fd = open(io_path("busy.npy.part"), O_RDWR | O_CREAT, 0666);
+  REQUIRE(fd >= 0 && !flock(fd, LOCK_EX) && write(fd, "theirs", 6) == 6);
+  CHECK(!save(path, filled(1000, 2)));
+  check_whole(path);
+  CHECK(pread(fd, text, 7, 0) == 6 && !strcmp(text, "theirs"));
+  close(fd);
+  CHECK(!access(io_path("busy.npy.part"), F_OK));
+  CHECK(!save(path, filled(4000, 2)));
+  CHECK(access(io_path("busy.npy.part"), F_OK));
   check_whole(path);
 }
 
