@@ -86,7 +86,9 @@ td_status td__mark_changed(td_tensor *t, const char *op) {
   if (b->saved && locator) {
     char place[160] = "", text[224];
     locator(place, sizeof place);
-    snprintf(text, sizeof text, "%s_ at %s", op, place[0] ? place : "?");
+    bool named = op[0] && op[strlen(op) - 1] == '_';   /* adam_ has its _ */
+    snprintf(text, sizeof text, "%s%s at %s", op, named ? "" : "_",
+             place[0] ? place : "?");
     free(b->changed);
     b->changed = strdup(text);
   }
