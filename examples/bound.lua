@@ -10,10 +10,10 @@ local SPEC = {
   name = "bound",
   about = "Holds the paper's surrogate C - L against the exact log-likelihood.",
   options = {
-    { "points", 400, "points each field is examined at" },
-    { "samples", 256, "draws of (t, noise) per point" },
+    { "points", 400, "points each field is examined at", least = 1 },
+    { "samples", 256, "draws of (t, noise) per point", least = 1 },
     { "steps", 3000, "steps of training the flow of the last row" },
-    { "grid", 48, "cells of the picture along each side" },
+    { "grid", 48, "cells of the picture along each side", least = 2 },
   },
 }
 
@@ -130,4 +130,4 @@ local function main(o)
   print("results are in " .. out.dir)
 end
 
-main(script.options(SPEC, arg))
+script.main(SPEC, main, arg)

@@ -35,16 +35,16 @@ local SPEC = {
       one_of = set("laptop", "paper") },
     { "loss", "all", "align, likelihood, excess, or all of them in turn",
       one_of = set("align", "likelihood", "excess", "all") },
-    { "steps", nil, "steps of training the flow (preset)", type = "number" },
-    { "align-steps", nil, "steps of moving latents (preset)", type = "number" },
-    { "width", nil, "width of the velocity net (preset)", type = "number" },
-    { "blocks", nil, "blocks of the velocity net (preset)", type = "number" },
+    { "steps", nil, "steps of training the flow (preset)", type = "number", whole = true },
+    { "align-steps", nil, "steps of moving latents (preset)", type = "number", whole = true },
+    { "width", nil, "width of the velocity net (preset)", type = "number", whole = true },
+    { "blocks", nil, "blocks of the velocity net (preset)", type = "number", whole = true },
     { "lr", nil, "learning rate of the flow (preset)", type = "number" },
-    { "batch", 256, "batch of the flow" },
-    { "latents", 1000, "how many latents" },
+    { "batch", 256, "batch of the flow", least = 1 },
+    { "latents", 1000, "how many latents", least = 10 },
     { "latent-lr", nil, "learning rate of the latents (preset)", type = "number" },
-    { "grid", 64, "cells of the landscapes along each side" },
-    { "draws", 64, "draws of (t, noise) for landscapes and curves" },
+    { "grid", 64, "cells of the landscapes along each side", least = 2 },
+    { "draws", 64, "draws of (t, noise) for landscapes and curves", least = 1 },
     { "exact", false, "use the exact field instead of a trained flow (mixtures)" },
   },
 }
@@ -246,7 +246,7 @@ local function print_tables(target, summary, order, results)
   local first = results[order[1]]
   if first.align_final < summary.align_floor then
     print(("L align of the latents (%.3f) is below the floor of true data " ..
-           "(%.3f): they have collapsed into the modes")
+           "(%.3f): they have collapsed")
           :format(first.align_final, summary.align_floor))
   end
 end
@@ -357,4 +357,4 @@ local function main(o)
   print("results are in " .. out.dir)
 end
 
-main(script.options(SPEC, arg))
+script.main(SPEC, main, arg)

@@ -56,10 +56,22 @@ static void step(lua_State *L, int64_t total, int64_t live) {
   lua_gc(L, LUA_GCSTEP, share < 1 << 30 ? (int)share : 1 << 30);
 }
 
+/* Whether gradients are recorded belongs to each coroutine: the word that Lua
+** keeps beside every one of them says so when they are not.  A new coroutine
+** starts as the main one is. */
+static const char recording_off;
+
+void td__lua_set_recording(lua_State *L, bool on) {
+  *(const void **)lua_getextraspace(L) = on ? NULL : &recording_off;
+  td__lua_enter(L);
+  td_grad_enable(on);
+}
+
 /* Notes which coroutine uses the core, and keeps it alive: the core may ask for
 ** a collection on its behalf. */
 void td__lua_enter(lua_State *L) {
   if (L == td__lua_current) return;
+  td_grad_enable(*(const void **)lua_getextraspace(L) != &recording_off);
   lua_pushthread(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &current_key);
   td__lua_current = L;

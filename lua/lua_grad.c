@@ -123,12 +123,13 @@ typedef struct guard { bool open, old; } guard;
 
 static int l_restore(lua_State *L) {
   guard *g = luaL_checkudata(L, 1, "tide.GradMode");
-  if (g->open) td_grad_enable(g->old);
+  if (g->open) td__lua_set_recording(L, g->old);
   g->open = false;
   return 0;
 }
 
-/* tide.grad_mode(on): switches recording; closing the result switches back */
+/* tide.grad_mode(on): switches recording in this coroutine; closing the result
+** switches back */
 static int l_grad_mode(lua_State *L) {
   luaL_checktype(L, 1, LUA_TBOOLEAN);
   guard *g = lua_newuserdatauv(L, sizeof *g, 0);
@@ -138,12 +139,15 @@ static int l_grad_mode(lua_State *L) {
     lua_setfield(L, -2, "__close");
   }
   lua_setmetatable(L, -2);
-  g->old = td_grad_enable(lua_toboolean(L, 1));
+  td__lua_enter(L);
+  g->old = td_grad_enabled();
+  td__lua_set_recording(L, lua_toboolean(L, 1));
   g->open = true;
   return 1;
 }
 
 static int l_grad_enabled(lua_State *L) {
+  td__lua_enter(L);
   lua_pushboolean(L, td_grad_enabled());
   return 1;
 }

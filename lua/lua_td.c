@@ -28,6 +28,20 @@ td_tensor **td_lua_box(lua_State *L) {
   return &b->t;
 }
 
+/* tide.unscoped(f, ...): calls f so that the tensors it makes outlive the open
+** tide.scope; for state that is made when first needed. */
+int td__lua_unscoped(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &scope_list);
+  lua_insert(L, 1);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &scope_list);
+  int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &scope_list);
+  return status ? lua_error(L) : lua_gettop(L) - 1;
+}
+
 td_lua_boxed *td_lua_test_box(lua_State *L, int i) {
   td_lua_boxed *b = lua_touserdata(L, i);
   return b && lua_rawlen(L, i) == sizeof *b && b->magic == &box_magic ? b : NULL;

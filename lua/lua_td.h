@@ -33,6 +33,7 @@ int td_lua_finish(lua_State *L, td_tensor **b, td_tensor *y, int mark);
 void td_lua_free_box(td_lua_boxed *b);
 int td__lua_open_box(lua_State *L);    /* registers the metatable: on the stack */
 int td__lua_scope(lua_State *L);       /* tide.scope */
+int td__lua_unscoped(lua_State *L);    /* tide.unscoped */
 
 td_dtype td_lua_dtype(lua_State *L, int i);
 td_backend *td_lua_device(lua_State *L, int i);
@@ -59,6 +60,7 @@ const char *td_lua_nearest(const char *key, const char *const *names);
 /* ---- lua_gc.c: Lua's collector and the memory it cannot see ---- */
 extern lua_State *td__lua_current;     /* runs an op now; NULL: unknown */
 void td__lua_enter(lua_State *L);      /* before the core is called */
+void td__lua_set_recording(lua_State *L, bool on);  /* of this coroutine */
 void td__lua_gc(lua_State *L);         /* the same, and pays the collector's debt */
 void td__lua_gc_open(lua_State *L);
 bool td_lua_flag(lua_State *L, int opt, const char *name);  /* of table opt */

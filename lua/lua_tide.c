@@ -210,6 +210,7 @@ void td__lua_tide(lua_State *L) {
     { "sync", l_sync }, { "threads", l_threads },
     { "set_threads", l_set_threads }, { "clock", l_clock },
     { "memory", l_memory }, { "trim", l_trim }, { "scope", td__lua_scope },
+    { "unscoped", td__lua_unscoped },
     { "ops", td__lua_op_list }, { "submodules", l_submodules }, { NULL, NULL }
   };
   luaL_setfuncs(L, functions, 0);

@@ -52,6 +52,7 @@ end
 
 function metrics.spearman(x, y)
   local a, b = pair("metrics.spearman", x, y)
+  if a:isnan():any():item() or b:isnan():any():item() then return 0 / 0 end
   return correlation(ranks(a), ranks(b))
 end
 
@@ -59,8 +60,9 @@ end
 
 local function check_samples(name, x, y)
   if not tensor.is_tensor(x) or not tensor.is_tensor(y)
-     or x:dim() ~= 2 or y:dim() ~= 2 or x:size(2) ~= y:size(2) then
-    error(name .. ": wants samples of shapes (N, D) and (M, D)", 3)
+     or x:dim() ~= 2 or y:dim() ~= 2 or x:size(2) ~= y:size(2)
+     or x:numel() == 0 or y:numel() == 0 then
+    error(name .. ": wants samples of shapes (N, D) and (M, D), at least one of each", 3)
   end
 end
 
@@ -76,6 +78,9 @@ function metrics.knn_log_radius(y, data, o)
   o = tide.options("metrics.knn_log_radius", o,
                    { k = 5, drop_self = false, batch = 512 })
   check_samples("metrics.knn_log_radius", y, data)
+  if math.type(o.k) ~= "integer" or o.k < 1 then
+    error("metrics.knn_log_radius: k must be a whole number of at least 1", 2)
+  end
   local k = o.drop_self and o.k + 1 or o.k
   if k > data:size(1) then
     error(("metrics.knn_log_radius: %d neighbours among %d rows")
@@ -153,6 +158,9 @@ function metrics.mmd(x, y, o)
   return tide.no_grad(function()
     local xy = tensor.cdist(x, y)
     local h = o.bandwidth
+    if h and not (h > 0) then
+      error("metrics.mmd: the bandwidth must be positive, not " .. tostring(h), 0)
+    end
     if not h then
       local sorted = xy:flatten():sort()
       h = sorted:get((sorted:numel() + 1) // 2)
@@ -199,6 +207,9 @@ end
 function metrics.precision_recall(real, fake, o)
   o = tide.options("metrics.precision_recall", o, { k = 3 })
   check_samples("metrics.precision_recall", real, fake)
+  if math.type(o.k) ~= "integer" or o.k < 1 then
+    error("metrics.precision_recall: k must be a whole number of at least 1", 2)
+  end
   return tide.no_grad(function()
     return covered(fake, real, o.k), covered(real, fake, o.k)
   end)

@@ -51,8 +51,12 @@ local function parse(spec, o, text)
     if not n then
       fail(spec, ("--%s wants a number, not '%s'"):format(o[1], text))
     end
-    if math.type(o[2]) == "integer" and math.type(n) ~= "integer" then
+    local least = o.least or 0
+    if (o.whole or math.type(o[2]) == "integer") and math.type(n) ~= "integer" then
       fail(spec, ("--%s wants a whole number, not '%s'"):format(o[1], text))
+    end
+    if not (n >= least and n < math.huge) then
+      fail(spec, ("--%s wants at least %g, not %s"):format(o[1], least, text))
     end
     return n
   end
@@ -107,6 +111,20 @@ function script.options(spec, args)
   tide.seed(values.seed)
   tide.set_device(values.device)
   return values, given
+end
+
+-- Runs main(options): what goes wrong is one line and status 1; with
+-- TIDE_TRACEBACK set, the place too.
+function script.main(spec, main, args)
+  local function report(message)
+    return os.getenv("TIDE_TRACEBACK") and debug.traceback(message, 2) or message
+  end
+  local ok, message = xpcall(function()
+    main(script.options(spec, args))
+  end, report)
+  if ok then return end
+  io.stderr:write(spec.name, ": ", tostring(message), "\n")
+  os.exit(1, true)
 end
 
 ---- results ----

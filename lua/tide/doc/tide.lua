@@ -31,7 +31,7 @@ local b = tide.generator(7):run(function() return tensor.randn(2) end)
 assert(a:equal(b))]] },
 ["tide.no_grad"] = {
   text = "Calls f without recording gradients. Without f, recording is off until the result " ..
-    "is closed: local _ <close> = tide.no_grad().",
+    "is closed: local _ <close> = tide.no_grad(). Each coroutine has its own mode.",
   args = { { "f", "function", "default: return a guard", optional = true },
     { "...", "any", "arguments of f", optional = true } },
   returns = "what f returns, or a guard to close",
@@ -77,6 +77,15 @@ local y = tide.scope(function()
   return (x * 2):sum()
 end)
 assert(y:item() == 2000 and tide.memory().tensors <= before + 1)]] },
+["tide.unscoped"] = {
+  text = "Calls f so that the tensors it makes outlive an open tide.scope: for state that is made " ..
+    "when first needed.",
+  args = { { "f", "function" }, { "...", "any", "arguments of f", optional = true } },
+  returns = "what f returns",
+  example = [[
+local state
+tide.scope(function() state = tide.unscoped(tensor.zeros, 3) end)
+assert(state:numel() == 3)]] },
 ["tide.memory"] = {
   text = "Memory of tensors: live (in use), cached (kept for reuse), peak and total (ever " ..
     "handed out) in bytes, and tensors, their number.",

@@ -2,6 +2,7 @@
 
 local tide = require "tide"
 local tensor = tide.tensor
+local check = require "tide.flow.check"
 
 local landscape = {}
 
@@ -11,8 +12,17 @@ function landscape.landscape(f, o)
   o = tide.options("flow.landscape", o, {
     "report", xlim = { -3, 3 }, ylim = { -3, 3 }, n = 64, batch = 16384,
     dtype = "f32", device = "cpu" })
+  check.callable("flow.landscape", "f", f or false)
+  check.count("flow.landscape", "batch", o.batch, 1)
   local nx = type(o.n) == "table" and o.n[1] or o.n
   local ny = type(o.n) == "table" and o.n[2] or o.n
+  check.count("flow.landscape", "n", nx, 1)
+  check.count("flow.landscape", "n", ny, 1)
+  for _, key in ipairs { "xlim", "ylim" } do
+    if type(o[key]) ~= "table" or #o[key] ~= 2 then
+      tide.raise(("flow.landscape: %s must be two numbers, as {-3, 3}"):format(key))
+    end
+  end
   local spec = { dtype = o.dtype, device = o.device }
   local x = tensor.linspace(o.xlim[1], o.xlim[2], nx, spec)
   local y = tensor.linspace(o.ylim[1], o.ylim[2], ny, spec)

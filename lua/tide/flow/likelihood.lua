@@ -6,6 +6,7 @@ local tensor = tide.tensor
 local path = require "tide.flow.path"
 local loss = require "tide.flow.loss"
 local ode = require "tide.flow.ode"
+local check = require "tide.flow.check"
 
 local likelihood = {}
 
@@ -18,6 +19,7 @@ end
 -- sum_d d v_d / d z_d by one vector-Jacobian product for each dimension.
 local function trace(v, z, t, o)
   local out = v(z, t, o.labels)
+  check.velocity("flow.divergence", out, z)
   local total
   local dim = z:size(2)
   for d = 1, dim do
@@ -67,6 +69,11 @@ end
 function likelihood.divergence(v, z, t, o)
   o = tide.options("flow.divergence", o, {
     "labels", "noise", method = "exact", create_graph = false })
+  check.field("flow.divergence", v)
+  check.points("flow.divergence", z)
+  if type(t) ~= "number" and not tensor.is_tensor(t) then
+    tide.raise("flow.divergence: t must be a number or a tensor, not a " .. type(t))
+  end
   if o.method == "exact" and type(v) ~= "function" and v.divergence then
     return v:divergence(z, t), v(z, t, o.labels)
   end
@@ -96,6 +103,8 @@ function likelihood.log_likelihood(v, y, o)
     "labels", divergence = "exact", noise = "rademacher", solver = "rk4",
     steps = 100, rtol = 1e-5, atol = 1e-5, create_graph = false,
     first_step = false })
+  check.field("flow.log_likelihood", v)
+  check.points("flow.log_likelihood", y)
   local noise = o.divergence == "hutchinson" and draw_noise(o.noise, y) or nil
   local start = o.create_graph and y or y:detach()
   local zero = tensor.zeros(y:size(1), { dtype = y.dtype, device = y.device })
@@ -127,6 +136,9 @@ end
 function likelihood.nll_estimate(v, y, o)
   o = tide.options("flow.nll_estimate", o, {
     "labels", samples = 64, eps = 1e-3, create_graph = false })
+  check.field("flow.nll_estimate", v)
+  check.points("flow.nll_estimate", y)
+  check.count("flow.nll_estimate", "samples", o.samples, 1)
   local n, dim = y:size(1), y:size(2)
   local function run()
     local sum
@@ -151,6 +163,9 @@ end
 function likelihood.surrogate(v, y, o)
   o = tide.options("flow.surrogate", o, {
     "labels", samples = 32, divergence = "exact", path = path.linear() })
+  check.field("flow.surrogate", v)
+  check.points("flow.surrogate", y)
+  check.count("flow.surrogate", "samples", o.samples, 1)
   local n = y:size(1)
   local c, align
   for k = 1, o.samples do

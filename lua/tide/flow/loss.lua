@@ -6,14 +6,9 @@
 local tide = require "tide"
 local tensor = tide.tensor
 local path = require "tide.flow.path"
+local check = require "tide.flow.check"
 
 local loss = {}
-
-local function check_points(name, x)
-  if not tensor.is_tensor(x) or x:dim() < 2 then
-    error(name .. ": points must be a tensor of shape (B, D)", 3)
-  end
-end
 
 local function over_dims(r)
   local dims = {}
@@ -51,6 +46,7 @@ end
 
 local function times_of(x1, o)
   local n = x1:size(1)
+  if o.groups then check.count("flow", "groups", o.groups, 1) end
   if not o.groups then return o.t or loss.times(n, x1, o.eps, o.stratified) end
   if n % o.groups ~= 0 then
     error(("flow: %d points do not split into %d groups of equal size")
@@ -65,13 +61,19 @@ function loss.residual(v, x1, o)
   o = tide.options("flow.residual", o, {
     "t", "x0", "labels", "groups", path = path.linear(), eps = 0,
     stratified = false })
-  check_points("flow.residual", x1)
+  check.field("flow.residual", v)
+  check.points("flow.residual", x1)
+  check.path("flow.residual", o.path)
+  check.number("flow.residual", "eps", o.eps, 0, 1, true)
+  if type(o.t) == "number" then check.number("flow.residual", "t", o.t, 0, 1) end
   local t, shared = times_of(x1, o)
   local x0 = o.x0 or o.path:prior(x1)
+  if o.x0 then check.same_shape("flow.residual", "x0", o.x0, x1) end
   local z = o.path:interpolate(x0, x1, t)
   local u = o.path:velocity(x0, x1, t)
   local out = shared and grouped_field(v, z, shared, t, o.labels)
     or v(z, t, o.labels)
+  check.velocity("flow", out, z)
   return over_dims(o.path:residual(out, u, z)), { t = t, x0 = x0, z = z }
 end
 
@@ -90,6 +92,8 @@ end
 -- K pairs (t, x0) to be used for every point: the same estimator with much less
 -- noise between neighbours, and one row of conditioning per draw.
 function loss.draws(k, dim, o)
+  check.count("flow.draws", "k", k, 1)
+  check.count("flow.draws", "dim", dim, 1)
   o = tide.options("flow.draws", o, {
     "generator", "dtype", "device", eps = 0, path = path.linear() })
   local spec = { generator = o.generator, dtype = o.dtype, device = o.device }
@@ -153,7 +157,13 @@ function loss.align_loss(v, y, o)
     "t", "x0", "labels", "draws", "clip", "groups", path = path.linear(),
     samples = 1,
     weight = "uniform", reduction = "mean", eps = 0, stratified = false })
-  check_points("flow.align_loss", y)
+  check.field("flow.align_loss", v)
+  check.points("flow.align_loss", y)
+  check.count("flow.align_loss", "samples", o.samples, 1)
+  if o.clip then check.number("flow.align_loss", "clip", o.clip, 0, math.huge) end
+  if o.draws and not o.draws.x0 then
+    tide.raise("flow.align_loss: draws must come from flow.draws")
+  end
   if o.weight == "likelihood" and o.eps == 0 and not o.clip and not o.draws
      and not o.t then
     o.eps = 1e-3

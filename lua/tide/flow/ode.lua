@@ -4,6 +4,8 @@
 local tide = require "tide"
 local tensor = tide.tensor
 
+local check = require "tide.flow.check"
+
 local ode = {}
 
 ---- lists of tensors as one vector ----
@@ -160,9 +162,14 @@ function ode.integrate(f, x, o)
     "first_step", "step", "visit", from = 0, to = 1, solver = "euler",
     steps = 100, rtol = 1e-5, atol = 1e-5, min_step = 1e-9,
     trajectory = false })
-  if math.type(o.steps) ~= "integer" or o.steps < 1 then
-    error("flow.integrate: steps must be a whole number from 1, not " ..
-          tostring(o.steps), 2)
+  check.field("flow.integrate", f)
+  check.count("flow.integrate", "steps", o.steps, 1)
+  check.number("flow.integrate", "from", o.from, -1e300, 1e300)
+  check.number("flow.integrate", "to", o.to, -1e300, 1e300)
+  check.number("flow.integrate", "rtol", o.rtol, 0, 1)
+  check.number("flow.integrate", "atol", o.atol, 1e-300, math.huge)
+  if not tensor.is_tensor(x) and (type(x) ~= "table" or not tensor.is_tensor(x[1])) then
+    tide.raise("flow.integrate: x must be a tensor or a list of tensors, not a " .. type(x))
   end
   local single = tensor.is_tensor(x)
   local info = { nfe = 0 }

@@ -4,13 +4,19 @@ local tide = require "tide"
 local tensor = tide.tensor
 local path = require "tide.flow.path"
 local ode = require "tide.flow.ode"
+local check = require "tide.flow.check"
 
 local sample = {}
 
 -- v with classifier-free guidance: v_null + scale (v_label - v_null); scale 1 is
 -- the field of the labels itself.
 local function guided(v, o)
-  if not o.labels then return function(z, t) return v(z, t) end end
+  if not o.labels then
+    if o.cfg ~= 1 then
+      tide.raise("flow.sample: cfg guides towards labels; give labels= too")
+    end
+    return function(z, t) return v(z, t) end
+  end
   if o.cfg == 1 then return function(z, t) return v(z, t, o.labels) end end
   return function(z, t)
     local null, with = v(z, t), v(z, t, o.labels)
@@ -36,9 +42,17 @@ function sample.sample(v, n, o)
     "labels", "dim", "dtype", "device", "first_step", solver = "euler",
     steps = 100, cfg = 1, path = path.linear(), rtol = 1e-5, atol = 1e-5,
     trajectory = false, create_graph = false })
+  check.field("flow.sample", v)
+  check.path("flow.sample", o.path)
   local function run()
     local x0 = start_points(v, n, o)
-    return ode.integrate(guided(v, o), x0, {
+    local field = guided(v, o)
+    local function velocity(z, t)
+      local out = field(z, t)
+      check.velocity("flow.sample", out, z)
+      return out
+    end
+    return ode.integrate(velocity, x0, {
       solver = o.solver, steps = o.steps, rtol = o.rtol, atol = o.atol,
       trajectory = o.trajectory, first_step = o.first_step,
       step = o.path.name == "spherical" and function(z, u, h)

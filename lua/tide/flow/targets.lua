@@ -213,9 +213,12 @@ function targets.points(x, o)
     error("flow.targets.points: needs a tensor of shape (N, D) with N > 1", 2)
   end
   x = x:detach():to("f32")
+  local scale = o.normalize and x:std { correction = 0 }:item() or 1
+  if not (scale > 0 and scale < math.huge) then
+    error("flow.targets.points: the points are all equal, or not finite", 2)
+  end
   return setmetatable({
-    name = "points", dim = x:size(2),
-    scale = o.normalize and x:std { correction = 0 }:item() or 1,
+    name = "points", dim = x:size(2), scale = scale,
     draw = function(n, s)
       local rows = tensor.randint(1, x:size(1), { n }, { generator = s.generator })
       return x:index_select(1, rows):to(s.dtype):to(s.device)
@@ -241,7 +244,7 @@ function targets.image(picture, o)
   img = img / math.max(img:max():item(), 1e-12)
   local dark = (o.invert and img or 1 - img):flip(1):contiguous()  -- row 1 below
   local total = dark:sum():item()
-  if total <= 0 then
+  if not (total > 0 and total < math.huge) then
     error("flow.targets.image: the picture has nothing dark in it; pass " ..
           "{invert=true} for a bright figure on black", 2)
   end

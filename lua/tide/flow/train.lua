@@ -6,6 +6,7 @@ local tensor = tide.tensor
 local path = require "tide.flow.path"
 local loss = require "tide.flow.loss"
 local critics = require "tide.flow.critic"
+local check = require "tide.flow.check"
 
 local train = {}
 
@@ -28,10 +29,41 @@ local function sampler(source)
         "function of n, not " .. type(source), 3)
 end
 
-local function check_steps(name, o)
-  if math.type(o.steps) ~= "integer" or o.steps < 0 then
-    error(name .. ": steps must be a whole number, not " .. tostring(o.steps), 3)
+local function check_loop(name, o, keys)
+  for _, key in ipairs { "steps", table.unpack(keys) } do
+    check.count(name, key, o[key], key == "steps" and 0 or 1)
   end
+  for _, key in ipairs { "report", "schedule", "nll" } do
+    check.callable(name, key, o[key])
+  end
+  if type(o.lr) ~= "number" or not (o.lr > 0 and o.lr < math.huge) then
+    tide.raise(("%s: lr must be a positive number, not %s"):format(name, tostring(o.lr)))
+  end
+  check.path(name, o.path)
+  if o.resume and (type(o.resume) ~= "table" or not o.resume.optimizer) then
+    tide.raise(name .. ": resume must be a run that an earlier call returned")
+  end
+end
+
+-- The factor of the learning rate at a step.
+local function rate(name, o, step, steps)
+  local f = o.schedule(step, steps)
+  if type(f) ~= "number" then
+    tide.raise(("%s: schedule(step, steps) must return a number, not a %s")
+      :format(name, type(f)))
+  end
+  return o.lr * f
+end
+
+local function check_net(name, v)
+  check.field(name, v)
+  if type(v) ~= "table" or not v.parameters then
+    tide.raise(name .. ": only a net (an nn.Module) can be trained")
+  end
+  for _, p in ipairs(v:parameters()) do
+    if p.requires_grad then return end
+  end
+  tide.raise(name .. ": no parameter of the net requires a gradient; was it frozen?")
 end
 
 -- Yields to whoever resumed this loop, where that was asked for.
@@ -70,7 +102,7 @@ local function train_step(v, draw, o, run)
   value:backward()
   if o.clip then tide.optim.clip_grad_norm(v:parameters(), o.clip) end
   if o.schedule then
-    run.optimizer.lr = o.lr * o.schedule(run.step, o.total)
+    run.optimizer.lr = rate("flow.train", o, run.step, o.total)
   end
   run.optimizer:step()
   if run.ema then run.ema:update() end
@@ -83,7 +115,8 @@ function train.train(v, source, o)
     lr = 1e-3, optimizer = "Adam", betas = { 0.9, 0.999 }, weight_decay = 0,
     path = path.linear(), every = 10, report_every = 100, label_drop = 0.1,
     stratified = false, yield = false })
-  check_steps("flow.train", o)
+  check_net("flow.train", v)
+  check_loop("flow.train", o, { "batch", "every", "report_every" })
   local draw = sampler(source)
   local run = o.resume or new_run(v, o)
   if run.ema and run.averaged then run.ema:restore() end
@@ -166,7 +199,14 @@ local function record(run, v, y, o)
     table.insert(c.step, run.step)
     table.insert(c.align, loss.align_loss(v, y, {
       draws = run.draws, path = o.path, labels = o.labels }):item())
-    if o.nll then table.insert(c.nll, o.nll(y):mean():item()) end
+    if o.nll then
+      local value = o.nll(y)
+      if not tensor.is_tensor(value) then
+        tide.raise("flow.align: nll(y) must return a tensor with one value per row, not " ..
+                   "a " .. type(value))
+      end
+      table.insert(c.nll, value:mean():item())
+    end
   end)
 end
 
@@ -190,7 +230,12 @@ function train.align(v, y, o)
     steps = 1000, lr = 1e-2,
     loss = "align", samples = 1, clip = 20, path = path.linear(), every = 50,
     eval_draws = 32, snapshots = {}, betas = { 0.9, 0.999 }, yield = false })
-  check_steps("flow.align", o)
+  check.field("flow.align", v)
+  check.points("flow.align", y)
+  check_loop("flow.align", o, { "samples", "every", "eval_draws" })
+  if type(o.snapshots) ~= "table" then
+    tide.raise("flow.align: snapshots must be a list of steps")
+  end
   if o.groups == nil then o.groups = loss.group_count(y:size(1)) end
   local field = type(v) == "table" and v.frozen and v:frozen() or v
   local run = o.resume or new_align_run(field, y, o)
@@ -202,10 +247,13 @@ function train.align(v, y, o)
   while run.step < last do
     run.step = run.step + 1
     local value = run.objective(run.y)
+    if not tensor.is_tensor(value) then
+      tide.raise("flow.align: loss(v, y) must return a tensor, not a " .. type(value))
+    end
     run.optimizer:zero_grad()
     value:backward()
     if o.schedule then
-      run.optimizer.lr = o.lr * o.schedule(run.step, last)
+      run.optimizer.lr = rate("flow.align", o, run.step, last)
     end
     run.optimizer:step()
     if wanted[run.step] then

@@ -157,7 +157,7 @@ local function cohorts_with_gradients(self, group, grads)
     end
   end
   if #rest > 0 then
-    local cohort = { members = rest, step = tensor.zeros({}, {
+    local cohort = { members = rest, step = tide.unscoped(tensor.zeros, {}, {
       dtype = "i64", device = group.params[rest[1]].device }) }
     table.insert(group.cohorts, cohort)
     ready[#ready + 1] = cohort
@@ -294,8 +294,9 @@ local function truth(v)
   return type(v) ~= "boolean" and "true or false" or nil
 end
 
+-- State is made at the first step, which may stand inside tide.scope.
 local function zeros(p)
-  return tensor.zeros(p.shape, { dtype = p.dtype, device = p.device })
+  return tide.unscoped(tensor.zeros, p.shape, { dtype = p.dtype, device = p.device })
 end
 
 local function adam(name, decay, op)
