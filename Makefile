@@ -15,7 +15,7 @@ MAKEFLAGS := $(if $(MAKELEVEL:0=),,-j$(shell nproc 2>/dev/null || echo 2))
 .DEFAULT_GOAL := all
 
 # The set-up runs once: it finds or installs packages and leaves flags and ISAS in config.mk.
-NO_BUILD := help clean format size uninstall headless
+NO_BUILD := help clean format size uninstall headless fuzz
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $B/config.mk
 endif
@@ -115,6 +115,10 @@ demo: all ## set up, build and run the paper's toy: pictures land in runs/toy
 test: all $(TEST_BIN) $B/test-tools ## set up, build and run every test (SAN=1, DEVICE=cuda, T=word)
 	@SAN='$(SAN)' DEVICE='$(DEVICE)' sh tests/run.sh $B $(or $(KINDS),none device lua $(if $(SAN),,shell)) $(if $T,-- $T)
 
+fuzz: ## read damaged files for FUZZ_SECONDS (default 300) under the sanitizers
+	@+$(MAKE) --no-print-directory SAN=1 $(BUILD)/san/tests/none/test_io_fuzz
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BUILD)/san/tests/none/test_io_fuzz random
+
 bench: all $(BENCH_BIN) ## run the benchmarks of tests/bench
 	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
 	@for b in $(wildcard tests/bench/*.lua); do echo "== $$b"; $B/tide $$b || exit 1; done
@@ -144,6 +148,6 @@ clean: ## remove the build folder
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all headless demo test bench check docs install uninstall size format clean help
+.PHONY: all headless demo test fuzz bench check docs install uninstall size format clean help
 .SECONDARY:
 -include $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)
