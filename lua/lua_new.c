@@ -63,6 +63,8 @@ static int read_shape(lua_State *L, int i, const char *what, int64_t *shape,
   int count = table ? (int)lua_rawlen(L, i) : 0;
   if (!table)
     while (i + count <= top && lua_type(L, i + count) == LUA_TNUMBER) count++;
+  if (!table && !count && i <= top && lua_type(L, i) == LUA_TNIL)
+    td_lua_error(L, "%s: the size is nil; {} makes a 0-dim tensor", what);
   if (count > TD_MAXDIM)
     td_lua_error(L, "%s: %d sizes, but a tensor has at most %d dims", what,
                  count, TD_MAXDIM);
