@@ -377,10 +377,10 @@ TEST(npy_headers) {
   refuse("h.npy", "\x89PNG\r\n\x1a\n1234", 12, "it starts like a PNG picture");
   refuse("h.npy", "", 0, "npy header needs 10 bytes at offset 0");
   make_npy(p, "{'descr': '|b1', 'shape': (3,), 'fortran_order': False,}", 3);
+  memcpy(p + 10 + 56, "\0\2\xff", 3);          /* only 0 and 1 may be inside */
   io_write(io_path("b.npy"), p, 10 + 56 + 3);
   td_tensor *t = td_npy_read(io_path("b.npy"));
-  const double ones[] = { 1, 1, 1 };
-  CHECK_VALUES(t, 3, ones, 0);
+  CHECK(t && !memcmp(td_data_cpu(t), "\0\1\1", 3));
 }
 
 static void refuse_header(const char *json, const char *part) {
@@ -601,8 +601,15 @@ TEST(csv_written) {
 TEST(csv_in_another_locale) {
   static const char *const tries[] = { "de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8" };
   char *names = NULL;
+  char command[200];
   bool set = false;
+  snprintf(command, sizeof command, "localedef -f UTF-8 -i de_DE '%s/de_DE.UTF-8' "
+           "2>/dev/null", io_folder);
   for (int i = 0; i < 3 && !set; i++) set = setlocale(LC_NUMERIC, tries[i]);
+  if (!set && !system(command)) {
+    setenv("LOCPATH", io_folder, 1);
+    set = setlocale(LC_NUMERIC, "de_DE.UTF-8");
+  }
   td_tensor *t = td_full(td_cpu(), TD_F64, 1, (int64_t[]){ 2 }, 1.5);
   REQUIRE(!td_csv_write(io_path("d.csv"), t, NULL));
   const double v[] = { 1.5, 1.5 };
