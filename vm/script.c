@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What follows this mark in a module name is not part of the variable's name:
+** lua's own constant is not public in every release of 5.4. */
+#define VM_IGNORE_MARK "-"
+
 static const char *progname = "tide";
 
 void vm_progname_set(const char *name) {
@@ -76,7 +80,7 @@ int vm_do_library(lua_State *L, const char *spec) {
   const char *module = equals ? equals + 1 : spec;
   size_t length = equals ? (size_t)(equals - spec) : strlen(spec);
 #if LUA_VERSION_RELEASE_NUM >= 50406
-  if (!equals) length = strcspn(spec, LUA_IGMARK);  /* mod-v2 is global mod */
+  if (!equals) length = strcspn(spec, VM_IGNORE_MARK);  /* mod-v2 is global mod */
 #endif
   lua_getglobal(L, "require");
   lua_pushstring(L, module);
