@@ -43,16 +43,21 @@ static double default_size(size_t n) {
 }
 
 /* ---- points -------------------------------------------------------------- */
-static void class_shapes(const td_plot_artist *a, size_t n, uint8_t *shape) {
-  static const uint8_t cycle[] = {
+/* 8 markers with 8 or 10 colours: the first 40 classes all look different. */
+td_plot_marker td_plot_class_marker(double v) {
+  static const td_plot_marker cycle[] = {
     TD_PLOT_CIRCLE, TD_PLOT_TRIANGLE, TD_PLOT_SQUARE, TD_PLOT_DIAMOND,
     TD_PLOT_TRIANGLE_DOWN, TD_PLOT_STAR, TD_PLOT_PLUS, TD_PLOT_CROSS
   };
+  double k = fmod(floor(v + 0.5), 64);
+  if (!isfinite(k)) return TD_PLOT_CIRCLE;
+  int i = (int)(k < 0 ? k + 64 : k);
+  return cycle[(i + i / 8) % 8];
+}
+
+static void class_shapes(const td_plot_artist *a, size_t n, uint8_t *shape) {
   const double *v = td_plot_numbers(&a->o.c);
-  for (size_t i = 0; i < n; i++) {
-    double k = isfinite(v[i]) ? fmod(floor(v[i] + 0.5), 8) : 0;
-    shape[i] = cycle[(int)(k < 0 ? k + 8 : k)];
-  }
+  for (size_t i = 0; i < n; i++) shape[i] = (uint8_t)td_plot_class_marker(v[i]);
 }
 
 static uint8_t (*point_colors(td_plot_painter *p, const td_plot_artist *a,
@@ -99,77 +104,24 @@ static void draw_markers(td_plot_painter *p, const td_plot_map *m,
 }
 
 /* ---- lines --------------------------------------------------------------- */
-/* Of consecutive points in one column of pixels only the first, the lowest,
-** the highest and the last can be seen. */
-typedef struct column {
-  long at;
-  double x[4], y[4]; /* first, low, high, last */
-  size_t low, high;  /* order of these two */
-  bool any;
-} column;
-
-static void column_flush(td_plot_pen *pen, column *c) {
-  if (!c->any) return;
-  int second = c->low <= c->high ? 1 : 2;
-  td_plot_pen_to(pen, c->x[0], c->y[0]);
-  td_plot_pen_to(pen, c->x[second], c->y[second]);
-  td_plot_pen_to(pen, c->x[3 - second], c->y[3 - second]);
-  td_plot_pen_to(pen, c->x[3], c->y[3]);
-  c->any = false;
-}
-
-static void column_add(column *c, size_t i, double x, double y) {
-  if (!c->any)
-    for (int k = 0; k < 4; k++) c->x[k] = x, c->y[k] = y, c->low = c->high = i;
-  c->any = true;
-  if (y < c->y[1]) c->x[1] = x, c->y[1] = y, c->low = i;
-  if (y > c->y[2]) c->x[2] = x, c->y[2] = y, c->high = i;
-  c->x[3] = x, c->y[3] = y;
-}
-
-static void draw_series(td_plot_painter *p, const td_plot_map *m,
-                        const td_plot_artist *a, const double *y, double alpha,
-                        double width) {
-  const td_plot_artist_options *o = &a->o;
-  const double *x = td_plot_numbers(&o->x);
-  double per_point = p->image ? p->scale : 4; /* columns in a point */
-  size_t n = o->x.n;
-  bool dense = (double)n > 4 * per_point * (m->box.x1 - m->box.x0);
-  td_plot_pen pen;
-  td_plot_pen_start(&pen, p, m->box, td_plot_artist_color(p, a), alpha, width,
-                    &o->dash, n);
-  column c = {.any = false};
-  for (size_t i = 0; i < n; i++) {
-    double px = td_plot_map_x(m, x[i]), py = td_plot_map_y(m, y[i]);
-    if (!dense || !isfinite(px) || !isfinite(py)) {
-      column_flush(&pen, &c);
-      td_plot_pen_to(&pen, px, py);
-      continue;
-    }
-    double at = fmin(fmax((px - m->box.x0) * per_point, -1e6), 1e6);
-    long col = (long)floor(at);
-    if (c.any && col != c.at) column_flush(&pen, &c);
-    c.at = col;
-    column_add(&c, i, px, py);
-  }
-  column_flush(&pen, &c);
-  td_plot_pen_finish(&pen);
-}
-
 static void draw_line(td_plot_painter *p, const td_plot_map *m,
                       const td_plot_artist *a) {
   const td_plot_artist_options *o = &a->o;
-  const double *y = td_plot_numbers(&o->y);
-  double width = td_plot_artist_width(p, a);
+  td_plot_curve q = {
+    .n = o->x.n, .x = td_plot_numbers(&o->x), .y = td_plot_numbers(&o->y),
+    .color = td_plot_artist_color(p, a), .alpha = o->alpha, .dash = &o->dash,
+    .width = td_plot_artist_width(p, a)
+  };
   double *smooth = NULL;
-  if (o->smooth > 0) smooth = malloc((o->y.n + 1) * sizeof *smooth);
+  if (o->smooth > 0) smooth = malloc((q.n + 1) * sizeof *smooth);
   if (smooth) {
-    td_plot_smooth(y, o->y.n, o->smooth, smooth);
-    draw_series(p, m, a, y, 0.28 * o->alpha, width * 0.7);
-    draw_series(p, m, a, smooth, o->alpha, width);
-  } else {
-    draw_series(p, m, a, y, o->alpha, width);
+    td_plot_smooth(q.y, q.n, o->smooth, smooth);
+    td_plot_curve raw = q;
+    raw.alpha *= 0.28, raw.width *= 0.7;
+    td_plot_draw_curve(p, m, &raw);
+    q.y = smooth;
   }
+  td_plot_draw_curve(p, m, &q);
   free(smooth);
   if (o->marker != 0) draw_markers(p, m, a);
 }
@@ -416,6 +368,7 @@ static void draw_kind(td_plot_painter *p, const td_plot_map *m,
     case TD_PLOT_PATHS: draw_paths(p, m, a); break;
     case TD_PLOT_TEXT: draw_text(p, m, a); break;
     case TD_PLOT_HLINE: case TD_PLOT_VLINE: draw_rule(p, m, a); break;
+    case TD_PLOT_IMAGES: td_plot_draw_images(p, m, a); break;
     case TD_PLOT_KINDS: break;
   }
 }

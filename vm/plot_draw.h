@@ -61,6 +61,11 @@ static inline int td_plot_clamp(double v, int lo, int hi) {
 /* v moved to the nearest pixel edge. */
 double td_plot_snap_x(const td_plot_painter *p, double v);
 double td_plot_snap_y(const td_plot_painter *p, double v);
+/* The pixels of the painter's image that a rectangle of the page covers. */
+typedef struct td_plot_pixel_box {
+  int x0, y0, x1, y1;
+} td_plot_pixel_box;
+td_plot_pixel_box td_plot_pixels_of(const td_plot_painter *p, td_plot_rect r);
 
 /* ---- text (plot_text.c) -------------------------------------------------- */
 typedef enum {
@@ -92,7 +97,8 @@ typedef struct td_plot_axes_layout {
   const td_plot_axes *axes;
   td_plot_rect box;
   td_plot_axis axis[3];
-  bool y2, image; /* has a second y axis; has a heatmap */
+  bool y2, image; /* has a second y axis; has a heatmap or images */
+  const td_plot_artist *images; /* what shapes the box, or NULL */
   int nbars;
   td_plot_rect bar[TD_PLOT_BARS];
   td_plot_axis bar_axis[TD_PLOT_BARS];
@@ -155,6 +161,20 @@ void td_plot_draw_artist(td_plot_painter *p, const td_plot_axes_layout *a,
 void td_plot_draw_heatmap(td_plot_painter *p, const td_plot_map *m,
                           const td_plot_artist *a);
 
+void td_plot_draw_images(td_plot_painter *p, const td_plot_map *m,
+                         const td_plot_artist *a);
+
+/* A sheet of images in points: an image is w x h, its cell dx x dy. */
+typedef struct td_plot_sheet {
+  double w, h, dx, dy, gap, fontsize;
+} td_plot_sheet;
+/* The largest sheet inside width x height. */
+td_plot_sheet td_plot_images_fit(const td_plot_painter *p,
+                                 const td_plot_artist *a, double width,
+                                 double height);
+/* The marker of points of class v, for marker = "class". */
+td_plot_marker td_plot_class_marker(double v);
+
 /* A line through page positions: clipped to the box, broken at NaN, in pieces
 ** that cairo strokes fast. Start, add points, finish. */
 typedef struct td_plot_pen {
@@ -177,6 +197,18 @@ void td_plot_pen_start(td_plot_pen *pen, td_plot_painter *p, td_plot_rect clip,
 void td_plot_pen_to(td_plot_pen *pen, double x, double y);
 void td_plot_pen_up(td_plot_pen *pen);
 void td_plot_pen_finish(td_plot_pen *pen);
+
+/* A line through data points (plot_curve.c); NaN is a gap. */
+typedef struct td_plot_curve {
+  size_t n;
+  const double *x, *y; /* data */
+  td_plot_rgba color;
+  double alpha, width;
+  const td_plot_list *dash; /* or NULL */
+} td_plot_curve;
+
+void td_plot_draw_curve(td_plot_painter *p, const td_plot_map *m,
+                        const td_plot_curve *curve);
 
 typedef struct td_plot_points {
   size_t n;

@@ -144,19 +144,14 @@ static int fill_pixels(const td_plot_grid *g, const td_plot_map *m,
 /* ---- targets ------------------------------------------------------------- */
 /* The part of the painter's own pixels that the box covers. */
 static target own_pixels(td_plot_painter *p, const td_plot_map *m) {
-  int w = cairo_image_surface_get_width(p->image);
-  int h = cairo_image_surface_get_height(p->image);
-  int x0 = td_plot_clamp(floor((m->box.x0 - p->x) * p->scale + 0.5), 0, w);
-  int y0 = td_plot_clamp(floor((m->box.y0 - p->y) * p->scale + 0.5), 0, h);
-  int x1 = td_plot_clamp(floor((m->box.x1 - p->x) * p->scale + 0.5), x0, w);
-  int y1 = td_plot_clamp(floor((m->box.y1 - p->y) * p->scale + 0.5), y0, h);
+  td_plot_pixel_box b = td_plot_pixels_of(p, m->box);
   ptrdiff_t stride = cairo_image_surface_get_stride(p->image) / 4;
   cairo_surface_flush(p->image);
   uint32_t *pixels = (uint32_t *)(void *)cairo_image_surface_get_data(p->image);
   return (target){
-    .pixels = pixels ? pixels + y0 * stride + x0 : NULL, .stride = stride,
-    .w = x1 - x0, .h = y1 - y0, .step = 1 / p->scale,
-    .x = p->x + x0 / p->scale, .y = p->y + y0 / p->scale
+    .pixels = pixels ? pixels + b.y0 * stride + b.x0 : NULL, .stride = stride,
+    .w = b.x1 - b.x0, .h = b.y1 - b.y0, .step = 1 / p->scale,
+    .x = p->x + b.x0 / p->scale, .y = p->y + b.y0 / p->scale
   };
 }
 

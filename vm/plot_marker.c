@@ -193,15 +193,12 @@ static void set_fill(stamp *t, const td_plot_points *q, size_t i) {
 static void stamp_points(td_plot_painter *p, td_plot_rect clip,
                          const td_plot_points *q) {
   cairo_surface_t *im = p->image;
-  int w = cairo_image_surface_get_width(im), h = cairo_image_surface_get_height(im);
+  td_plot_pixel_box box = td_plot_pixels_of(p, clip);
   cairo_surface_flush(im);
   stamp t = {
     .pixels = cairo_image_surface_get_data(im),
     .stride = cairo_image_surface_get_stride(im),
-    .x0 = td_plot_clamp(floor((clip.x0 - p->x) * p->scale + 0.5), 0, w),
-    .y0 = td_plot_clamp(floor((clip.y0 - p->y) * p->scale + 0.5), 0, h),
-    .x1 = td_plot_clamp(floor((clip.x1 - p->x) * p->scale + 0.5), 0, w),
-    .y1 = td_plot_clamp(floor((clip.y1 - p->y) * p->scale + 0.5), 0, h),
+    .x0 = box.x0, .y0 = box.y0, .x1 = box.x1, .y1 = box.y1,
     .edge = {(int)(q->edge.b * 255 + 0.5), (int)(q->edge.g * 255 + 0.5),
              (int)(q->edge.r * 255 + 0.5)}
   };

@@ -76,3 +76,17 @@ double td_plot_snap_x(const td_plot_painter *p, double v) {
 double td_plot_snap_y(const td_plot_painter *p, double v) {
   return snap(p, v, p->y);
 }
+
+td_plot_pixel_box td_plot_pixels_of(const td_plot_painter *p, td_plot_rect r) {
+  int w = cairo_image_surface_get_width(p->image);
+  int h = cairo_image_surface_get_height(p->image);
+  td_plot_pixel_box b = {
+    td_plot_clamp(floor((r.x0 - p->x) * p->scale + 0.5), 0, w),
+    td_plot_clamp(floor((r.y0 - p->y) * p->scale + 0.5), 0, h),
+    td_plot_clamp(floor((r.x1 - p->x) * p->scale + 0.5), 0, w),
+    td_plot_clamp(floor((r.y1 - p->y) * p->scale + 0.5), 0, h)
+  };
+  if (b.x1 < b.x0) b.x1 = b.x0;
+  if (b.y1 < b.y0) b.y1 = b.y0;
+  return b;
+}
