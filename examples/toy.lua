@@ -26,6 +26,7 @@ local PRESETS = {
 local SPEC = {
   name = "toy",
   about = "Aligns latents in the plane to a target with a flow as prior.",
+  figures = { "final_nll", "align_final", "sliced_w2", "recall", "pearson_landscape" },
   options = {
     { "target", "mog", "mog grid moons rings spiral swissroll pinwheel " ..
       "checkerboard gaussian",
@@ -98,7 +99,7 @@ local function mean_of(x) return x:mean():item() end
 -- Measures of a set of latents against the target and fresh data.
 local function judge(v, target, y, data, draws)
   local align = flow.align_loss(v, y, { draws = draws, reduction = "none" })
-  local precision, recall = metrics.precision_recall(data, y)
+  local precision, recall = metrics.precision_recall(y, data)
   local own = data:size(1) < 2
   local r = {
     final_nll = mean_of(target:nll(y)),
@@ -355,6 +356,7 @@ local function main(o)
   save_pictures(out, target, order, runs, results, align, nll, data)
   print_tables(target, summary, order, results)
   print("results are in " .. out.dir)
+  return summary
 end
 
 script.main(SPEC, main, arg)

@@ -1,5 +1,25 @@
--- script.lua -- what every example shares: options from the command line, and the
--- folder its results go to.
+-- script.lua -- what every example shares: options from the command line, the
+-- folder its results go to, and sweeps over options.
+--
+--   local SPEC = { name = "toy", about = "What it does.",
+--                  options = { { "lambda", 0.01, "weight of the alignment loss" } },
+--                  figures = { "psnr", "log_radius" } }    -- columns of a sweep
+--   local function main(o)
+--     local out = script.results(o.out)
+--     ...
+--     out:json("summary.json", summary)
+--     return summary                      -- figures, as a table of numbers
+--   end
+--   script.main(SPEC, main, arg)
+--
+-- `tide toy.lua --sweep lambda=0,0.001,0.01 --seeds 3` calls main once for every
+-- value and seed, with o.lambda, o.seed and o.out (a folder of its own below --out)
+-- set as if they had been given on the command line. What main returns (or else
+-- wrote as summary.json) is collected: a table of means and spreads is printed, and
+-- sweep.csv, sweep.json, sweep.png and sweep.pdf are written to --out (default
+-- runs/NAME-lambda). SPEC.figures names the numbers to show; "losses.excess.final_nll"
+-- names one in a nested table; without it all of them are shown. Several --sweep
+-- make all combinations. A run that fails is reported, and the others go on.
 
 local tide = require "tide"
 
@@ -11,6 +31,8 @@ local common = {
   { "seed", 1, "seed of every random stream" },
   { "out", nil, "folder for results (default runs/NAME)" },
   { "device", "cpu", "cpu, cuda, cuda:1 ..." },
+  { "sweep", nil, "KEY=V1,V2,...: run once for each value of an option", many = true },
+  { "seeds", 1, "how many seeds for each value of --sweep", least = 1 },
 }
 
 local function all_options(spec)
@@ -76,9 +98,8 @@ local function nearest(name, by_name)
   return tide.nearest(name, names)
 end
 
--- Reads --name value and --name=value into a table; flags have a default of
--- false.  Knows --help, --seed, --out and --device without being told.
-function script.options(spec, args)
+-- The values of the options in a list of arguments, and which were given.
+local function read(spec, args)
   local list, by_name = all_options(spec)
   local given, values, i = {}, {}, 1
   for _, o in ipairs(list) do values[o[1]] = o[2] end
@@ -102,25 +123,109 @@ function script.options(spec, args)
         i = i + 1
         text = args[i] or fail(spec, ("--%s wants a value"):format(name))
       end
-      values[name] = parse(spec, o, text)
+      if o.many then
+        values[name] = values[name] or {}
+        table.insert(values[name], text)
+      else
+        values[name] = parse(spec, o, text)
+      end
     end
     given[name] = true
     i = i + 1
   end
+  return values, given
+end
+
+-- Reads --name value and --name=value into a table; flags have a default of
+-- false.  Knows --help, --seed, --out, --device, --sweep and --seeds without
+-- being told.
+function script.options(spec, args)
+  local values, given = read(spec, args)
   values.out = values.out or "runs/" .. spec.name
   tide.seed(values.seed)
   tide.set_device(values.device)
   return values, given
 end
 
--- Runs main(options): what goes wrong is one line and status 1; with
--- TIDE_TRACEBACK set, the place too.
+---- main ----
+
+local current                        -- {spec=, options=, results=} of the run of main
+
+-- Calls main(options) and returns its figures: a table, or what it wrote as
+-- summary.json.
+local function run(spec, main, args)
+  local values, given = script.options(spec, args)
+  current = { spec = spec, options = values }
+  local figures = main(values, given)
+  local results = current.results
+  current = nil
+  return type(figures) == "table" and figures or results and results.summary
+end
+
+-- --sweep key=v1,v2 as {key, {values}}.
+local function swept(spec, text)
+  local _, by_name = all_options(spec)
+  local key, list = text:match "^([%w-]+)=(.+)$"
+  local o = key and by_name[key]
+  if not o or o.many or key == "seeds" then
+    fail(spec, ("--sweep wants an option and its values, as in --sweep seed=1,2,3, " ..
+                "not '%s'"):format(text))
+  end
+  local values = {}
+  for v in (list .. ","):gmatch "([^,]*)," do
+    values[#values + 1] = o[2] == false and v == "true" or parse(spec, o, v)
+  end
+  return { key, values }
+end
+
+-- The arguments without --sweep, --seeds, --seed and --out.
+local function remaining(args)
+  local drop, out, i = { sweep = true, seeds = true, seed = true, out = true }, {}, 1
+  while i <= #args do
+    local name = args[i]:match "^%-%-([%w-]+)"
+    if not drop[name] then
+      out[#out + 1] = args[i]
+    elseif not args[i]:find("=", 1, true) or args[i]:match "^%-%-sweep$" then
+      i = i + 1
+    end
+    i = i + 1
+  end
+  return out
+end
+
+local function run_sweep(spec, main, args, values)
+  local over, seeds, names = {}, {}, {}
+  for i, text in ipairs(values.sweep) do
+    over[i] = swept(spec, text)
+    names[i] = over[i][1]
+  end
+  for i = 1, values.seeds do seeds[i] = values.seed + i - 1 end
+  local result = require("tide.sweep").run {
+    name = spec.name, over = over, seeds = seeds, figures = spec.figures,
+    out = values.out or ("runs/%s-%s"):format(spec.name, table.concat(names, "-")),
+    run = function(setting, seed, dir)
+      local list = remaining(args)
+      for key, value in pairs(setting) do
+        if value == true then list[#list + 1] = "--" .. key
+        elseif value ~= false then list[#list + 1] = ("--%s=%s"):format(key, value) end
+      end
+      if setting.seed == nil then list[#list + 1] = "--seed=" .. seed end
+      list[#list + 1] = "--out=" .. dir
+      return run(spec, main, list)
+    end }
+  if result.failed > 0 then error(("%d runs failed"):format(result.failed), 0) end
+end
+
+-- Runs main(options), or a sweep of it: what goes wrong is one line and status 1;
+-- with TIDE_TRACEBACK set, the place too.
 function script.main(spec, main, args)
   local function report(message)
     return os.getenv("TIDE_TRACEBACK") and debug.traceback(message, 2) or message
   end
   local ok, message = xpcall(function()
-    main(script.options(spec, args))
+    local values = read(spec, args)
+    if values.sweep then run_sweep(spec, main, args, values)
+    else run(spec, main, args) end
   end, report)
   if ok then return end
   io.stderr:write(spec.name, ": ", tostring(message), "\n")
@@ -135,7 +240,9 @@ Results.__index = Results
 -- The folder dir, made when it is not there.
 function script.results(dir)
   require("tide.data.core").mkdir(dir)
-  return setmetatable({ dir = dir }, Results)
+  local results = setmetatable({ dir = dir }, Results)
+  if current then current.results = current.results or results end
+  return results
 end
 
 function Results:path(name) return self.dir .. "/" .. name end
@@ -155,6 +262,7 @@ function Results:write(name, text)
 end
 
 function Results:json(name, value)
+  if name == "summary.json" then self.summary = value end
   self:write(name, require("tide.json").encode(value) .. "\n")
 end
 
@@ -165,8 +273,8 @@ function Results:csv(name, names, columns)
     local row = {}
     for j = 1, #columns do
       local v = columns[j][i]
-      row[j] = v == nil and "" or math.type(v) == "integer" and tostring(v)
-        or ("%.9g"):format(v)
+      row[j] = v == nil and "" or math.type(v) == "float" and ("%.9g"):format(v)
+        or tostring(v)
     end
     lines[#lines + 1] = table.concat(row, ",")
   end
