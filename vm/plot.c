@@ -36,9 +36,14 @@ td_plot_figure *td_plot_figure_keep(td_plot_figure *f) {
   return f;
 }
 
+/* What td_plot_artist_check worked out. */
+static void made_drop(td_plot_artist *a) {
+  td_plot_data_drop(&a->norm.rank);
+}
+
 static void artist_free(td_plot_artist *a) {
   td_plot_options_drop(1u << a->kind, &a->o);
-  td_plot_data_drop(&a->norm.rank);
+  made_drop(a);
   free(a->id);
   free(a);
 }
@@ -172,9 +177,7 @@ int td_plot_axes_commit(td_plot_axes *ax, td_plot_axes_options *o) {
 
 int td_plot_bar_add(td_plot_axes *ax, const td_plot_artist *a,
                     td_plot_bar_options *o) {
-  bool grid = a->kind == TD_PLOT_HEATMAP || a->kind == TD_PLOT_CONTOUR;
-  if (!grid && !(1u << a->kind & (1u << TD_PLOT_SCATTER | 1u << TD_PLOT_QUIVER |
-                                  1u << TD_PLOT_PATHS)))
+  if (!(td_plot_kinds[a->kind].flags & TD_PLOT_MAP))
     return td_plot_fail("colorbar: a %s has no colour map",
                         td_plot_kind_name(a->kind));
   if (o->ticklabels.blob &&
@@ -194,139 +197,18 @@ int td_plot_bar_add(td_plot_axes *ax, const td_plot_artist *a,
   return 0;
 }
 
-/* ---- what an artist needs to hold ---------------------------------------- */
-static int count_x(td_plot_artist_options *o) {
-  if (o->x.blob && o->x.blob != o->counted) {
-    o->counted = NULL;
-    return 0;
-  }
-  if (!o->y.blob || (o->x.blob && o->x.n == o->y.n)) return 0;
-  size_t n = o->y.n;
-  td_plot_blob *b = td_plot_blob_new(n * sizeof(double));
-  if (!b) return -1;
-  for (size_t i = 0; i < n; i++) b->memory[i] = (double)(i + 1);
-  td_plot_data_drop(&o->x);
-  o->x = (td_plot_data){.blob = b, .n = n, .ndim = 1, .dim = {n}};
-  o->counted = b;
-  return 0;
-}
-
-static int check_length(const char *kind, const char *key, size_t n,
-                        const char *than, size_t m) {
-  if (n == m) return 0;
-  return td_plot_fail("%s: %s has %zu value%s and %s has %zu", kind, key, n,
-                      n == 1 ? "" : "s", than, m);
-}
-
-/* Colours and sizes go with m points (or paths). */
-static int check_points(const char *kind, const td_plot_artist_options *o,
-                        size_t m) {
-  if (o->c.blob && check_length(kind, "c", o->c.dim[0], "x", m)) return -1;
-  if (o->size.blob && o->size.n != 1 &&
-      check_length(kind, "size", o->size.n, "x", m))
-    return -1;
-  for (size_t i = 0; o->size.blob && i < o->size.n; i++)
-    if (td_plot_numbers(&o->size)[i] < 0 || td_plot_numbers(&o->size)[i] > 1000)
-      return td_plot_fail("%s: size is a diameter in points, 0 to 1000, got %g",
-                          kind, td_plot_numbers(&o->size)[i]);
-  return 0;
-}
-
-static int check_grid(const char *kind, const td_plot_artist_options *o) {
-  static const char *const key[] = {"x", "y"};
-  if (o->extent.n) {
-    const double *e = o->extent.v;
-    for (int k = 0; k < 4; k += 2)
-      if (!(e[k] < e[k + 1]) || !isfinite(e[k]) || !isfinite(e[k + 1]))
-        return td_plot_fail("%s: extent is {x0, x1, y0, y1} with x0 < x1 and "
-                            "y0 < y1", kind);
-  }
-  if (!o->z.blob) return 0;
-  if (o->z.ndim != 2)
-    return td_plot_fail("%s: z is a grid (row = y, column = x), got %d "
-                        "dimension%s", kind, o->z.ndim,
-                        o->z.ndim == 1 ? "" : "s");
-  const td_plot_data *axis[] = {&o->x, &o->y};
-  for (int d = 0; d < 2; d++) {
-    size_t m = o->z.dim[1 - d];
-    if (!axis[d]->blob) continue;
-    if (axis[d]->n != m)
-      return td_plot_fail("%s: %s has %zu values for %zu %s of z", kind, key[d],
-                          axis[d]->n, m, d ? "rows" : "columns");
-    const double *v = td_plot_numbers(axis[d]);
-    for (size_t i = 0; i < m; i++)
-      if (!isfinite(v[i]) || (i && !(v[i] > v[i - 1])))
-        return td_plot_fail("%s: %s must rise from cell to cell", kind, key[d]);
-  }
-  return 0;
-}
-
-static int check_pairs(td_plot_kind kind, td_plot_artist_options *o) {
-  const char *name = td_plot_kind_name(kind);
-  if ((kind == TD_PLOT_SCATTER || kind == TD_PLOT_LINE) && count_x(o)) return -1;
-  if (!o->x.blob != !o->y.blob)
-    return td_plot_fail("%s: needs x and y (or xy), got %s only", name,
-                        o->x.blob ? "x" : "y");
-  if (check_length(name, "x", o->x.n, "y", o->y.n)) return -1;
-  size_t m = o->x.n;
-  if (kind == TD_PLOT_PATHS) {
-    if (o->x.ndim > 2) return td_plot_fail("paths: x is steps x paths");
-    m = o->x.ndim == 2 ? o->x.dim[1] : o->x.blob ? 1 : 0;
-  }
-  if (kind == TD_PLOT_QUIVER) {
-    if (!o->u.blob != !o->v.blob)
-      return td_plot_fail("quiver: needs u and v (or uv)");
-    if (o->u.blob && (check_length(name, "u", o->u.n, "x", m) ||
-                      check_length(name, "v", o->v.n, "x", m)))
-      return -1;
-  }
-  if (kind == TD_PLOT_TEXT) {
-    if (o->at == 0 && o->text.blob && o->x.blob && o->text.dim[0] != 1 &&
-        o->text.dim[0] != m)
-      return td_plot_fail("text: %zu texts for %zu points", o->text.dim[0], m);
-    return 0;
-  }
-  return check_points(name, o, m);
-}
-
-static int artist_check(td_plot_kind kind, td_plot_artist_options *o,
-                        td_plot_norm *norm) {
-  *norm = (td_plot_norm){.center = NAN};
-  const char *name = td_plot_kind_name(kind);
-  switch (kind) {
-    case TD_PLOT_HLINE: case TD_PLOT_VLINE: break;
-    case TD_PLOT_HEATMAP: case TD_PLOT_CONTOUR:
-      if (check_grid(name, o)) return -1;
-      if (td_plot_norm_make(norm, o, td_plot_numbers(&o->z), o->z.n)) {
-        char why[400];
-        strncpy(why, td_plot_error(), sizeof why - 1);
-        why[sizeof why - 1] = 0;
-        return td_plot_fail("%s: %s", name, why);
-      }
-      break;
-    default:
-      if (check_pairs(kind, o)) return -1;
-      if (o->c.blob && o->c.ndim == 2) break; /* colours, not values */
-      if (kind != TD_PLOT_LINE && kind != TD_PLOT_TEXT)
-        return td_plot_norm_make(norm, o, td_plot_numbers(&o->c), o->c.n);
-  }
-  for (size_t i = 0; kind == TD_PLOT_CONTOUR && i < o->levels.n; i++)
-    if (!isfinite(td_plot_numbers(&o->levels)[i]))
-      return td_plot_fail("contour: levels must be finite");
-  return 0;
-}
-
 /* ---- artists ------------------------------------------------------------- */
 int td_plot_artist_commit(td_plot_artist *a, td_plot_artist_options *o) {
-  td_plot_norm norm;
-  if (artist_check(a->kind, o, &norm)) {
-    td_plot_data_drop(&norm.rank);
+  td_plot_artist next = {.kind = a->kind, .o = *o};
+  if (td_plot_artist_check(&next)) {
+    *o = next.o; /* what the check filled in is dropped with the rest */
+    made_drop(&next);
     return -1;
   }
   td_plot_options_drop(1u << a->kind, &a->o);
-  td_plot_data_drop(&a->norm.rank);
-  a->o = *o;
-  a->norm = norm;
+  made_drop(a);
+  a->o = next.o;
+  a->norm = next.norm;
   memset(o, 0, sizeof *o);
   return 0;
 }
@@ -344,11 +226,6 @@ td_plot_artist *td_plot_artist_by_id(const td_plot_axes *ax, td_plot_kind kind,
     if (a->kind == kind && a->id && strcmp(a->id, id) == 0) return a;
   }
   return NULL;
-}
-
-/* Kinds that take the next colour of the theme when none is given. */
-static bool takes_cycle(td_plot_kind kind) {
-  return kind == TD_PLOT_SCATTER || kind == TD_PLOT_LINE || kind == TD_PLOT_PATHS;
 }
 
 td_plot_artist *td_plot_artist_add(td_plot_axes *ax, td_plot_kind kind,
@@ -373,7 +250,7 @@ td_plot_artist *td_plot_artist_add(td_plot_axes *ax, td_plot_kind kind,
   }
   a->serial = ++ax->serial;
   a->cycle = ax->cycle % TD_PLOT_CYCLE;
-  if (takes_cycle(kind) && !colored) ax->cycle++;
+  if (td_plot_kinds[kind].flags & TD_PLOT_TAKES && !colored) ax->cycle++;
   return ax->artists[ax->nartists++] = a;
 }
 

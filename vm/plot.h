@@ -45,7 +45,7 @@ typedef struct td_plot_data {
   td_plot_blob *blob; /* NULL: not given */
   size_t n;
   int ndim;
-  size_t dim[3];
+  size_t dim[4];
 } td_plot_data;
 
 /* ---- option types -------------------------------------------------------- */
@@ -95,12 +95,29 @@ void td_plot_theme_set_default(const td_plot_theme *t);
 
 /* ---- artists ------------------------------------------------------------- */
 typedef enum {
-  TD_PLOT_SCATTER, TD_PLOT_LINE, TD_PLOT_HEATMAP, TD_PLOT_CONTOUR,
-  TD_PLOT_QUIVER, TD_PLOT_PATHS, TD_PLOT_TEXT, TD_PLOT_HLINE, TD_PLOT_VLINE,
+#define KIND(kind, ...) TD_PLOT_##kind,
+#include "vm/plot_kinds.def"
+#undef KIND
   TD_PLOT_KINDS
 } td_plot_kind;
 
-const char *td_plot_kind_name(td_plot_kind kind);
+enum { /* flags of a kind, as plot_kinds.def explains them */
+  TD_PLOT_TAKES = 1, TD_PLOT_ENTRY = 2, TD_PLOT_MAP = 4, TD_PLOT_GRID = 8
+};
+enum { /* its colour when none is given */
+  TD_PLOT_BY_CYCLE, TD_PLOT_BY_INK, TD_PLOT_BY_MUTED, TD_PLOT_BY_WHITE
+};
+
+typedef struct td_plot_kind_info {
+  const char *name;
+  double order, width; /* of drawing; of lines, relative to the theme's */
+  int color, flags;
+} td_plot_kind_info;
+
+extern const td_plot_kind_info td_plot_kinds[TD_PLOT_KINDS];
+static inline const char *td_plot_kind_name(td_plot_kind kind) {
+  return td_plot_kinds[kind].name;
+}
 int td_plot_kind_find(const char *name); /* -1: no such */
 
 typedef enum {
@@ -112,12 +129,15 @@ typedef struct td_plot_artist_options {
   td_plot_data label, text;
   td_plot_data x, y, z, c, u, v; /* xy and uv fill two of them */
   td_plot_data size, levels;
+  td_plot_data classes, names, rows, cols; /* texts of parts */
   td_plot_color color, edge, box;
   td_plot_limits clip;
   td_plot_list dash, extent;
   double width, edgewidth, alpha, order, smooth, scale, tail;
   double vmin, vmax, vcenter, fontsize, angle;
+  double columns, gap;
   int marker, axis, cmap, norm, interp, rasterize, at, halign, valign;
+  int channels;
   bool visible, legend, fade, bold;
   const td_plot_blob *counted; /* x when it only counts 1, 2, 3 ... */
 } td_plot_artist_options;
@@ -130,6 +150,20 @@ typedef struct td_plot_artist {
   td_plot_artist_options o;
   td_plot_norm norm; /* of c (points) or z (grids) */
 } td_plot_artist;
+
+/* Checks the options of `a` and works out what follows from them (plot_check.c);
+** -1 with a message. */
+int td_plot_artist_check(td_plot_artist *a);
+/* The value in c that the first of the names in option classes is for: 0 or 1. */
+int td_plot_class_first(const td_plot_artist *a);
+
+/* What artist `images` shows: n images, row by row, `columns` in a row. */
+typedef struct td_plot_stack {
+  size_t n, h, w, channels, rows, columns;
+  bool last; /* the channels of a pixel stand together */
+  const double *v;
+} td_plot_stack;
+td_plot_stack td_plot_artist_stack(const td_plot_artist_options *o);
 
 /* ---- axes ---------------------------------------------------------------- */
 typedef enum { TD_PLOT_X, TD_PLOT_Y, TD_PLOT_Y2 } td_plot_dim;
@@ -209,10 +243,10 @@ int td_plot_bar_add(td_plot_axes *ax, const td_plot_artist *a,
 
 /* ---- options (plot_options.c) -------------------------------------------- */
 enum { /* who has an option: an artist kind is bit 1 << kind */
-  TD_PLOT_OWNER_FIGURE = 1 << 16,
-  TD_PLOT_OWNER_AXES = 1 << 17,
-  TD_PLOT_OWNER_BAR = 1 << 18,
-  TD_PLOT_OWNER_THEME = 1 << 19
+  TD_PLOT_OWNER_FIGURE = 1 << 27,
+  TD_PLOT_OWNER_AXES = 1 << 28,
+  TD_PLOT_OWNER_BAR = 1 << 29,
+  TD_PLOT_OWNER_THEME = 1 << 30
 };
 
 typedef enum {
@@ -284,6 +318,8 @@ typedef struct td_plot_scale {
 ** empty, positive on a log scale. */
 td_plot_scale td_plot_axes_scale(const td_plot_axes *ax, td_plot_dim dim);
 bool td_plot_axes_has_y2(const td_plot_axes *ax);
+/* The first visible images in these axes, or NULL. */
+const td_plot_artist *td_plot_axes_images(const td_plot_axes *ax);
 double td_plot_scale_to_unit(const td_plot_scale *s, double v);   /* lo -> 0 */
 double td_plot_scale_from_unit(const td_plot_scale *s, double u);
 
@@ -306,7 +342,7 @@ long td_plot_grid_cell(const td_plot_grid *g, td_plot_dim dim, double v);
 typedef struct td_plot_ticks {
   int n, nminor;
   double at[TD_PLOT_TICKS], minor[4 * TD_PLOT_TICKS];
-  char label[TD_PLOT_TICKS][40]; /* markup of td_plot_markup */
+  char label[TD_PLOT_TICKS][64]; /* markup of td_plot_markup */
   char factor[64];               /* what labels are to be multiplied by, or "" */
   double step;                   /* 0 where steps are uneven */
 } td_plot_ticks;

@@ -55,6 +55,13 @@ static const unsigned okabe[] = {
   0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0xf0e442, 0x999999
 };
 
+/* Ten classes: M. Petroff, "Accessible color sequences for data visualization",
+** 2021, arXiv 2107.02270. */
+static const unsigned petroff[] = {
+  0x3f90da, 0xffa90e, 0xbd1f01, 0x94a4a2, 0x832db6, 0xa96b59, 0xe76300, 0xb9ac70,
+  0x717581, 0x92dadd
+};
+
 /* Maps are only ever added, so what a reader has found stays. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -151,7 +158,7 @@ static void reversed(int index) {
 
 static void build(void) {
   int n = 0;
-  td_plot_color c[8];
+  td_plot_color c[10];
   for (size_t i = 0; i < sizeof family / sizeof *family; i++, n += 2) {
     snprintf(maps[n].name, sizeof maps[n].name, "%s", family[i].name);
     fill_family(&maps[n], family[i].knot);
@@ -170,8 +177,11 @@ static void build(void) {
   n += 2;
   strcpy(maps[n].name, "okabe");
   for (int k = 0; k < 8; k++) c[k] = td_plot_rgb(okabe[k]);
-  fill_classes(&maps[n], c, 8);
-  atomic_store(&count, n + 1);
+  fill_classes(&maps[n++], c, 8);
+  strcpy(maps[n].name, "petroff");
+  for (int k = 0; k < 10; k++) c[k] = td_plot_rgb(petroff[k]);
+  fill_classes(&maps[n++], c, 10);
+  atomic_store(&count, n);
 }
 
 int td_plot_cmap_count(void) {

@@ -5,25 +5,18 @@
 #include "vm/plot_draw.h"
 
 double td_plot_artist_order(const td_plot_artist *a) {
-  static const double order[TD_PLOT_KINDS] = {
-    [TD_PLOT_SCATTER] = 3, [TD_PLOT_LINE] = 2, [TD_PLOT_HEATMAP] = 0,
-    [TD_PLOT_CONTOUR] = 1, [TD_PLOT_QUIVER] = 2.5, [TD_PLOT_PATHS] = 2,
-    [TD_PLOT_TEXT] = 4, [TD_PLOT_HLINE] = 1.5, [TD_PLOT_VLINE] = 1.5
-  };
-  return isnan(a->o.order) ? order[a->kind] : a->o.order;
+  return isnan(a->o.order) ? td_plot_kinds[a->kind].order : a->o.order;
 }
 
 td_plot_rgba td_plot_artist_color(const td_plot_painter *p,
                                   const td_plot_artist *a) {
   td_plot_rgba black = {0, 0, 0, 1}, standard;
-  switch (a->kind) {
-    case TD_PLOT_CONTOUR:
-      standard = (td_plot_rgba){1, 1, 1, 0.75};
-      break;
-    case TD_PLOT_QUIVER: case TD_PLOT_TEXT:
+  switch (td_plot_kinds[a->kind].color) {
+    case TD_PLOT_BY_WHITE: standard = (td_plot_rgba){1, 1, 1, 0.75}; break;
+    case TD_PLOT_BY_INK:
       standard = td_plot_painter_color(p, &p->theme->ink, black);
       break;
-    case TD_PLOT_HLINE: case TD_PLOT_VLINE:
+    case TD_PLOT_BY_MUTED:
       standard = td_plot_painter_color(p, &p->theme->muted, black);
       break;
     default: standard = td_plot_cycle_color(p, a->cycle);
@@ -33,13 +26,7 @@ td_plot_rgba td_plot_artist_color(const td_plot_painter *p,
 
 double td_plot_artist_width(const td_plot_painter *p, const td_plot_artist *a) {
   if (!isnan(a->o.width)) return a->o.width;
-  switch (a->kind) {
-    case TD_PLOT_CONTOUR: return 0.45 * p->theme->linewidth;
-    case TD_PLOT_QUIVER: return 0.6 * p->theme->linewidth;
-    case TD_PLOT_PATHS: return 0.6 * p->theme->linewidth;
-    case TD_PLOT_HLINE: case TD_PLOT_VLINE: return 0.65 * p->theme->linewidth;
-    default: return p->theme->linewidth;
-  }
+  return td_plot_kinds[a->kind].width * p->theme->linewidth;
 }
 
 /* All but what td_plot_draw_back drew, lowest order first; artists of the same

@@ -116,7 +116,7 @@ static void draw_ticks(td_plot_painter *p, const td_plot_axes_layout *a, int dim
     double at = dim ? td_plot_map_y(&m, v) : td_plot_map_x(&m, v);
     const char *text = axis->ticks.label[i];
     td_plot_set_color(p, color, 1);
-    tick(p, a, dim, at, out);
+    if (!a->images || a->axes->o.frame > 1) tick(p, a, dim, at, out);
     if (dim == TD_PLOT_X)
       td_plot_text_draw(p, text, style, color, at, a->box.y1 + pad, 0.5,
                         TD_PLOT_TOP, 0);
@@ -176,7 +176,8 @@ static void draw_box(td_plot_painter *p, const td_plot_axes_layout *a) {
   int style = a->axes->o.frame;
   const td_plot_rect *b = &a->box;
   double w = p->theme->framewidth;
-  if (style == 0) style = a->image || a->axes->o.equal ? 2 : 3;
+  if (style == 0)
+    style = a->images ? 1 : a->image || a->axes->o.equal ? 2 : 3;
   if (style == 1) return;
   cairo_set_line_cap(p->cr, CAIRO_LINE_CAP_SQUARE);
   td_plot_set_color(p, muted(p), 1);

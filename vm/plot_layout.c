@@ -7,6 +7,7 @@
 ** the box and the box on the ticks: two rounds settle both. */
 #include <cairo.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,16 @@ static bool crowded(td_plot_painter *p, const td_plot_axis *a, double length) {
   return false;
 }
 
+/* Titles of parts that stand at 1, 2, 3 ... */
+static void name_ticks(const td_plot_data *names, td_plot_ticks *t) {
+  *t = (td_plot_ticks){.step = 1};
+  size_t n = names->blob ? names->dim[0] : 0;
+  for (size_t k = 0; k < n && t->n < TD_PLOT_TICKS; k++) {
+    t->at[t->n] = (double)k + 1;
+    snprintf(t->label[t->n++], sizeof *t->label, "%s", td_plot_text(names, k));
+  }
+}
+
 static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
                          double length, td_plot_axis *a) {
   a->scale = td_plot_axes_scale(ax, (td_plot_dim)dim);
@@ -64,6 +75,10 @@ static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
   double want = length / (p->theme->fontsize * (dim == TD_PLOT_X ? 4.8 : 4.2));
   if (given->blob) {
     td_plot_ticks_fixed(&a->scale, given, &ax->o.ticklabels[dim], &a->ticks);
+  } else if (td_plot_axes_images(ax)) {
+    static const td_plot_data none;
+    const td_plot_artist *im = td_plot_axes_images(ax);
+    name_ticks(dim == TD_PLOT_Y ? &im->o.rows : &none, &a->ticks);
   } else {
     td_plot_ticks_choose(&a->scale, fmax(want, 2.6), 0, &a->ticks);
     for (int k = 0; k < 5 && dim == TD_PLOT_X && crowded(p, a, length); k++) {
@@ -178,6 +193,8 @@ static void measure_axes(td_plot_painter *p, td_plot_axes_layout *l, double w,
   if (factor && p->text) m[TOP] += line;
   td_plot_text_size(p, title, td_plot_title_style(p), &tw, &th);
   if (th > 0) m[TOP] += th + 0.1 * p->theme->fontsize;
+  if (l->images && l->images->o.cols.blob && p->text)
+    m[TOP] += 1.4 * p->theme->fontsize;
 }
 
 /* ---- the grid of cells --------------------------------------------------- */
@@ -186,7 +203,20 @@ typedef struct tracks { /* columns or rows */
   double before[64], inner[64], after[64], start[64]; /* start of inner */
 } tracks;
 
-static double aspect(const td_plot_axes_layout *l) { /* width per height */
+/* Axes whose box has a shape of its own. */
+static bool shaped(const td_plot_axes_layout *l) {
+  return l->axes->o.equal || l->images;
+}
+
+/* Width per height. */
+static double aspect(const td_plot_painter *p, const td_plot_axes_layout *l) {
+  if (l->images) {
+    td_plot_stack s = td_plot_artist_stack(&l->images->o);
+    double bw = l->box.x1 - l->box.x0, bh = l->box.y1 - l->box.y0;
+    td_plot_sheet sheet = td_plot_images_fit(p, l->images, bw > 8 ? bw : 300,
+                                             bh > 8 ? bh : 300);
+    return sheet.dx * (double)s.columns / (sheet.dy * (double)s.rows);
+  }
   double w = fabs(l->axis[0].scale.hi - l->axis[0].scale.lo);
   double h = fabs(l->axis[1].scale.hi - l->axis[1].scale.lo);
   if (l->axis[0].scale.log)
@@ -239,8 +269,8 @@ static double divide(tracks *t, double space, const double *weight,
 
 /* The most that a column of equal axes alone can use; and the height of rows
 ** that have equal axes: the others in such a row line up with them. */
-static void find_caps(const td_plot_layout *l, bool columns, const tracks *other,
-                      double *cap) {
+static void find_caps(const td_plot_painter *p, const td_plot_layout *l,
+                      bool columns, const tracks *other, double *cap) {
   for (int i = 0; i < 64; i++) cap[i] = 0;
   for (int i = 0; i < l->n; i++) {
     const td_plot_axes_layout *a = &l->axes[i];
@@ -249,9 +279,9 @@ static void find_caps(const td_plot_layout *l, bool columns, const tracks *other
     int o0 = columns ? a->axes->row : a->axes->col;
     int o1 = o0 + (columns ? a->axes->rowspan : a->axes->colspan) - 1;
     double across = other->start[o1] + other->inner[o1] - other->start[o0];
-    double need = columns ? across * aspect(a) : across / aspect(a);
+    double need = columns ? across * aspect(p, a) : across / aspect(p, a);
     for (int k = at; k < at + span; k++)
-      if (a->axes->o.equal && span == 1) cap[k] = fmax(cap[k], need);
+      if (shaped(a) && span == 1) cap[k] = fmax(cap[k], need);
       else if (columns || span > 1) cap[k] = INFINITY;
   }
   for (int i = 0; i < 64; i++)
@@ -272,8 +302,8 @@ static double free_space(const tracks *t, double length, double gap) {
   return fmax(length - used, 8.0 * t->n);
 }
 
-static void solve(const td_plot_figure *f, const td_plot_layout *l, tracks *cols,
-                  tracks *rows) {
+static void solve(const td_plot_painter *p, const td_plot_figure *f,
+                  const td_plot_layout *l, tracks *cols, tracks *rows) {
   const td_plot_theme *theme = &f->o.theme;
   double edge = 0.7 * theme->gap, gap = theme->gap, cap[64], none[64];
   double top = edge + l->title;
@@ -285,10 +315,10 @@ static void solve(const td_plot_figure *f, const td_plot_layout *l, tracks *cols
   double fw = free_space(cols, w, gap), fh = free_space(rows, h, gap);
   divide(rows, fh, heights, none);
   place(rows, top, gap, 0);
-  find_caps(l, true, rows, cap);
+  find_caps(p, l, true, rows, cap);
   double extra = divide(cols, fw, widths, widths ? none : cap);
   place(cols, edge, gap, extra);
-  find_caps(l, false, cols, cap);
+  find_caps(p, l, false, cols, cap);
   extra = divide(rows, fh, heights, heights ? none : cap);
   place(rows, top, gap, extra);
 }
@@ -301,8 +331,14 @@ static void set_box(td_plot_painter *p, td_plot_axes_layout *a,
   double x0 = cols->start[c0], x1 = cols->start[c1] + cols->inner[c1];
   double y0 = rows->start[r0], y1 = rows->start[r1] + rows->inner[r1];
   x1 = fmax(x1 - a->inset, x0 + 8);
-  if (a->axes->o.equal) {
-    double w = x1 - x0, h = y1 - y0, r = aspect(a);
+  if (a->images) {
+    td_plot_stack s = td_plot_artist_stack(&a->images->o);
+    td_plot_sheet sheet = td_plot_images_fit(p, a->images, x1 - x0, y1 - y0);
+    double w = sheet.dx * (double)s.columns, h = sheet.dy * (double)s.rows;
+    x0 = td_plot_snap_x(p, (x0 + x1 - w) / 2), x1 = x0 + w;
+    y0 = td_plot_snap_y(p, (y0 + y1 - h) / 2), y1 = y0 + h;
+  } else if (a->axes->o.equal) {
+    double w = x1 - x0, h = y1 - y0, r = aspect(p, a);
     if (w > h * r) x0 += (w - h * r) / 2, x1 = x0 + h * r;
     else y0 += (h - w / r) / 2, y1 = y0 + w / r;
   }
@@ -332,7 +368,8 @@ static void set_bars(td_plot_painter *p, td_plot_axes_layout *a) {
 
 static bool has_image(const td_plot_axes *ax) {
   for (int i = 0; i < ax->nartists; i++)
-    if (ax->artists[i]->kind == TD_PLOT_HEATMAP && ax->artists[i]->o.visible)
+    if (td_plot_kinds[ax->artists[i]->kind].flags & TD_PLOT_GRID &&
+        ax->artists[i]->o.visible)
       return true;
   return false;
 }
@@ -353,13 +390,14 @@ int td_plot_layout_make(td_plot_painter *p, const td_plot_figure *f,
     td_plot_axes_layout *a = &l->axes[i];
     a->axes = f->axes[i];
     a->y2 = td_plot_axes_has_y2(a->axes);
-    a->image = has_image(a->axes);
+    a->images = td_plot_axes_images(a->axes);
+    a->image = a->images || has_image(a->axes);
     measure_axes(p, a, 0.75 * l->page.x1 / f->cols * a->axes->colspan,
                  0.75 * l->page.y1 / f->rows * a->axes->rowspan);
   }
   tracks cols, rows;
   for (int round = 0; round < 3; round++) {
-    solve(f, l, &cols, &rows);
+    solve(p, f, l, &cols, &rows);
     for (int i = 0; i < l->n; i++) {
       td_plot_axes_layout *a = &l->axes[i];
       set_box(p, a, &cols, &rows);

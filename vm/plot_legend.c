@@ -6,19 +6,35 @@
 
 #define MAX_ENTRIES 32
 
+/* An artist, or one part of it (a class of points). */
+typedef struct entry {
+  const td_plot_artist *artist;
+  const char *text;
+  int part; /* the class; -1: all of it */
+} entry;
+
 typedef struct legend {
   int n, columns, rows;
-  const td_plot_artist *artist[MAX_ENTRIES];
+  entry entry[MAX_ENTRIES];
   double swatch, line, pad, gap;   /* lengths in points */
   double column[8], w, h;
 } legend;
 
-static bool has_entry(const td_plot_artist *a) {
-  bool kind = a->kind == TD_PLOT_SCATTER || a->kind == TD_PLOT_LINE ||
-              a->kind == TD_PLOT_PATHS || a->kind == TD_PLOT_HLINE ||
-              a->kind == TD_PLOT_VLINE || a->kind == TD_PLOT_QUIVER ||
-              a->kind == TD_PLOT_CONTOUR;
-  return kind && a->o.visible && a->o.legend && td_plot_text(&a->o.label, 0);
+static void add_entries(legend *g, const td_plot_artist *a) {
+  if (!(td_plot_kinds[a->kind].flags & TD_PLOT_ENTRY) || !a->o.visible ||
+      !a->o.legend)
+    return;
+  const td_plot_data *parts = &a->o.classes;
+  const char *text;
+  if (!parts->blob) {
+    text = td_plot_text(&a->o.label, 0);
+    if (text && g->n < MAX_ENTRIES) g->entry[g->n++] = (entry){a, text, -1};
+    return;
+  }
+  int first = td_plot_class_first(a);
+  for (int k = 0; (text = td_plot_text(parts, (size_t)k)); k++)
+    if (*text && g->n < MAX_ENTRIES)
+      g->entry[g->n++] = (entry){a, text, first + k};
 }
 
 static td_plot_style entry_style(const td_plot_painter *p) {
@@ -30,19 +46,17 @@ static void measure(td_plot_painter *p, const td_plot_axes *ax, legend *g) {
   *g = (legend){.swatch = 2.2 * fs, .line = 1.55 * fs, .pad = 0.6 * fs,
                 .gap = 0.6 * fs};
   if (ax->o.legend == TD_PLOT_LEGEND_NONE || !p->text) return;
-  for (int i = 0; i < ax->nartists && g->n < MAX_ENTRIES; i++)
-    if (has_entry(ax->artists[i])) g->artist[g->n++] = ax->artists[i];
+  for (int i = 0; i < ax->nartists; i++) add_entries(g, ax->artists[i]);
   if (!g->n) return;
   bool marks = true; /* points need less room than lines */
-  for (int i = 0; i < g->n; i++) marks &= g->artist[i]->kind == TD_PLOT_SCATTER;
+  for (int i = 0; i < g->n; i++) marks &= g->entry[i].artist->kind == TD_PLOT_SCATTER;
   if (marks) g->swatch = 1.1 * fs;
   g->columns = ax->o.columns + 1;
   if (g->columns > g->n) g->columns = g->n;
   g->rows = (g->n + g->columns - 1) / g->columns;
   g->w = 2 * g->pad + (g->columns - 1) * 2 * g->gap;
   for (int i = 0; i < g->n; i++) {
-    td_plot_text_size(p, td_plot_text(&g->artist[i]->o.label, 0), entry_style(p),
-                      &w, &h);
+    td_plot_text_size(p, g->entry[i].text, entry_style(p), &w, &h);
     double *c = &g->column[i / g->rows], need = g->swatch + g->gap + w;
     if (need > *c) g->w += need - *c, *c = need;
   }
@@ -134,38 +148,50 @@ static td_plot_rect best_place(const td_plot_axes_layout *a, const legend *g) {
 }
 
 /* ---- drawing ------------------------------------------------------------- */
-static void draw_swatch(td_plot_painter *p, const legend *g,
-                        const td_plot_artist *a, double x, double y) {
+static td_plot_rgba swatch_color(td_plot_painter *p, const entry *e) {
+  const td_plot_artist *a = e->artist;
   td_plot_rgba color = td_plot_artist_color(p, a);
-  td_plot_rect clip = {x - 9, y - 2 * g->line, x + g->swatch + 9, y + 2 * g->line};
   uint8_t rgb[3];
-  if (a->o.c.blob && a->o.c.ndim == 1 && a->o.color.kind == TD_PLOT_COLOR_AUTO) {
-    const td_plot_cmap *m = td_plot_cmap_get(a->o.cmap);
-    double v = m->classes ? 0 : td_plot_norm_inverse(&a->norm, 0.5);
-    if (td_plot_cmap_color(m, &a->norm, v, rgb))
-      color = (td_plot_rgba){rgb[0] / 255.0, rgb[1] / 255.0, rgb[2] / 255.0, 1};
-  }
+  if (!a->o.c.blob || a->o.c.ndim != 1 || a->o.color.kind != TD_PLOT_COLOR_AUTO)
+    return color;
+  const td_plot_cmap *m = td_plot_cmap_get(a->o.cmap);
+  double v = m->classes ? 0 : td_plot_norm_inverse(&a->norm, 0.5);
+  if (td_plot_cmap_color(m, &a->norm, e->part >= 0 ? e->part : v, rgb))
+    color = (td_plot_rgba){rgb[0] / 255.0, rgb[1] / 255.0, rgb[2] / 255.0, 1};
+  return color;
+}
+
+static void swatch_marker(td_plot_painter *p, const legend *g, const entry *e,
+                          td_plot_rect clip, double x, double y) {
+  const td_plot_artist *a = e->artist;
+  double cx = x + g->swatch / 2, fs = p->theme->fontsize;
+  double given = a->o.size.blob && a->o.size.n ? td_plot_numbers(&a->o.size)[0] : 5;
+  double size = fmin(fmax(given, (e->part < 0 ? 0.55 : 0.7) * fs), 1.1 * fs);
+  td_plot_points q = {
+    .n = 1, .x = &cx, .y = &y, .size = &size, .nsize = 1,
+    .fill = swatch_color(p, e), .alpha = fmax(a->o.alpha, 0.6),
+    .edgewidth = a->o.edgewidth, .marker = TD_PLOT_CIRCLE
+  };
+  if (a->o.marker >= 2) q.marker = (td_plot_marker)(a->o.marker - 2);
+  else if (e->part >= 0 && a->o.marker == 1) q.marker = td_plot_class_marker(e->part);
+  q.edge = td_plot_painter_color(p, &a->o.edge, (td_plot_rgba){0, 0, 0, 0});
+  td_plot_draw_points(p, clip, &q);
+}
+
+static void draw_swatch(td_plot_painter *p, const legend *g, const entry *e,
+                        double x, double y) {
+  const td_plot_artist *a = e->artist;
+  td_plot_rect clip = {x - 9, y - 2 * g->line, x + g->swatch + 9, y + 2 * g->line};
   if (a->kind != TD_PLOT_SCATTER) {
     td_plot_pen pen;
-    td_plot_pen_start(&pen, p, clip, color, a->o.alpha,
+    td_plot_pen_start(&pen, p, clip, swatch_color(p, e), a->o.alpha,
                       fmax(td_plot_artist_width(p, a), 0.8), &a->o.dash, 2);
     td_plot_pen_to(&pen, x, y);
     td_plot_pen_to(&pen, x + g->swatch, y);
     td_plot_pen_finish(&pen);
   }
-  if (a->kind == TD_PLOT_SCATTER || a->o.marker != 0) {
-    double cx = x + g->swatch / 2;
-    double given = a->o.size.blob && a->o.size.n ? td_plot_numbers(&a->o.size)[0] : 5;
-    double size = fmin(fmax(given, 0.55 * p->theme->fontsize), 1.1 * p->theme->fontsize);
-    td_plot_points q = {
-      .n = 1, .x = &cx, .y = &y, .size = &size, .nsize = 1, .fill = color,
-      .alpha = fmax(a->o.alpha, 0.6), .edgewidth = a->o.edgewidth,
-      .marker = a->o.marker >= 2 ? (td_plot_marker)(a->o.marker - 2)
-                                 : TD_PLOT_CIRCLE
-    };
-    q.edge = td_plot_painter_color(p, &a->o.edge, (td_plot_rgba){0, 0, 0, 0});
-    td_plot_draw_points(p, clip, &q);
-  }
+  if (a->kind == TD_PLOT_SCATTER || a->o.marker != 0)
+    swatch_marker(p, g, e, clip, x, y);
 }
 
 static void rounded(cairo_t *cr, const td_plot_rect *r, double radius) {
@@ -191,9 +217,9 @@ static void draw_at(td_plot_painter *p, const legend *g, const td_plot_rect *r) 
     int row = i % g->rows, col = i / g->rows;
     if (row == 0 && col > 0) x += g->column[col - 1] + 2 * g->gap;
     double y = r->y0 + g->pad + row * g->line + 0.6 * p->theme->fontsize;
-    draw_swatch(p, g, g->artist[i], x, y);
-    td_plot_text_draw(p, td_plot_text(&g->artist[i]->o.label, 0), entry_style(p),
-                      ink, x + g->swatch + g->gap, y, 0, TD_PLOT_MIDDLE, 0);
+    draw_swatch(p, g, &g->entry[i], x, y);
+    td_plot_text_draw(p, g->entry[i].text, entry_style(p), ink,
+                      x + g->swatch + g->gap, y, 0, TD_PLOT_MIDDLE, 0);
   }
 }
 

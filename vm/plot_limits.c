@@ -115,6 +115,15 @@ static void include_grid(range *r, const td_plot_artist *a, td_plot_dim dim) {
   if (hi > r->fixed_hi) r->fixed_hi = hi;
 }
 
+/* Images stand at whole numbers, like the elements of a table. */
+static void include_images(range *r, const td_plot_artist *a, td_plot_dim dim) {
+  td_plot_stack s = td_plot_artist_stack(&a->o);
+  size_t n = dim == TD_PLOT_X ? s.columns : s.rows;
+  if (!n) return;
+  include(r, r->fixed_lo = fmin(r->fixed_lo, 0.5));
+  include(r, r->fixed_hi = fmax(r->fixed_hi, (double)n + 0.5));
+}
+
 /* x: when not NULL, only points with an x inside count. */
 static void include_artist(range *r, const td_plot_artist *a, td_plot_dim dim,
                            const td_plot_limits *x) {
@@ -122,6 +131,10 @@ static void include_artist(range *r, const td_plot_artist *a, td_plot_dim dim,
   if (!o->visible) return;
   if (a->kind == TD_PLOT_HEATMAP || a->kind == TD_PLOT_CONTOUR) {
     if (dim != TD_PLOT_Y2) include_grid(r, a, dim);
+    return;
+  }
+  if (a->kind == TD_PLOT_IMAGES) {
+    if (dim != TD_PLOT_Y2) include_images(r, a, dim);
     return;
   }
   if (dim != TD_PLOT_X && (o->axis == 1) != (dim == TD_PLOT_Y2)) return;
@@ -188,6 +201,8 @@ td_plot_scale td_plot_axes_scale(const td_plot_axes *ax, td_plot_dim dim) {
   td_plot_scale s = {given.lo, given.hi, ax->o.scale[dim] == TD_PLOT_SCALE_LOG};
   if (!isnan(s.lo) && !isnan(s.hi)) return s;
   td_plot_scale data = from_data(ax, dim);
+  if (isnan(s.lo) && isnan(s.hi) && dim == TD_PLOT_Y && td_plot_axes_images(ax))
+    return (td_plot_scale){data.hi, data.lo, s.log}; /* row 1 is on top */
   if (isnan(s.lo)) s.lo = data.lo;
   if (isnan(s.hi)) s.hi = data.hi;
   if (s.lo < s.hi) return s;
@@ -196,6 +211,14 @@ td_plot_scale td_plot_axes_scale(const td_plot_axes *ax, td_plot_dim dim) {
   if (isnan(given.lo)) s.lo = s.log ? s.hi / 10 : s.hi - room;
   else s.hi = s.log ? s.lo * 10 : s.lo + room;
   return s;
+}
+
+const td_plot_artist *td_plot_axes_images(const td_plot_axes *ax) {
+  for (int i = 0; i < ax->nartists; i++)
+    if (ax->artists[i]->kind == TD_PLOT_IMAGES && ax->artists[i]->o.visible &&
+        td_plot_artist_stack(&ax->artists[i]->o).n)
+      return ax->artists[i];
+  return NULL;
 }
 
 bool td_plot_axes_has_y2(const td_plot_axes *ax) {

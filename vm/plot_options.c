@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-  S = 1 << TD_PLOT_SCATTER, L = 1 << TD_PLOT_LINE, H = 1 << TD_PLOT_HEATMAP,
-  C = 1 << TD_PLOT_CONTOUR, Q = 1 << TD_PLOT_QUIVER, P = 1 << TD_PLOT_PATHS,
-  T = 1 << TD_PLOT_TEXT, Y = 1 << TD_PLOT_HLINE, X = 1 << TD_PLOT_VLINE,
+enum { /* letters of the kinds */
+#define KIND(kind, name, letter, ...) letter = 1 << TD_PLOT_##kind,
+#include "vm/plot_kinds.def"
+#undef KIND
   ALL = (1 << TD_PLOT_KINDS) - 1
 };
 
@@ -33,16 +33,21 @@ const int td_plot_options_count =
     (int)(sizeof td_plot_options / sizeof *td_plot_options);
 
 /* ---- owners -------------------------------------------------------------- */
-static const char *const kind_names[TD_PLOT_KINDS] = {
-  "scatter", "line", "heatmap", "contour", "quiver",
-  "paths", "text", "hline", "vline"
+enum {
+  TAKES = TD_PLOT_TAKES, ENTRY = TD_PLOT_ENTRY, MAP = TD_PLOT_MAP,
+  GRID = TD_PLOT_GRID
 };
 
-const char *td_plot_kind_name(td_plot_kind kind) { return kind_names[kind]; }
+const td_plot_kind_info td_plot_kinds[TD_PLOT_KINDS] = {
+#define KIND(kind, name, letter, order, width, color, flags) \
+  {name, order, width, TD_PLOT_BY_##color, flags},
+#include "vm/plot_kinds.def"
+#undef KIND
+};
 
 int td_plot_kind_find(const char *name) {
   for (int k = 0; k < TD_PLOT_KINDS; k++)
-    if (strcmp(name, kind_names[k]) == 0) return k;
+    if (strcmp(name, td_plot_kinds[k].name) == 0) return k;
   return -1;
 }
 
@@ -58,7 +63,7 @@ const char *td_plot_owner_name(unsigned owner) {
     case TD_PLOT_OWNER_AXES: return "axes";
     case TD_PLOT_OWNER_BAR: return "colorbar";
     case TD_PLOT_OWNER_THEME: return "theme";
-    default: return kind_names[owner_kind(owner)];
+    default: return td_plot_kinds[owner_kind(owner)].name;
   }
 }
 
@@ -136,8 +141,8 @@ const td_plot_option *td_plot_option_find(unsigned owner, const char *name) {
 #define ARTIST_BASE \
   .edge = COLOR_AUTO, .box = COLOR_NONE, .clip = LIM_AUTO, .width = NAN, \
   .edgewidth = 0.4, .alpha = 1, .order = NAN, .scale = NAN, .tail = NAN, \
-  .vmin = NAN, .vmax = NAN, .vcenter = NAN, .fontsize = NAN, .cmap = -1, .visible = true, \
-  .legend = true, .fade = true
+  .vmin = NAN, .vmax = NAN, .vcenter = NAN, .fontsize = NAN, .cmap = -1, \
+  .visible = true, .legend = true, .fade = true, .columns = NAN, .gap = NAN
 
 static const td_plot_artist_options plain = {ARTIST_BASE};
 static const td_plot_artist_options points = {

@@ -93,10 +93,10 @@ static void fill(const field *f, double **v, const size_t *dim, int ndim) {
 }
 
 static double *tensor_numbers(const field *f, td_tensor *t, size_t *n,
-                              size_t dim[3], int *ndim) {
+                              size_t dim[4], int *ndim) {
   *ndim = td_ndim(t);
-  if (*ndim > 3)
-    td_lua_error(f->L, "%s: %s has %d dims, at most 3 are drawn", f->owner,
+  if (*ndim > 4)
+    td_lua_error(f->L, "%s: %s has %d dims, at most 4 are drawn", f->owner,
                  f->name, *ndim);
   for (int k = 0; k < *ndim; k++) dim[k] = (size_t)td_shape(t)[k];
   *n = (size_t)td_numel(t);
@@ -110,7 +110,7 @@ static double *tensor_numbers(const field *f, td_tensor *t, size_t *n,
 
 /* Numbers of the value at idx (a number, nested tables, a tensor) in memory that
 ** stays on the stack. */
-static double *numbers(const field *f, int idx, size_t *n, size_t dim[3],
+static double *numbers(const field *f, int idx, size_t *n, size_t dim[4],
                        int *ndim) {
   lua_State *L = f->L;
   td_tensor *t = td_lua_test(L, idx);
@@ -120,7 +120,7 @@ static double *numbers(const field *f, int idx, size_t *n, size_t dim[3],
   lua_pushvalue(L, -1);
   *ndim = 0, *n = 1;
   while (lua_istable(L, -1)) {
-    if (*ndim == 3)
+    if (*ndim == 4)
       td_lua_error(L, "%s: %s is nested too deeply", f->owner, f->name);
     *n *= dim[(*ndim)++] = (size_t)luaL_len(L, -1);
     lua_geti(L, -1, 1);
@@ -193,7 +193,7 @@ static void read_colors(const field *f, int idx, td_plot_data *d) {
       return;
     }
   }
-  size_t n, dim[3];
+  size_t n, dim[4];
   int ndim;
   double *v = numbers(f, idx, &n, dim, &ndim);
   if (ndim == 2 && (dim[1] == 3 || dim[1] == 4)) {
@@ -219,7 +219,7 @@ static void read_colors(const field *f, int idx, td_plot_data *d) {
 
 /* ---- the other kinds ----------------------------------------------------- */
 static void read_data(const field *f, int idx, td_plot_data *d) {
-  size_t n, dim[3];
+  size_t n, dim[4];
   int ndim;
   double *v = numbers(f, idx, &n, dim, &ndim);
   if (td_plot_data_numbers(d, v, ndim, dim)) td_plot_lua_fail(f->L);
@@ -229,7 +229,7 @@ static void read_data(const field *f, int idx, td_plot_data *d) {
 /* Splits n x 2 (or steps x paths x 2) numbers into two fields. */
 static void read_pairs(const field *f, int idx, td_plot_data *d) {
   lua_State *L = f->L;
-  size_t n, dim[3] = {0};
+  size_t n, dim[4] = {0};
   int ndim;
   double *v = numbers(f, idx, &n, dim, &ndim);
   if (n == 0) ndim = 2, dim[0] = 0, dim[1] = 2;
@@ -238,6 +238,9 @@ static void read_pairs(const field *f, int idx, td_plot_data *d) {
   size_t half = n / 2;
   double *part = lua_newuserdatauv(L, (n + 1) * sizeof *part, 0);
   for (size_t i = 0; i < n; i++) part[i % 2 * half + i / 2] = v[i];
+  if (ndim > 3)
+    td_lua_error(L, "%s: %s must be n x 2 or rows x columns x 2 numbers, got %d "
+                 "dimensions", f->owner, f->name, ndim);
   if (ndim == 1) dim[0] = 1;
   for (int k = 0; k < 2; k++)
     if (td_plot_data_numbers(&d[k], part + (size_t)k * half, ndim > 2 ? 2 : 1, dim))
@@ -332,7 +335,7 @@ static void read_list(const field *f, const td_plot_option *o, int idx,
     *out = dashes[k];
     return;
   }
-  size_t n, dim[3];
+  size_t n, dim[4];
   int ndim;
   double *v = numbers(f, idx, &n, dim, &ndim);
   if (ndim != 1 || (double)n < o->lo || (double)n > o->hi)

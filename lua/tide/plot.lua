@@ -50,6 +50,7 @@ local positional = {
   text = { { "text" }, { "xy", "text" }, { "x", "y", "text" } },
   hline = { { "y" } },
   vline = { { "x" } },
+  images = { { "images" } },
 }
 
 -- Turns (data..., options) into one table of options.
@@ -77,6 +78,13 @@ for kind in pairs(positional) do
   Axes[kind] = function(ax, ...)
     return ax:add(kind, options_of(kind, ...))
   end
+end
+
+-- Classes with names get markers of their own, too.
+function Axes:scatter(...)
+  local opts = options_of("scatter", ...)
+  if opts.classes and opts.marker == nil then opts.marker = "class" end
+  return self:add("scatter", opts)
 end
 
 local set = Artist.set

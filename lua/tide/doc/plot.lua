@@ -159,12 +159,23 @@ assert(lim[1] < 0 and lim[2] > 10)]] },
   args = { { "ax", "Axes" }, { "kind", "string" }, { "options", "table" } }, returns = "Artist",
   errors = wrong, example = 'plot.figure{}:axes():add("line", { y = {1, 2, 3} })' },
 ["plot.Axes.scatter"] = artist("scatter", "ax:scatter(xy or x, y [, options])",
-  "Points, each with its own colour and size if wanted. With c, values are coloured by cmap.",
+  "Points, each with its own colour and size if wanted. With c, values are coloured by cmap; with " ..
+  "classes as well, each class has its colour, its marker and its entry in the legend.",
   { { "xy", "table|tensor", "n x 2; or x and y; or both as options" } }, [[
 local ax = plot.figure{}:axes{ equal = true }
 ax:scatter({ {0, 0}, {1, 2} }, { marker = "triangle", color = "red", label = "latents" })
 local s = ax:scatter{ id = "z", x = {1, 2, 3}, y = {3, 1, 2}, c = {0, 1, 1}, cmap = "okabe" }
-assert(ax:scatter{ id = "z", c = {1, 0, 0} } == s)]]),
+assert(ax:scatter{ id = "z", c = {1, 0, 0} } == s)
+ax:scatter{ x = {1, 2}, y = {2, 2}, c = {1, 2}, classes = {"shirt", "boot"} }]]),
+["plot.Axes.images"] = artist("images", "ax:images(images [, options])",
+  "A sheet of images, such as a batch and what an autoencoder makes of it. Pixels stay sharp. Values " ..
+  "run from vmin (black) to vmax; by default from 0 to 1 when all lie within -0.5 and 1.5, from 0 to " ..
+  "255 when they fit there, else from the lowest to the highest. The first row of an image is on " ..
+  "top. Image k stands at x = its column, y = its row.",
+  { { "images", "tensor|table", "N x H x W, N x C x H x W or N x H x W x C" } }, [[
+local ax = plot.figure{}:axes{ title = "reconstructions" }
+local x = tensor.rand(6, 28, 28)
+ax:images(x, { columns = 3, rows = {"data", "model"}, labels = {"a", "b", "c", "d", "e", "f"} })]]),
 ["plot.Axes.line"] = artist("line", "ax:line(y or x, y [, options])",
   "A line through points, broken at NaN. With smooth, a moving average over the raw line. " ..
   "Grows by push.",
