@@ -4,6 +4,15 @@ local tide = require "tide"
 local tensor, metrics = tide.tensor, tide.metrics
 local F64 = { dtype = "f64" }
 
+-- sin(a i^2 j + j), i = 1..n, j = 1..d: the same numbers in any language.  Values
+-- called "reference" below were computed once from it with NumPy 2.4, SciPy 1.17 and
+-- scikit-image 0.26, as the comment beside each says.
+local function mix(n, d, a)
+  local i = tensor.arange(1, n, F64):unsqueeze(2)
+  local j = tensor.arange(1, d, F64):unsqueeze(1)
+  return (i * i * j * a + j):sin()
+end
+
 t.test("correlations, with ties and constants", function()
   t.near(metrics.pearson({ 1, 2, 3, 5 }, { 2, 1, 4, 4 }), 5.75 / math.sqrt(8.75 * 6.75), 1e-12)
   t.near(metrics.spearman({ 1, 2, 2, 3 }, { 1, 3, 2, 4 }), 0.9486833, 1e-6)
@@ -18,19 +27,19 @@ t.test("kernel density: the formula, written out", function()
   local d = (y:unsqueeze(2) - data:unsqueeze(1)):square():sum(3)
   local want = (d * (-0.5 / h ^ 2)):logsumexp(2) - math.log(300)
     - 3 * math.log(h) - 1.5 * math.log(2 * math.pi)
-  local got = metrics.kde_log_density(data, y, { bandwidth = h })
+  local got = metrics.kde_log_density(y, data, { bandwidth = h })
   t.ok((got - want):abs():max():item() < 1e-12)
-  local far = metrics.kde_log_density(tensor.zeros(1, 2, F64),
-    tensor.full({ 1, 2 }, 300, F64), { bandwidth = 0.1 }):item()
+  local far = metrics.kde_log_density(tensor.full({ 1, 2 }, 300, F64),
+    tensor.zeros(1, 2, F64), { bandwidth = 0.1 }):item()
   t.near(far, -9e6 - math.log(2 * math.pi * 0.01), 1e-3)
 end)
 
 t.test("kernel density of many samples equals that of few at a time", function()
   local data, y = tensor.randn(5000, 2), tensor.randn(50, 2)
-  local all = metrics.kde_log_density(data, y)
+  local all = metrics.kde_log_density(y, data)
   local parts = {}
   for i = 0, 9 do
-    parts[i + 1] = metrics.kde_log_density(data:narrow(1, i * 500 + 1, 500), y)
+    parts[i + 1] = metrics.kde_log_density(y, data:narrow(1, i * 500 + 1, 500))
   end
   local want = tensor.stack(parts, 1):logsumexp(1) - math.log(10)
   t.ok((all - want):abs():max():item() < 1e-4)
@@ -38,7 +47,7 @@ end)
 
 t.test("nearest neighbours: brute force, and without oneself", function()
   local x = tensor.randn(40, 3, F64)
-  local got = metrics.knn_log_radius(x, x, { k = 3, drop_self = true, batch = 7 })
+  local got = metrics.knn_log_radius(x, x, { k = 3, drop_self = true })
   local table_ = x:totable()
   for i = 1, 40 do
     local d = {}
@@ -95,10 +104,10 @@ t.test("precision and recall of partly covered data", function()
   local left = tensor.randn(200, 2) * 0.1
   local right = left + 10
   local both = tensor.cat { left, right }
-  local p, r = metrics.precision_recall(both, left)
+  local p, r = metrics.precision_recall(left, both)
   t.eq(p, 1)
   t.near(r, 0.5, 0.05)
-  p, r = metrics.precision_recall(left, both)
+  p, r = metrics.precision_recall(both, left)
   t.near(p, 0.5, 0.05)
 end)
 
@@ -111,4 +120,81 @@ t.test("PSNR and modes", function()
   t.eq(m.occupancy[1], 500)
   t.eq(m.occupancy[2], 300)
   t.near(m.within_std, 0.2, 0.01)
+end)
+
+---- against references ----
+
+t.test("Frechet distance: SciPy, and covariances without full rank", function()
+  -- |m - n|^2 + tr(A + B - 2 scipy.linalg.sqrtm(A @ B))
+  t.near(metrics.frechet(mix(200, 4, 0.7), mix(150, 4, 0.9) * 1.5 + 0.25), 0.636439868905, 1e-9)
+  -- the same with the nuclear norm of X_c Y_c^T, for 5 and 6 points in 8-D
+  t.near(metrics.frechet(mix(5, 8, 0.7), mix(6, 8, 0.9)), 7.340218138945, 1e-9)
+  -- one direction each, at right angles: nothing in common
+  local a = tensor.from({ { 1, 0 }, { 0, 0 } }, F64)
+  local b = tensor.from({ { 0, 0 }, { 0, 4 } }, F64)
+  local zero = tensor.zeros(2, F64)
+  t.near(metrics.frechet_normal(zero, a, zero, b), 5, 1e-14)
+  t.near(metrics.frechet_normal(zero, a, zero, a * 9), 4, 1e-14)
+  t.near(metrics.frechet_normal(zero, a - b * 1e-17, zero, a), 0, 1e-14)
+  -- equal samples in more dimensions than samples
+  local x = mix(10, 40, 0.3)
+  t.near(metrics.frechet(x, x), 0, 1e-13)
+  t.raises("means (D) and covariances (D,D)", metrics.frechet_normal, a, a, a, a)
+  t.raises("two rows", metrics.frechet, x:narrow(1, 1, 1), x)
+end)
+
+t.test("precision, recall, density and coverage: the formulas in NumPy", function()
+  -- scipy cdist, radii by np.sort; <= everywhere
+  local x, y = mix(80, 2, 0.7), mix(70, 2, 0.9) * 1.2 + 0.1
+  local p, r = metrics.precision_recall(x, y)
+  t.near({ p, r }, { 0.8625, 0.571428571429 }, 1e-9)
+  local d, c = metrics.density_coverage(x, y)
+  t.near({ d, c }, { 0.88, 0.828571428571 }, 1e-9)
+  d, c = metrics.density_coverage(y, y, { k = 3 })
+  t.eq(c, 1)
+  t.raises("81 neighbours among 70 rows", metrics.precision_recall, x, y, { k = 80 })
+end)
+
+t.test("MMD: NumPy, and the median of all pairs", function()
+  local x, y = mix(80, 2, 0.7), mix(70, 2, 0.9) * 1.2 + 0.1
+  local d, h = metrics.mmd(x, y)               -- np.median(pdist(x and y))
+  t.near({ d, h }, { -0.005398101235, 1.386613666033 }, 1e-10)
+  t.near(metrics.mmd(x, y, { bandwidth = 1 }), -0.006094508076, 1e-10)
+  t.near(metrics.mmd(x:narrow(1, 1, 2) * 0, x:narrow(1, 1, 2) * 0), 0, 0)
+  t.raises("bandwidth must be a positive number, not -1", metrics.mmd, x, y, { bandwidth = -1 })
+end)
+
+t.test("PSNR and SSIM: scikit-image", function()
+  local i = tensor.arange(1, 20, F64):unsqueeze(2)
+  local j = tensor.arange(1, 24, F64):unsqueeze(1)
+  local a = (i * 0.3 + j * j * 0.2):sin() * 0.5 + 0.5
+  local b = (a + (i * j * 1.7):sin() * 0.2):clamp(0, 1)
+  -- structural_similarity(a, b, gaussian_weights=True, sigma=1.5,
+  --   use_sample_covariance=False, data_range=1); peak_signal_noise_ratio
+  t.near(metrics.ssim(a, b), 0.910858156610, 1e-9)
+  t.near(metrics.psnr(a, b), 18.096739121275, 1e-9)
+  t.near(metrics.ssim(a * 255, b * 255, { peak = 255 }), 0.910858156610, 1e-9)
+  local both = metrics.ssim(tensor.stack { a, a }, tensor.stack { b, a }, { reduction = "none" })
+  t.near(both, { 0.910858156610, 1 }, 1e-9)
+  t.eq(metrics.psnr(a, a), math.huge)
+  t.raises("at least the window's 11 pixels", metrics.ssim, tensor.ones(5, 20), tensor.ones(5, 20))
+  t.raises("two tensors of one shape", metrics.ssim, a, a:t())
+end)
+
+t.test("class score and accuracy: NumPy, and the extremes", function()
+  local p = (mix(12, 4, 0.7) * 3):softmax(2)
+  t.near(metrics.class_score(p), 1.486238522722, 1e-9)
+  t.near({ metrics.class_score(p, { splits = 3 }) }, { 1.480812051502, 0.081137586512 }, 1e-9)
+  t.near(metrics.class_score(tensor.eye(7)), 7, 1e-6)             -- sure, and all classes
+  t.near(metrics.class_score(tensor.full({ 9, 4 }, 0.25)), 1, 1e-9)     -- knows nothing
+  t.raises("softmax", metrics.class_score, p * 2)
+  t.raises("13 parts of 12 rows", metrics.class_score, p, { splits = 13 })
+  t.near(metrics.accuracy(tensor.eye(4), { 1, 2, 3, 1 }), 0.75, 1e-12)
+  t.raises("wants 4 labels", metrics.accuracy, tensor.eye(4), { 1, 2 })
+end)
+
+t.test("nearest neighbours: SciPy", function()
+  local d, at = metrics.knn(mix(30, 5, 0.7), mix(40, 5, 0.9), 4)
+  t.near(d:sum():item(), 99.111008631017, 1e-9)
+  t.eq(at[1]:totable(), { 37, 14, 1, 6 })
 end)

@@ -33,7 +33,7 @@ function Target:log_prob(y)
   if self.density then return self.density(y) end
   self.reference = self.reference
     or self:sample(KDE_SAMPLES, { generator = tide.generator(20250606) })
-  return tide.metrics.kde_log_density(self.reference:to(y.dtype):to(y.device), y,
+  return tide.metrics.kde_log_density(y, self.reference:to(y.dtype):to(y.device),
                                       { bandwidth = KDE_BANDWIDTH })
 end
 
