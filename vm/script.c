@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What follows this mark in a module name is not part of the variable's name:
 ** lua's own constant is not public in every release of 5.4. */
@@ -36,10 +37,41 @@ int vm_report(lua_State *L, int status) {
   return status;
 }
 
+/* Calls tide.shell.trace.FUNCTION(error at index 1, {color=}) and leaves its text
+** on the stack; false, with nothing there, when that is not possible. */
+static bool trace(lua_State *L, const char *function) {
+  int top = lua_gettop(L);
+  if (!lua_checkstack(L, 8)) return false;
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "tide.shell.trace");
+  bool done = lua_pcall(L, 1, 1, 0) == LUA_OK;
+  if (done) {
+    lua_getfield(L, -1, function);
+    lua_pushvalue(L, 1);
+    done = lua_pcall(L, 1, 1, 0) == LUA_OK && lua_isstring(L, -1);
+  }
+  if (done) lua_replace(L, top + 1);
+  lua_settop(L, top + done);
+  return done;
+}
+
+/* What a person at a terminal gets: at the prompt a report of its own, from a
+** script the line of source.  A stack that is full has no room for that. */
+static bool explain_to_person(lua_State *L, const char *text) {
+  bool at_prompt = !progname && vm_stdin_is_terminal();
+  if (!isatty(STDERR_FILENO) || (text && strstr(text, "stack overflow")))
+    return false;
+  if (at_prompt) return trace(L, "handle");
+  if (!text || !trace(L, "line")) return false;
+  luaL_traceback(L, L, lua_pushfstring(L, "%s\n%s", text, lua_tostring(L, -1)), 1);
+  return true;
+}
+
 /* Message handler: an error object with __tostring speaks for itself, any other
 ** value gets a traceback. */
 static int explain(lua_State *L) {
   const char *text = lua_tostring(L, 1);
+  if (explain_to_person(L, text)) return 1;
   if (!text) {
     if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
       return 1;
@@ -47,6 +79,15 @@ static int explain(lua_State *L) {
                            luaL_typename(L, 1));
   }
   luaL_traceback(L, L, text, 1);
+  return 1;
+}
+
+/* The message at index 1 with the line of source that it points at, if any. */
+static int explain_line(lua_State *L) {
+  if (!trace(L, "line")) return 1;
+  lua_pushliteral(L, "\n");
+  lua_insert(L, 2);
+  lua_concat(L, 3);
   return 1;
 }
 
@@ -61,8 +102,17 @@ int vm_call(lua_State *L, int nargs, int nresults) {
   return status;
 }
 
+/* Adds the line of source to the message of a chunk that does not load. */
+static void explain_syntax(lua_State *L, int status) {
+  if (status != LUA_ERRSYNTAX || !isatty(STDERR_FILENO)) return;
+  lua_pushcfunction(L, explain_line);
+  lua_insert(L, -2);
+  lua_call(L, 1, 1);
+}
+
 /* Runs the chunk that a load just left on the stack. */
 static int run_loaded(lua_State *L, int status) {
+  explain_syntax(L, status);
   if (status == LUA_OK) status = vm_call(L, 0, 0);
   return vm_report(L, status);
 }
@@ -136,6 +186,7 @@ int vm_do_script(lua_State *L, const vm_options *o) {
   bool dash = strcmp(name, "-") == 0 &&
               strcmp(o->argv[o->script - 1], "--") != 0;
   int status = luaL_loadfile(L, dash ? NULL : name);
+  explain_syntax(L, status);
   if (status == LUA_OK) {
     int n = push_arguments(L);
     status = vm_call(L, n, LUA_MULTRET);

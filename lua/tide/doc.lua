@@ -4,6 +4,9 @@
 -- source and example. Those of ops come from the registry; the files in tide/doc/
 -- add to them and hold the others. help, the manual, the stubs for editors and
 -- the tests of examples all read this table.
+--
+-- A page about a subject instead of a function is an entry "topic.NAME" with title and text
+-- (lines as they are to be shown, at most 78 columns); ?NAME shows it.
 local tide = require("tide")
 local M = {}
 
@@ -121,6 +124,13 @@ function M.names()
   return names
 end
 
+-- Names of the pages ("local" of "topic.local"), in order.
+function M.topics()
+  local names = {}
+  for _, name in ipairs(M.names()) do names[#names + 1] = name:match("^topic%.(.+)$") end
+  return names
+end
+
 -- ---- finding ----
 
 local function module_table(name)
@@ -155,7 +165,8 @@ local function each_public(f)
     local m = module_table(name)
     local functions = {}
     for k, v in pairs(m or {}) do
-      if not (name == "tide" and own[k] and type(v) == "table") then functions[k] = v end
+      local part = name == "tide" and own[k] and type(v) == "table" and not tide.callable(v)
+      if not part then functions[k] = v end
     end
     visit(name, functions, 1)
   end
@@ -180,9 +191,24 @@ function M.get(topic)
   topic = topic:gsub("^tide%.(%l+%.)", "%1"):gsub("%s*%(.*$", "")
   if all[topic] then return all[topic] end
   local method = topic:match("^[%w_]+:([%w_]+)$") or topic
+  if all["topic." .. topic] then return all["topic." .. topic] end
   for _, m in ipairs { "tensor", "tide", "nn", "flow", "optim", "metrics", "data", "plot" } do
     if all[m .. "." .. method] then return all[m .. "." .. method] end
   end
+  return M.methods()[method]
+end
+
+local by_method
+
+-- Entries of methods of objects ("nn.Module:parameters") by the name of the method alone.
+function M.methods()
+  if by_method then return by_method end
+  by_method = {}
+  for _, name in ipairs(M.names()) do
+    local method = name:match("^%w+%..*:([%w_]+)$")
+    if method and not by_method[method] then by_method[method] = M.all()[name] end
+  end
+  return by_method
 end
 
 -- Public functions that have no entry, in order.
@@ -209,7 +235,8 @@ function M.stale()
       for part in (path or ""):gmatch("[%w_]+") do t = type(t) == "table" and t[part] end
       known = type(t) == "table" and t[method] ~= nil
     end
-    if not known and not M.all()[name].object then names[#names + 1] = name end
+    local e = M.all()[name]
+    if not known and not e.object and not e.title then names[#names + 1] = name end
   end
   table.sort(names)
   return names

@@ -1,0 +1,284 @@
+-- trace.lua -- errors as a person at the prompt sees them: the message, the line of source with a
+-- mark, and a traceback without the frames of the library.
+--
+--   trace.source(chunk, text)   the prompt says what its chunk "stdin" is made of
+--   trace.report(err)           the whole report, for xpcall and stderr
+--   trace.text(err, o)          the same with {thread=, level=, color=, bare=}
+--   trace.line(message)         only the source line that a message points at, or nil
+local tide = require("tide")
+local color = require("tide.shell.color")
+local M = {}
+
+local FIRST, LAST = 10, 11            -- frames shown of a traceback at both ends
+local KEPT = 200                      -- sources that are remembered
+
+-- ---- sources ----
+
+local texts, order = {}, {}           -- of chunks without a file, by the name in messages
+
+-- Remembers the text of a chunk, e.g. of what was typed: its name as in messages ("stdin").
+function M.source(chunk, text)
+  if texts[chunk] == nil then
+    order[#order + 1] = chunk
+    if #order > KEPT then texts[table.remove(order, 1)] = nil end
+  end
+  texts[chunk] = text
+end
+
+local function line_of_text(text, n)
+  local i = 0
+  for line in (text .. "\n"):gmatch("(.-)\r?\n") do
+    i = i + 1
+    if i == n then return line end
+  end
+end
+
+local function line_of_file(path, n)
+  local f <close> = io.open(path, "r")
+  if not f then return nil end
+  for _ = 1, n - 1 do
+    if not f:read("L") then return nil end
+  end
+  return f:read("l")
+end
+
+-- Line n of the chunk that messages call `short`; `source` as Lua knows it, where there is a frame.
+local function source_line(short, source, n)
+  local ok, line = pcall(function()
+    if texts[short] then return line_of_text(texts[short], n) end
+    local first = source and source:sub(1, 1)
+    if first == "@" then return line_of_file(source:sub(2), n) end
+    if first == "=" or (not source and short:find("^%[")) then return nil end
+    if source then return line_of_text(source, n) end
+    return line_of_file(short, n)
+  end)
+  if ok and line and line:find("%S") and #line <= 400 then return line end
+end
+
+-- ---- the mark ----
+
+local function word_at(line, word, from)
+  local at = from or 1
+  while true do
+    local s, e = line:find(word, at, true)
+    if not s then return nil end
+    local inside = word:find("^[%w_]") and line:sub(s - 1, s - 1):find("[%w_]")
+      or word:find("[%w_]$") and line:sub(e + 1, e + 1):find("[%w_]")
+    if not inside then return s, e end
+    at = s + 1
+  end
+end
+
+-- The word that the message is about: 'name' in its last pair of quotes that the line has.
+local function marked(line, message)
+  if message:find("<eof>", 1, true) then return #line + 1, #line + 1 end
+  local found
+  for word in message:gmatch("'([^']+)'") do
+    local s, e = word_at(line, word)
+    if not s and word:find("^[%w_]+%.[%w_.]+$") then s, e = word_at(line, word:match("[%w_]+$")) end
+    if s then
+      local again = word_at(line, word, e + 1)
+      local last = message:find("near '", 1, true)
+      found = (not again or last) and { s, e } or found
+    end
+  end
+  if not found then
+    local name = message:match("^([%a_][%w_]*):") -- "matmul: sizes differ", of the library
+    local s, e
+    if name then s, e = word_at(line, name) end
+    if s and not word_at(line, name, e + 1) then found = { s, e } end
+  end
+  if found then return found[1], found[2] end
+end
+
+-- The source line as two or three lines of text: "  12 | local x = y.z" and the mark below.
+local function excerpt(line, n, message, paint)
+  local number = ("%5d"):format(n)
+  line = line:gsub("\t", "  ")
+  local s, e = marked(line, message)
+  local bar = paint("note", " | ")
+  if not s then return paint("mark", (number:gsub("^ ", ">"))) .. bar .. line end
+  return paint("note", number) .. bar .. line .. "\n" .. (" "):rep(#number) .. bar ..
+    (" "):rep(color.width(line:sub(1, s - 1))) ..
+    paint("mark", ("^"):rep(math.max(1, color.width(line:sub(s, e)))))
+end
+
+-- "chunk:12: text" in parts
+local function split(message)
+  local short, n, text = message:match("^([^\n]-):(%d+): ?(.*)$")
+  return short, math.tointeger(tonumber(n)), text
+end
+
+-- The excerpt that a message of Lua points at, or nil; for stderr.
+function M.line(message)
+  local short, n, text = split(message)
+  if not short then return nil end
+  local line = source_line(short, nil, n)
+  return line and excerpt(line, n, text, color.painter(color.wanted(2)))
+end
+
+-- ---- frames ----
+
+local function is_library(info)
+  return info.source:sub(1, 6) == "=tide/"
+end
+
+local library                         -- [function] = "tide.flow.train", of what is loaded
+
+local function library_name(f)
+  if not library then
+    library = setmetatable({}, { __mode = "k" })
+    local function add(prefix, t)
+      for k, v in next, t do
+        if type(k) == "string" and type(v) == "function" and not library[v] then
+          library[v] = prefix .. k
+        end
+      end
+    end
+    for name, m in next, package.loaded do
+      local own = type(name) == "string" and (name == "tide" or name:match("^tide%.(.*)$"))
+      if own and type(m) == "table" then add(own .. ".", m) end
+    end
+  end
+  return library[f]
+end
+
+-- Names of standard functions, as tracebacks have them ("string.rep").
+local function global_name(f)
+  for name, m in next, package.loaded do
+    if type(m) == "table" and type(name) == "string" and not name:find("^tide") then
+      for k, v in next, m do
+        if v == f and type(k) == "string" then return name == "_G" and k or name .. "." .. k end
+      end
+    end
+  end
+end
+
+local function frame_text(info)
+  local place = info.currentline > 0 and ("%s:%d:"):format(info.short_src, info.currentline)
+    or info.short_src .. ":"
+  local name = global_name(info.func)
+  local what
+  if name then what = ("function '%s'"):format(name)
+  elseif info.namewhat ~= "" then what = ("%s '%s'"):format(info.namewhat, info.name)
+  elseif info.what == "main" then what = "main chunk"
+  elseif info.what ~= "C" then
+    what = ("function <%s:%d>"):format(info.short_src, info.linedefined)
+  else what = "?" end
+  return place .. " in " .. what .. (info.istailcall and "\n\t(...tail calls...)" or "")
+end
+
+-- What debug.getinfo says of the frames from `level` of the caller on, innermost first: all of them,
+-- or those at both ends with the number left out, {skipped=}, between.  The end of a deep stack is
+-- found by doubling, since getinfo is slow there.
+local function frames(thread, level)
+  local list, high = {}, 64
+  local get, what = debug.getinfo, "nSltf"
+  local at = thread and function(i) return get(thread, level + i, what) end
+    or function(i) return (get(level + 3 + i, what)) end  -- no tail call: it is a level
+  while at(high) do high = high * 2 end
+  local low = high // 2
+  while high > 64 and high - low > 1 do
+    local mid = (low + high) // 2
+    if at(mid) then low = mid else high = mid end
+  end
+  for i = 0, high - 1 do
+    local skip = high > 64 and i >= 2 * FIRST and i < high - LAST
+    if skip and i == 2 * FIRST then list[#list + 1] = { skipped = high - LAST - i } end
+    local info = not skip and at(i)
+    if not skip and not info then break end
+    if info then list[#list + 1] = info end
+  end
+  return list
+end
+
+-- Frames as {text=} or, for runs of the library's, {library=true, name= of the outermost}.
+local function folded(infos)
+  local list = {}
+  for _, info in ipairs(infos) do
+    local last = list[#list]
+    local name = info.func and library_name(info.func)
+    if info.skipped then
+      list[#list + 1] = { text = ("...\t(skipping %d levels)"):format(info.skipped) }
+    elseif is_library(info) or (info.what == "C" and name) then
+      if not last or not last.library then
+        last = { library = true }
+        list[#list + 1] = last
+      end
+      last.name = name or last.name
+    elseif not (info.what == "C" and last and last.library and not global_name(info.func)) then
+      list[#list + 1] = { text = frame_text(info) }
+    end
+  end
+  return list
+end
+
+-- A traceback without our own frames: those between the user's are one line, those below the
+-- first of the user's (the prompt) are left out.
+local function traceback(infos, paint)
+  local list, out = folded(infos), {}
+  while #list > 0 and (list[#list].library or list[#list].text == "[C]: in ?") do
+    list[#list] = nil
+  end
+  for _, f in ipairs(list) do
+    local name = f.name and ("(in tide: %s)"):format(f.name) or "(in tide)"
+    out[#out + 1] = "\t" .. (f.library and paint("note", name) or f.text)
+  end
+  if #out == 0 then return nil end
+  return paint("note", "stack traceback:") .. "\n" .. table.concat(out, "\n")
+end
+
+-- ---- the report ----
+
+local function message_of(err)
+  if type(err) == "string" or type(err) == "number" then return tostring(err) end
+  local meta = debug.getmetatable(err)
+  if type(meta) == "table" and rawget(meta, "__tostring") then
+    local ok, text = pcall(tostring, err)
+    if ok then return text, true end
+  end
+  local text = ("(error object is a %s value)"):format(type(err))
+  if type(err) == "table" then
+    text = text .. " " .. require("tide.shell.show").format(err, { depth = 2, lines = 5 })
+  end
+  return text
+end
+
+-- The report of an error, for message handlers. Options: thread (default: this one), level (how many
+-- callers of this function do not count; default 1, the handler), color, bare (no traceback).
+function M.text(err, o)
+  o = o or {}
+  local infos = frames(o.thread, o.thread and (o.level or 0) or (o.level or 1) + 1)
+  local paint = color.painter(o.color)
+  local message, own = message_of(err)
+  if own then return paint("error", message) end
+  local out = { paint("error", message) }
+  local short, n, text = split(message)
+  if short then
+    local source
+    for _, info in ipairs(infos) do
+      if info.short_src == short then
+        source = info.source
+        break
+      end
+    end
+    local line = source_line(short, source, n)
+    if line then out[#out + 1] = excerpt(line, n, text, paint) end
+  end
+  if not o.bare then out[#out + 1] = traceback(infos, paint) end
+  return table.concat(out, "\n")
+end
+
+-- Message handler for xpcall: the report, coloured where stderr is a terminal.
+function M.report(err)
+  local text = M.text(err, { color = color.wanted(2) })
+  return text
+end
+
+-- The same for a handler in C that calls this function.
+function M.handle(err)
+  local text = M.text(err, { level = 2, color = color.wanted(2) })
+  return text
+end
+
+return M
