@@ -283,6 +283,28 @@ assert(m:sample(10):size(2) == 2)]] },
   returns = "a projection", source = align_paper .. ", table 2 (a)",
   example = "assert(flow.project.pca(tensor.randn(50, 4), 2)(tensor.randn(3, 4)):size(2) == 2)" },
 
+-- ---- priors of any dimension ----
+["flow.prior"] = {
+  sig = "flow.prior(source [, {dim=, projection=, modes=, std=}])",
+  text = "What latents can be aligned to, by one interface: the name of a target of the plane, " ..
+    "\"mixture\" (Gaussians with random means, in any dimension), a target, vectors (N, D), or a file " ..
+    "of them (.npy, .csv; FILE.safetensors:NAME). Vectors of another dimension than dim are projected; " ..
+    "all are centred and scaled so that the std over all entries is 1. A prior has name, dim, " ..
+    "sample(n) to train a flow with, reference(n) and fresh(n), which share no point (one vector in " ..
+    "five is kept for fresh) and are the same in every call, and nll(y) where the density is known.",
+  args = { { "source", "string|target|tensor" }, options("dim: of the latents; projection: 'random' " ..
+    "(the default where the dimension differs), 'avgpool' or 'pca'; modes [10] and std [0.3]: of " ..
+    "the mixture") },
+  returns = "a prior", errors = "An unknown name; a file of many tensors without :NAME; vectors that " ..
+    "are too few, all equal or not finite.", source = align_paper .. ", section 4.1 and table 2 (a)",
+  example = [[
+local p = flow.prior("mixture", { dim = 32 })
+assert(p:sample(8):size(2) == 32 and p:fresh(5):equal(p:fresh(5)))
+local q = flow.prior(tensor.randn(100, 16), { dim = 4, projection = "pca" })
+assert(q:reference(1000):size(1) == 80 and q:fresh(1000):size(1) == 20)
+local v = flow.VelocityMLP { dim = 4, hidden = 16, blocks = 1 }
+flow.train(v, q, { steps = 5 })]] },
+
 -- ---- targets ----
 ["flow.targets.mog"] = {
   text = "Gaussians on a circle, divided by one scale. A target has sample(n), nll(y), log_prob(y), " ..

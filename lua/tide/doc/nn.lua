@@ -178,6 +178,18 @@ assert(net[1].bias:abs():sum():item() == 0)]] },
   example = [[
 local net = nn.Sequential(nn.Linear(2, 8), nn.GELU(), nn.Linear(8, 1))
 assert(net(tensor.zeros(4, 2)):size(1) == 4)]] },
+["nn.MLP"] = {
+  sig = "nn.MLP{inputs, hidden, ..., outputs, act=}",
+  text = "Linear layers with an activation between them, none behind the last. Called as " ..
+    "net(x, n) it gives the activations after the first n layers: the features of a classifier.",
+  args = { { "options", "table", 'the sizes in order; act: "silu" (default), "gelu", "relu" or ' ..
+    '"tanh"; dtype, device' } },
+  returns = "module: (batch, inputs) to (batch, outputs)",
+  errors = "Fewer than two sizes; an unknown activation.",
+  example = [[
+local net = nn.MLP{ 784, 64, 10, act = "relu" }
+assert(net(tensor.zeros(5, 784)):size(2) == 10)
+assert(net(tensor.zeros(5, 784), 1):size(2) == 64)]] },
 ["nn.MultiheadAttention"] = {
   text = "Attention in several heads, called as attention(query, [key], [value], [{mask=, causal=}]); key " ..
     "and value default to the query.",

@@ -12,6 +12,7 @@ local where = {
   nll_estimate = "likelihood", surrogate = "likelihood",
   landscape = "landscape",
   exact = "exact", targets = "targets", project = "project",
+  prior = "prior",
   VelocityMLP = "velocity",
 }
 
