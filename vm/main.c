@@ -150,6 +150,7 @@ static bool run_all(lua_State *L, const vm_options *o) {
     lua_pushboolean(L, 1);
     lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
   }
+  if (prompt && vm_stdin_is_terminal()) vm_screen_take();
   luaL_openlibs(L);
   vm_interrupt_init(L);
   vm_arg_table(L, o);

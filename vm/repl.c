@@ -59,7 +59,7 @@ static int read_line(lua_State *L, const vm_reader *reader, bool first) {
     lua_pushstring(L, standard);
   }
   char *line = NULL;
-  int got = reader->read(lua_tostring(L, -1), &line);
+  int got = reader->read(L, lua_tostring(L, -1), &line);
   lua_pop(L, 1);
   if (got == VM_READ_LINE) lua_pushstring(L, line);
   free(line);

@@ -31,13 +31,16 @@ static bool read_text(char **line) {
   return true;
 }
 
-static int plain_read(const char *prompt, char **line) {
+static int plain_read(lua_State *L, const char *prompt, char **line) {
   fputs(prompt, stdout);
   fflush(stdout);
   errno = 0;
-  bool got = read_text(line);
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, NULL, &mask);
+  bool waited = !vm_stdin_is_terminal() || vm_wait_input(L, &mask, NULL);
+  bool got = waited && read_text(line);
   if (ferror(stdin) && errno == EINTR) clearerr(stdin);
-  if (vm_interrupt_taken()) {
+  if (!waited || vm_interrupt_taken()) {
     clearerr(stdin);
     putchar('\n');
     return VM_READ_INTERRUPT;

@@ -2,6 +2,7 @@
 ** byte by byte, so that the wait for a key can serve other things too. */
 #ifndef TD_HEADLESS
 #define _GNU_SOURCE                   /* ppoll */
+#include "vm/repl_editor.h"
 #include "vm/vm.h"
 
 #include <errno.h>
@@ -140,26 +141,61 @@ static void serve_signals(void) {
 
 static char *entered;                 /* what the editor handed over */
 static bool finished;
+static bool cancelled;                /* Ctrl-C in the middle of a sequence */
 
 static void on_line(char *line) {
   entered = line;
   finished = true;
+  vm__screen_end();
   rl_callback_handler_remove();       /* at once: the terminal is as before */
 }
 
-/* Waits for a key; false after Ctrl-C. */
-static bool wait_key(void) {
+/* Called before each wait. */
+static void before_wait(void) {
+  serve_signals();
+  vm_prompt_show();
+}
+
+/* The bytes between the marks of a paste: those that end lines there are one
+** newline each, whatever the terminal makes of CR LF. */
+static int filter(int c) {
+  static const char begin[] = "\033[200~", end[] = "\033[201~";
+  static size_t at;                   /* how much of the next mark was seen */
+  static bool pasting, carriage;
+  const char *mark = pasting ? end : begin;
+  at = c == mark[at] ? at + 1 : c == mark[0];
+  if (!mark[at]) {
+    pasting = !pasting;
+    at = 0;
+  }
+  bool second = pasting && carriage && c == '\n';
+  carriage = pasting && c == '\r';
+  if (!pasting && (c == '\r' || c == '\n')) vm__screen_plain();
+  return second ? -1 : c;
+}
+
+/* Readline reads through this.  A key is there when it is first called; within
+** a sequence it waits, and Ctrl-C ends the wait. */
+static int read_byte(FILE *in) {
   for (;;) {
-    struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
-    int n = ppoll(&input, 1, NULL, &mask_before);
-    if (vm_interrupt_taken()) return false;
-    if (n > 0) return true;
-    if (n < 0 && errno != EINTR) return true;   /* the read will tell */
-    serve_signals();
+    unsigned char c;
+    struct pollfd p = { .fd = fileno(in), .events = POLLIN };
+    if (ppoll(&p, 1, NULL, &mask_before) < 0 && errno == EINTR) {
+      cancelled = cancelled || vm_interrupt_taken();
+      if (cancelled) return EOF;
+      continue;
+    }
+    ssize_t n = read(p.fd, &c, 1);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return EOF;
+    int key = filter(c);
+    if (key >= 0) return key;
   }
 }
 
 static void abandon_line(void) {
+  vm__screen_plain();
+  vm__screen_end();
   rl_callback_sigcleanup();
   rl_free_line_state();
   rl_callback_handler_remove();
@@ -167,23 +203,25 @@ static void abandon_line(void) {
   fflush(rl_outstream);
 }
 
-static int edit_line(const char *prompt, char **line) {
+static int edit_line(lua_State *L, const char *prompt, char **line) {
   clearerr(stdin);
-  fflush(stdout);
   entered = NULL;
-  finished = false;
+  finished = cancelled = false;
   signals_catch();
-  rl_callback_handler_install(prompt, on_line);
-  bool interrupted = false;
-  while (!finished && !interrupted) {
-    if (wait_key())
+  rl_callback_handler_install(vm__screen_begin(prompt), on_line);
+  vm__screen_shown();
+  while (!finished && !cancelled) {
+    if (vm_wait_input(L, &mask_before, before_wait))
       rl_callback_read_char();
     else
-      interrupted = true;
+      cancelled = true;
   }
-  if (interrupted) abandon_line();
+  if (cancelled && !finished) abandon_line();
   signals_release();
-  if (interrupted) return VM_READ_INTERRUPT;
+  if (cancelled) {
+    free(entered);
+    return VM_READ_INTERRUPT;
+  }
   *line = entered;
   return entered ? VM_READ_LINE : VM_READ_END;
 }
@@ -192,7 +230,8 @@ static void editor_open(void) {
   setlocale(LC_CTYPE, "");            /* bytes of one character go together */
   rl_readline_name = "tide";          /* for $if in .inputrc */
   rl_instream = stdin;
-  rl_outstream = stdout;
+  rl_outstream = vm__screen();
+  rl_getc_function = read_byte;
   rl_catch_signals = 0;
   rl_catch_sigwinch = 0;
   rl_change_environment = 0;

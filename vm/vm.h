@@ -4,13 +4,15 @@
 ** options.c   says what each argument of the command line is
 ** script.c    runs chunks the way the stand-alone interpreter does
 ** interrupt.c turns Ctrl-C into a Lua error wherever Lua is
-** repl.c      the prompt; repl_readline.c and repl_plain.c read its lines
+** repl.c      the prompt; repl_readline.c and repl_plain.c read its lines,
+**             repl_wait.c waits for keys, repl_screen.c draws
 **
 ** All of it runs on one thread, the Lua thread, which need not be the thread
 ** that entered main(). */
 #ifndef VM_VM_H
 #define VM_VM_H
 #include <lua.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -105,7 +107,8 @@ bool vm_stdin_is_terminal(void);
 enum { VM_READ_LINE, VM_READ_END, VM_READ_INTERRUPT };
 typedef struct vm_reader {
   void (*open)(void);
-  int (*read)(const char *prompt, char **line);   /* *line: free() it */
+  int (*read)(lua_State *L, const char *prompt,
+              char **line);                       /* *line: free() it */
   void (*remember)(const char *entry);            /* into the history */
   void (*close)(void);
 } vm_reader;
@@ -113,5 +116,44 @@ extern const vm_reader vm_reader_plain;
 #ifndef TD_HEADLESS
 extern const vm_reader vm_reader_readline;
 #endif
+
+/* ---- repl_wait.c: what is served while the prompt waits for a key ----
+**
+** `idle` is asked before each wait when no key waits, and may work for a while:
+** a key that comes meanwhile is answered when it returns.  It returns the ms
+** after which it wants to be asked again: 0 at once (after a look at the
+** keyboard), -1 never before something else happens.  `ready` is called when fd
+** has input.  Both are called on the Lua thread, outside of the editor, with
+** Ctrl-C let through.  They let no Lua error out, call vm_interrupt_enter and
+** _leave around user code, and may print: see below.  Either may be NULL. */
+typedef struct vm_source {
+  int (*idle)(struct vm_source *s, lua_State *L);
+  void (*ready)(struct vm_source *s, lua_State *L);
+  int fd;                             /* -1: none */
+  void *data;                         /* the owner's */
+  struct vm_source *next;             /* not the owner's */
+} vm_source;
+void vm_source_add(vm_source *s);     /* the struct stays the caller's; adding */
+void vm_source_remove(vm_source *s);  /* or removing twice does nothing */
+/* Waits for input on stdin, with these signals held back; false after Ctrl-C.
+** `before` is called before each wait. */
+bool vm_wait_input(lua_State *L, const sigset_t *mask, void (*before)(void));
+
+/* ---- repl_screen.c: printing while a line is edited ----
+**
+** At the prompt of a terminal, stdout and stderr are streams that take the line
+** out of the way when something is really written; the wait draws it again
+** below.  So callbacks of sources, and what they call, just print.  (fileno of
+** these streams is -1: ask isatty(STDOUT_FILENO).)  Children that write to the
+** terminal by themselves want a vm_prompt_hide first. */
+void vm_screen_take(void);            /* once, before Lua opens its libraries */
+void vm_prompt_hide(void);            /* until the next wait */
+void vm_prompt_show(void);
+void vm_prompt_message(const char *text);   /* a line of text above the prompt */
+/* One row above the prompt, cut to the width of the terminal, or NULL for none.
+** Colours may be in it.  It is redrawn only when it changes: a few times a
+** second is plenty.  It is not shown on terminals that cannot move up, and goes
+** when the line is entered. */
+void vm_prompt_status(const char *text);
 
 #endif
