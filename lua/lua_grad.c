@@ -146,6 +146,36 @@ static int l_grad_mode(lua_State *L) {
   return 1;
 }
 
+/* tide.autocast(dtype, f, ...): f must not yield, or others would get its type */
+static int l_restore_products(lua_State *L) {
+  guard *g = lua_touserdata(L, 1);
+  if (g->open) td_autocast(g->old ? TD_BF16 : TD_F32);
+  g->open = false;
+  return 0;
+}
+
+static int l_autocast(lua_State *L) {
+  td_dtype d = td_lua_dtype(L, 1);
+  if (d != TD_BF16 && d != TD_F32)
+    td_lua_error(L, "autocast: products are made in bf16 or f32, not %s",
+                 td_dtype_name(d));
+  if (lua_isnoneornil(L, 2))
+    td_lua_error(L, "autocast: a function to call is missing");
+  guard *g = lua_newuserdatauv(L, sizeof *g, 0);
+  g->open = false;
+  if (luaL_newmetatable(L, "tide.Autocast")) {
+    lua_pushcfunction(L, l_restore_products);
+    lua_setfield(L, -2, "__close");
+  }
+  lua_setmetatable(L, -2);
+  lua_insert(L, 2);                     /* dtype, guard, f, arguments */
+  lua_toclose(L, 2);
+  g->old = td_autocast(d) == TD_BF16;
+  g->open = true;
+  lua_call(L, lua_gettop(L) - 3, LUA_MULTRET);
+  return lua_gettop(L) - 2;
+}
+
 static int l_grad_enabled(lua_State *L) {
   td__lua_enter(L);
   lua_pushboolean(L, td_grad_enabled());
@@ -163,7 +193,7 @@ void td__lua_autograd(lua_State *L) {
 void td__lua_grad_mode(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "grad_mode", l_grad_mode }, { "grad_enabled", l_grad_enabled },
-    { NULL, NULL }
+    { "autocast", l_autocast }, { NULL, NULL }
   };
   luaL_setfuncs(L, functions, 0);
 }

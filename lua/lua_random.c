@@ -135,6 +135,7 @@ static int g_tostring(lua_State *L) {
 static void open_generators(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "seed", g_seed }, { "state", g_state }, { "set_state", g_set_state },
+    { "state_dict", g_state }, { "load_state_dict", g_set_state },
     { "run", g_run }, { "__tostring", g_tostring }, { NULL, NULL }
   };
   luaL_newmetatable(L, GENERATOR);

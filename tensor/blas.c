@@ -12,6 +12,7 @@
 #include "pool.h"
 
 extern void openblas_set_num_threads(int n);   /* not in every cblas.h */
+extern char *openblas_get_config(void);
 
 extern const td_products td_cpu_products_base __attribute__((weak));
 extern const td_products td_cpu_products_v3 __attribute__((weak));
@@ -26,6 +27,8 @@ void td__blas_pin(void) {
                               (const void *)&td_cpu_products_v3,
                               (const void *)&td_cpu_products_v4);
 }
+
+const char *td_blas_describe(void) { return openblas_get_config(); }
 
 /* ---- one product: c (m,n) = alpha a b + beta c ---- */
 

@@ -232,6 +232,13 @@ static td_status normalise_dims(td_call *c) {
   return TD_OK;
 }
 
+static _Thread_local td_dtype products = TD_F32;
+td_dtype td_autocast(td_dtype d) {
+  td_dtype old = products;
+  products = d;
+  return old;
+}
+
 static td_status prepare(td_call *c) {
   unsigned flags = c->op->rule->flags;
   char few[32], *kinds = few;
@@ -241,6 +248,7 @@ static td_status prepare(td_call *c) {
     return td_fail(TD_ENOMEM, "out of memory for a list of %d", c->nin);
   input_kinds(c, kinds);
   td_dtype common = common_type(c, kinds, flags);
+  if ((flags & TD_PRODUCT) && common == TD_F32) common = products;
   if ((flags & TD_FLOATONLY) && common < TD_BF16)
     st = td_fail(TD_EDTYPE, "%s: needs f32 or f64, not %s; convert with "
                  "x:to(\"f32\")", c->op->name, td_dtype_name(common));

@@ -95,6 +95,7 @@ enum {                     /* td_rule.flags */
   TD_INDEX1 = 512,         /* result 1 does */
   TD_ANYDEVICE = 1024,     /* further inputs may be on other devices */
   TD_BF16_OK = 2048,       /* the CPU kernel handles bf16 itself */
+  TD_PRODUCT = 4096,       /* a product of matrices: td_autocast narrows it */
 };
 typedef struct td_rule {
   td_status (*infer)(const td_call *c, td_spec *out);   /* K: checks, shapes */

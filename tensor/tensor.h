@@ -138,6 +138,9 @@ td_tensor *td_gradient(td_tensor *t);     /* .grad, or NULL (no error) */
 td_status td_set_gradient(td_tensor *t, td_tensor *g);   /* NULL clears */
 bool td_grad_enabled(void);
 bool td_grad_enable(bool on);             /* returns what it was */
+/* Products of f32 matrices take and give this type instead while it is bf16;
+** gradients reach the f32 tensors.  Returns what it was (TD_F32: as they come). */
+td_dtype td_autocast(td_dtype products);
 enum { TD_RETAIN_GRAPH = 1, TD_CREATE_GRAPH = 2 };
 /* Accumulates into .grad of every leaf; gy NULL means 1 (y has one element). */
 td_status td_backward(td_tensor *y, td_tensor *gy, unsigned flags);
@@ -175,6 +178,7 @@ void td_set_allocator(td_allocator a);
 
 /* ---- threads of the CPU backend ---- */
 void td_threads_set(int n);               /* 0: one per processor */
+const char *td_blas_describe(void);       /* name and release of the BLAS */
 int td_threads(void);
 
 /* ---- one prototype per line of ops.def ---- */

@@ -45,7 +45,8 @@ static void linear_back(td_back *b) {
 }
 const td_rule td_rule_linear = {
   .infer = linear_infer, .vjp = linear_back,
-  .saves = { TD_IN(1), TD_IN(0), 0, 0 }, .flags = TD_FLOATONLY | TD_CONTIG,
+  .saves = { TD_IN(1), TD_IN(0), 0, 0 },
+  .flags = TD_FLOATONLY | TD_CONTIG | TD_PRODUCT,
   .cases = "3x4;5x4;5 3x4;5x4;- 4;3x4;3 2x3x4;5x4;5 2x1x3x2;1x2;1 0x3;2x3;2 "
            "3x0;2x0;2 1x70;3x70;3",
   .lo = -1, .hi = 1,

@@ -62,6 +62,21 @@ do
   assert(not tide.grad_enabled())
 end
 assert(tide.grad_enabled())]] },
+["tide.autocast"] = {
+  text = "Calls f with products of matrices (linear layers, matmul, bmm) in a narrower type: f32 inputs " ..
+    "are rounded to bf16, sums are made in f32, results are bf16. Tensors that require gradients " ..
+    "stay f32 and get f32 gradients; all else is computed as its inputs come. On the CPU bf16 is a " ..
+    "storage type: the numbers are those of mixed precision, the time is not.",
+  args = { { "dtype", "string", '"bf16"; "f32": products as usual' }, { "f", "function", "must not yield" },
+    { "...", "any", "arguments of f", optional = true } },
+  returns = "what f returns", errors = "Another type; no function.",
+  source = "Micikevicius et al. 2018 (arXiv 1710.03740); bf16: Kalamkar et al. 2019 (arXiv 1905.12322)",
+  example = [[
+local w = tensor.ones(2, 2, { requires_grad = true })
+local y = tide.autocast("bf16", function() return tensor.ones(1, 2):matmul(w) end)
+assert(y.dtype == "bf16" and (y + 1.5):sum():item() == 7)
+y:sum():backward()
+assert(w.dtype == "f32" and w.grad.dtype == "f32")]] },
 ["tide.grad_enabled"] = { text = "Are gradients recorded now?", returns = "boolean",
   example = "assert(tide.grad_enabled() == true)" },
 ["tide.scope"] = {
