@@ -30,34 +30,66 @@ local function check_batches(x, o)
   return n
 end
 
+local Batches = {}
+Batches.__index = Batches
+
+local function next_epoch(self)
+  local o = self.options
+  self.epoch, self.at = self.epoch + 1, 1
+  local order = o.shuffle and tensor.randperm(self.rows, { generator = o.generator })
+    or tensor.arange(1, self.rows, { dtype = "i64" })
+  self.order = order:to(self.x.device)
+end
+
 -- An endless iterator over batches of rows of x (and of y, if given), shuffled
 -- anew in every epoch:  for step, xb, yb in data.batches(x, {batch=64, labels=y})
 function data.batches(x, o)
   o = tide.options("data.batches", o, {
     "labels", "epochs", "generator", batch = 64, shuffle = true,
     drop_last = true })
-  local n = check_batches(x, o)
-  local order, at, epoch, step
-  local function next_epoch()
-    epoch, at = (epoch or 0) + 1, 1
-    order = o.shuffle and tensor.randperm(n, { generator = o.generator })
-      or tensor.arange(1, n, { dtype = "i64" })
-    order = order:to(x.device)
+  local self = setmetatable({ options = o, x = x, rows = check_batches(x, o),
+                              epoch = 0, step = 0 }, Batches)
+  next_epoch(self)
+  return self
+end
+
+function Batches:__call()
+  local o = self.options
+  local left = self.rows - self.at + 1
+  if left < (o.drop_last and o.batch or 1) then
+    if o.epochs and self.epoch >= o.epochs then return nil end
+    next_epoch(self)
+    left = self.rows
   end
-  next_epoch()
-  return function()
-    local left = n - at + 1
-    if left < (o.drop_last and o.batch or 1) then
-      if o.epochs and epoch >= o.epochs then return nil end
-      next_epoch()
-      left = n
-    end
-    local rows = order:narrow(1, at, math.min(o.batch, left))
-    at = at + o.batch
-    step = (step or 0) + 1
-    return step, x:index_select(1, rows),
-      o.labels and o.labels:index_select(1, rows) or nil
+  local rows = self.order:narrow(1, self.at, math.min(o.batch, left))
+  self.at, self.step = self.at + o.batch, self.step + 1
+  return self.step, self.x:index_select(1, rows),
+    o.labels and o.labels:index_select(1, rows) or nil
+end
+
+function Batches:__tostring()
+  return ("data.batches: %d rows by %d, epoch %d, step %d"):format(self.rows,
+    self.options.batch, self.epoch, self.step)
+end
+
+-- Where the iterator stands: the order of this epoch, and the generator's state.
+function Batches:state_dict()
+  local g = self.options.generator
+  return { order = self.order, at = self.at, epoch = self.epoch, step = self.step,
+           generator = g and g:state() or nil }
+end
+
+function Batches:load_state_dict(state)
+  if type(state) ~= "table" or not tensor.is_tensor(state.order) then
+    tide.raise("load_state_dict: this is not the state of data.batches")
+  elseif state.order:numel() ~= self.rows then
+    tide.raise(("load_state_dict: the state is of batches from %d rows; there are %d")
+      :format(state.order:numel(), self.rows))
   end
+  self.order = state.order:to(self.x.device)
+  self.at, self.epoch, self.step = state.at, state.epoch, state.step
+  if state.generator then self.options.generator:set_state(state.generator) end
+  return self
 end
 
 return data

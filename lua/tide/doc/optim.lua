@@ -104,4 +104,8 @@ schedule:step()
 assert(opt.lr == 0.75)]] },
 ["scheduler:step"] = method("scheduler:step()",
   "Sets the rates of the next step; returns the factor.", "number"),
+["scheduler:state_dict"] = method("scheduler:state_dict()",
+  "How many steps there were, and the rates that the factor multiplies.", "table"),
+["scheduler:load_state_dict"] = method("scheduler:load_state_dict(state)", "Takes up a state.",
+  "the scheduler", { { "state", "table" } }),
 }

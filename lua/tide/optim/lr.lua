@@ -103,4 +103,18 @@ function Scheduler:step()
   return factor
 end
 
+-- How many steps there were, and the rates of the groups before any schedule.
+function Scheduler:state_dict()
+  return { count = self.count, base = table.move(self.base, 1, #self.base, 1, {}) }
+end
+
+function Scheduler:load_state_dict(state)
+  if type(state) ~= "table" or not state.count or #(state.base or {}) ~= #self.base then
+    tide.raise(("load_state_dict: this is not the state of a schedule of %d groups")
+      :format(#self.base))
+  end
+  self.count, self.base = state.count, table.move(state.base, 1, #state.base, 1, {})
+  return self
+end
+
 return lr
