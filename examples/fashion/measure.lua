@@ -1,0 +1,148 @@
+-- measure.lua -- what fashion_ae.lua measures of an autoencoder: curves while it is
+-- trained, its latents against the prior, its decoded samples against images.
+
+local tide = require "tide"
+local flow, metrics = tide.flow, tide.metrics
+local models = require "fashion.models"
+
+local measure = {}
+
+local K = 5                            -- the neighbour of log r_k
+
+local function mean_of(x) return x:mean():item() end
+local function log_radius(y, data, self_matches)
+  return mean_of(metrics.knn_log_radius(y, data, { k = K, drop_self = self_matches }))
+end
+
+---- the prior ----
+
+-- What latents are held against: points of the prior, its own figures on others of
+-- its points, and draws of (t, noise) that are the same for everything measured.
+function measure.yardstick(prior, field, o)
+  local d, n = prior.dim, o.latents
+  local reference, fresh = prior:reference(2 * n), prior:fresh(n)
+  local draws = flow.draws(64, d, { generator = tide.generator(77) })
+  local align = tide.no_grad(function()
+    return flow.align_loss(field, fresh, { draws = draws, reduction = "none" }) / d
+  end)
+  return {
+    prior = prior, field = field, reference = reference, fresh = fresh, draws = draws,
+    few_draws = flow.draws(16, d, { generator = tide.generator(78) }),
+    log_radius = log_radius(fresh, reference),
+    spacing = log_radius(fresh, fresh, true),
+    align = mean_of(align), align_error = align:std():item() / math.sqrt(align:numel()),
+  }
+end
+
+---- while it is trained ----
+
+-- Steps at which curves have a point: close together first, where most happens.
+function measure.moments(steps, n)
+  local list, last = {}, -1
+  for i = 0, n do
+    local s = math.floor(steps * (i / n) ^ 2 + 0.5)
+    if s > last then list[#list + 1], last = s, s end
+  end
+  return list
+end
+
+function measure.new_curve()
+  return { step = {}, psnr = {}, align = {}, log_radius = {} }
+end
+
+-- Adds a point to the curve of an autoencoder, on some test images.
+function measure.record(curve, step, ae, some, y)
+  local z = models.latents(ae, some)
+  tide.no_grad(function()
+    table.insert(curve.step, step)
+    table.insert(curve.psnr, metrics.psnr(models.decode(ae, z), some))
+    table.insert(curve.align, flow.align_loss(y.field, z, { draws = y.few_draws }):item()
+      / y.prior.dim)
+    table.insert(curve.log_radius, log_radius(z, y.reference))
+  end)
+end
+
+---- at the end ----
+
+-- Latents closer to the prior's points than its own are, and closer to each other,
+-- have collapsed towards its modes: a low loss is then no merit.
+local function verdict(r, y)
+  local denser = r.log_radius < y.log_radius - 0.05
+  if denser and r.spread < 0.95 then return "collapsed" end
+  if denser or r.align < y.align - 3 * y.align_error then return "leans to collapse" end
+  if r.log_radius < y.log_radius + 0.35 then return "matches the prior" end
+  return r.log_radius < y.log_radius + 1 and "near the prior" or "off the prior"
+end
+
+-- Latents of the test images against the prior.
+function measure.latents(z, y)
+  local prior = y.prior
+  local align = tide.no_grad(function()
+    return flow.align_loss(y.field, z, { draws = y.draws, reduction = "none" })
+  end) / prior.dim
+  local n = math.min(z:size(1), y.fresh:size(1))
+  local p, q = metrics.precision_recall(z:narrow(1, 1, n), y.fresh:narrow(1, 1, n))
+  local r = {
+    align = mean_of(align), align_error = align:std():item() / math.sqrt(align:numel()),
+    log_radius = log_radius(z, y.reference),
+    -- how far latents are from each other, to how far points of the prior are
+    spread = math.exp(log_radius(z:narrow(1, 1, n), z:narrow(1, 1, n), true)
+      - log_radius(y.fresh:narrow(1, 1, n), y.fresh:narrow(1, 1, n), true)),
+    sliced_w2 = metrics.sliced_wasserstein(z, y.fresh),
+    latent_precision = p, latent_recall = q,
+  }
+  if prior.modes then
+    local m = metrics.modes(z, prior.modes)
+    r.occupancy, r.within_std = m.occupancy, m.within_std / prior.mode_std
+  end
+  r.verdict = verdict(r, y)
+  return r
+end
+
+-- Where an autoencoder's latents are drawn from to make images: the prior it was
+-- aligned to, N(0, 1) of a variational one, else a normal distribution fitted to
+-- the latents of the training images.
+function measure.draw_latents(method, ae, n, x, y)
+  if method == "vae" then
+    return tide.tensor.randn(n, ae.latent, { generator = tide.generator(79) })
+  end
+  if method ~= "plain" and method ~= "cosine" then
+    return y.fresh:size(1) >= n and y.fresh:narrow(1, 1, n) or y.prior:sample(n)
+  end
+  local z = models.latents(ae, x)
+  local fit = flow.exact.gaussian { mean = z:mean(1), cov = z:cov() }
+  return fit:sample(n, { generator = tide.generator(79) })
+end
+
+-- Images against the test images, in the features of the judge.
+function measure.images(images, judge)
+  local f = models.features(judge.net, images)
+  local n = math.min(5000, f:size(1), judge.test_features:size(1))
+  local precision, recall = metrics.precision_recall(f:narrow(1, 1, n),
+    judge.test_features:narrow(1, 1, n))
+  return {
+    frechet = metrics.frechet(f, judge.test_features),
+    precision = precision, recall = recall,
+    class_score = metrics.class_score(models.probabilities(judge.net, images)),
+  }
+end
+
+-- Everything about a trained autoencoder, in one table of figures.
+function measure.all(method, ae, data, judge, y, run)
+  local z = models.latents(ae, data.test)
+  local r = measure.latents(z, y)
+  local drawn = measure.draw_latents(method, ae, z:size(1), data.train, y)
+  local images = models.decode(ae, drawn)
+  for k, v in pairs(measure.images(images, judge)) do r[k] = v end
+  local again = models.decode(ae, z)
+  r.psnr = metrics.psnr(again, data.test)
+  r.ssim = metrics.ssim(again:reshape(-1, data.height, data.width),
+                        data.test:reshape(-1, data.height, data.width))
+  local c = run.curve
+  r.pearson = #c.step > 2 and metrics.pearson(c.align, c.log_radius) or nil
+  r.spearman = #c.step > 2 and metrics.spearman(c.align, c.log_radius) or nil
+  r.seconds = run.seconds
+  return r, { latents = z, drawn = drawn, images = images, again = again }
+end
+
+return measure

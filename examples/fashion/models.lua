@@ -1,0 +1,167 @@
+-- models.lua -- the networks of fashion_ae.lua: the autoencoder, what each method adds
+-- to its reconstruction loss, the classifier that judges, and a cache for what is
+-- trained once.
+
+local tide = require "tide"
+local tensor, nn, flow = tide.tensor, tide.nn, tide.flow
+
+local models = {}
+
+---- the autoencoder ----
+
+local Autoencoder = nn.Module:extend("Autoencoder")
+
+-- Images are rows of pixels in [0, 1].  A variational one has a mean and a log
+-- variance for each latent.
+function Autoencoder:init(pixels, o)
+  local w, d = o.width, o.latent
+  self.latent, self.variational = d, o.variational
+  self.encoder = nn.MLP { pixels, w, w // 2, o.variational and 2 * d or d }
+  self.decoder = nn.MLP { d, w // 2, w, pixels }
+end
+
+-- The latents (their mean, in a variational one), and the log variance.
+function Autoencoder:encode(x)
+  local h = self.encoder(x)
+  if not self.variational then return h end
+  return h:narrow(2, 1, self.latent), h:narrow(2, self.latent + 1, self.latent)
+end
+
+function Autoencoder:decode(z) return self.decoder(z):sigmoid() end
+
+-- f on rows of x in pieces, without gradients: latents, images, features.
+function models.map(f, x)
+  return tide.no_grad(function()
+    local parts = {}
+    for from = 1, x:size(1), 2000 do
+      parts[#parts + 1] = f(x:narrow(1, from, math.min(2000, x:size(1) - from + 1)))
+    end
+    return tensor.cat(parts)
+  end)
+end
+
+function models.latents(ae, x)
+  return models.map(function(rows) return (ae:encode(rows)) end, x)
+end
+function models.decode(ae, z)
+  return models.map(function(rows) return ae:decode(rows) end, z)
+end
+function models.reconstruct(ae, x)
+  return models.map(function(rows) return ae:decode((ae:encode(rows))) end, x)
+end
+
+---- what a method adds to the reconstruction loss ----
+--
+-- Each entry makes a function of (z, log_var, features of the batch) that returns
+-- what is added, as a mean over channels: so weights mean the same for 2 and for 32
+-- latents, and 0.01 is the weight of the paper.
+
+local penalties = {}
+
+function penalties.plain() return nil end
+
+-- KL(N(mean, var) || N(0, 1)), as in variational autoencoders.
+function penalties.vae(o)
+  return function(z, log_var)
+    return (z:square() + log_var:exp() - log_var - 1):mean() * (0.5 * o.beta)
+  end
+end
+
+-- Per-sample feature matching, as done with features of vision networks: a linear
+-- map W learned along turns each latent into the direction of the features f of *its
+-- own image*, 1 - cos(W z, f).  It ties latents one by one to a network, but says
+-- nothing of how they are distributed as a whole, which is what a prior is about.
+function penalties.cosine(o)
+  local map = nn.Linear(o.latent, o.features, { bias = false })
+  return function(z, _, features)
+    local a = map(z)
+    local cos = (a * features):sum(2) /
+      (a:square():sum(2) * features:square():sum(2) + 1e-12):sqrt()
+    return (1 - cos):mean() * o["cosine-weight"]
+  end, map
+end
+
+-- The residual of the frozen flow, which is summed over dimensions, per channel.
+local function aligned(weight)
+  return function(o)
+    return function(z)
+      return flow.align_loss(o.flow, z, { samples = o.draws, groups = o.groups,
+        weight = weight, clip = weight == "likelihood" and 20 or nil })
+        * (o.lambda / o.latent)
+    end
+  end
+end
+penalties.align, penalties.likelihood = aligned("uniform"), aligned("likelihood")
+
+-- The alignment loss minus that of a second flow, fitted to the latents all along.
+function penalties.excess(o)
+  local second = flow.critic(o.flow, { batch = o.batch })
+  return function(z)
+    second:update(z)
+    return flow.excess_loss(o.flow, z, { critic = second, samples = o.draws,
+      groups = o.groups }) * (o.lambda / o.latent)
+  end
+end
+
+-- An autoencoder for a method and what it adds; the method's own network, if it has
+-- one, belongs to the autoencoder, so that one optimiser trains both.
+function models.make(method, pixels, o)
+  local ae = Autoencoder(pixels, { width = o.width, latent = o.latent,
+                                   variational = method == "vae" })
+  local penalty, own = penalties[method](o)
+  ae.own = own
+  return ae, penalty
+end
+
+---- the judge ----
+
+-- A small classifier; its last hidden layer gives the features in which images are
+-- compared.
+function models.classifier(pixels, classes)
+  return nn.MLP { pixels, 256, 64, classes, act = "relu" }
+end
+
+function models.train_classifier(net, x, labels, o)
+  local optimizer = tide.optim.Adam(net:parameters(), { lr = 1e-3 })
+  local cosine, steps = tide.optim.lr.cosine { warmup = 20 }, o.steps
+  for step, images, y in tide.data.batches(x, { batch = o.batch, labels = labels }) do
+    optimizer.lr = 1e-3 * cosine(step, steps)
+    local loss = nn.cross_entropy(net(images), y)
+    optimizer:zero_grad()
+    loss:backward()
+    optimizer:step()
+    if step == steps then return end
+  end
+end
+
+function models.features(net, x)
+  return models.map(function(rows) return net(rows, 2) end, x)
+end
+function models.probabilities(net, x)
+  return models.map(function(rows) return net(rows):softmax(2) end, x)
+end
+
+---- what is trained once ----
+
+-- A 64-bit hash (FNV-1a) as text.
+local function hash(text)
+  local h = 0xcbf29ce484222325
+  for i = 1, #text do h = (h ~ text:byte(i)) * 0x100000001b3 end
+  return ("%016x"):format(h)
+end
+
+-- Weights of net from the cache, or trained now and put there.  The key says all that
+-- they depend on; seeds of the user are not among it.
+function models.cached(net, dir, name, key, train)
+  local path = ("%s/%s-%s.safetensors"):format(dir, name, hash(key))
+  local ok, weights, _, metadata = pcall(tide.data.load, path)
+  if ok and metadata.key == key then
+    net:load_state_dict(weights)
+  else
+    train(net)
+    tide.data.save(path, net:state_dict(), { metadata = { key = key } })
+  end
+  return net:freeze(), ok
+end
+
+return models

@@ -1,0 +1,276 @@
+-- fashion_ae.lua -- autoencoders of Fashion-MNIST whose latents are aligned to a prior
+-- that is given: section 3 of arXiv 2506.05240 on images that a laptop can handle.
+--
+-- 1. A flow is trained on samples of the prior and frozen.
+-- 2. Autoencoders are trained with reconstruction + lambda x alignment through that
+--    flow, beside a plain one, a variational one, and one that matches features.
+-- 3. Each is judged: reconstruction, distance of latents to the prior, images decoded
+--    from the prior.  Collapse is named where it happens.
+
+local tide = require "tide"
+local script = require "tide.script"
+local tensor, flow = tide.tensor, tide.flow
+
+local here = arg[0]:match("^(.*)/[^/]*$") or "."
+package.path = here .. "/?.lua;" .. package.path
+local models = require "fashion.models"
+local measure = require "fashion.measure"
+local pictures = require "fashion.pictures"
+
+local METHODS = { "plain", "vae", "cosine", "align", "likelihood", "excess" }
+
+local SPEC = {
+  name = "fashion_ae",
+  about = "Autoencoders with latents aligned to a prior, on Fashion-MNIST.",
+  options = {
+    { "data", nil, "folder with IDX files (default: of Debian's dataset-fashion-mnist)" },
+    { "latent", 2, "dimension of latents", least = 1 },
+    { "prior", nil, "of 2 latents: mog (default) grid moons rings spiral swissroll " ..
+      "pinwheel checkerboard; of any: mixture (default), features, random-features" },
+    { "vectors", nil, "prior from a file: FILE.npy, FILE.safetensors:NAME" },
+    { "projection", "random", "of features and vectors: random, avgpool or pca",
+      one_of = { random = true, avgpool = true, pca = true } },
+    { "methods", nil, "which, in order (plain,vae,cosine,LOSS; in a sweep LOSS)" },
+    { "loss", "align,excess", "of alignment: align, likelihood, excess, or several" },
+    { "lambda", 0.01, "weight of the alignment loss" },
+    { "beta", 0.001, "weight of the KL of the variational autoencoder" },
+    { "cosine-weight", 0.01, "weight of feature matching" },
+    { "steps", 3000, "of each autoencoder", least = 1 },
+    { "batch", 256, "images in a step", least = 2 },
+    { "width", 512, "of the autoencoder", least = 2 },
+    { "lr", 1e-3, "learning rate, which falls to 0 by a cosine" },
+    { "draws", 2, "of (t, noise) for each latent in a step", least = 1 },
+    { "flow-steps", 4000, "of the prior's flow", least = 1 },
+    { "flow-width", nil, "of the prior's flow (128 for 2 latents, else 256)",
+      type = "number", whole = true },
+    { "judge-steps", 1500, "of the classifier in whose features images are compared",
+      least = 1 },
+    { "images", 60000, "at most so many images to train with", least = 16 },
+    { "latents", 10000, "at most so many test images", least = 16 },
+    { "cache", "runs/cache", "folder for classifier and flows, trained once" },
+    { "quick", false, "a tenth of the steps, to see whether all is well" },
+  },
+  figures = { "psnr", "log_radius", "prior_log_radius", "align", "align_floor",
+              "pearson", "frechet", "precision", "recall" },
+}
+
+local function split(text, known, what)
+  local list = {}
+  for name in text:gmatch("[^,%s]+") do
+    local ok = false
+    for _, k in ipairs(known) do ok = ok or k == name end
+    if not ok then
+      local near = tide.nearest(name, known)
+      error(("--%s: '%s' is none of %s%s"):format(what, name, table.concat(known, ", "),
+        near and "; did you mean " .. near .. "?" or ""), 0)
+    end
+    list[#list + 1] = name
+  end
+  return list
+end
+
+-- Whether this call is one run of a sweep.
+local function swept()
+  for _, a in ipairs(arg) do
+    if a:find("^%-%-sweep") then return true end
+  end
+end
+
+local function complete(o)
+  local losses = split(o.loss, { "align", "likelihood", "excess" }, "loss")
+  o.methods = split(o.methods or (swept() and "" or "plain,vae,cosine,")
+    .. table.concat(losses, ","), METHODS, "methods")
+  o["flow-width"] = o["flow-width"] or (o.latent == 2 and 128 or 256)
+  if o.quick then
+    for _, key in ipairs { "steps", "flow-steps", "judge-steps" } do
+      o[key] = math.max(1, o[key] // 10)
+    end
+  end
+  if o.vectors and o.prior then error("give --prior or --vectors, not both", 0) end
+  o.prior = o.prior or o.vectors or (o.latent == 2 and "mog" or "mixture")
+  o.groups = require("tide.flow.loss").group_count(o.batch)
+  return o
+end
+
+---- what is there before the autoencoders ----
+
+local function load_data(o)
+  local function read(name, most)
+    local x, labels, classes = tide.data.fashion_mnist { split = name, dir = o.data }
+    local n = math.min(x:size(1), most)
+    return x:narrow(1, 1, n), labels:narrow(1, 1, n), classes
+  end
+  local x, labels, classes = read("train", o.images)
+  local test, test_labels = read("test", o.latents)
+  local d = { height = x:size(2), width = x:size(3), pixels = x:size(2) * x:size(3),
+              labels = labels, test_labels = test_labels,
+              classes = not o.data and classes or nil,
+              class_count = labels:max():item() }
+  d.train, d.test = x:reshape(-1, d.pixels), test:reshape(-1, d.pixels)
+  d.key = ("%d images, sum %.9g"):format(x:size(1), x:sum():item())
+  return d
+end
+
+-- The classifier, features of the images, and what it says of real images: the best
+-- that decoded ones can reach.
+local function make_judge(data, o)
+  tide.seed(1001)
+  local net, cached = models.cached(models.classifier(data.pixels, data.class_count),
+    o.cache, "judge", ("judge 1, %s, %d steps of %d"):format(data.key, o["judge-steps"],
+    o.batch), function(net)
+      models.train_classifier(net, data.train, data.labels,
+                              { steps = o["judge-steps"], batch = o.batch })
+    end)
+  local judge = { net = net, cached = cached,
+                  features = models.features(net, data.train),
+                  test_features = models.features(net, data.test) }
+  judge.accuracy = tide.metrics.accuracy(models.probabilities(net, data.test),
+                                         data.test_labels)
+  local n = math.min(data.test:size(1), data.train:size(1))
+  judge.real = measure.images(data.train:narrow(1, 1, n), judge)
+  return judge
+end
+
+local function make_prior(data, judge, o)
+  local source = o.prior
+  if source == "features" then
+    source = judge.features
+  elseif source == "random-features" then
+    tide.seed(1002)
+    source = models.features(models.classifier(data.pixels, 2), data.train)
+  end
+  local prior = flow.prior(source, { dim = o.latent, projection = o.projection })
+  prior.name = o.prior
+  return prior
+end
+
+local function train_prior(prior, o)
+  local key = ("flow 1, %s, %d-D, %s, width %d, %d steps, check %.9g"):format(prior.name,
+    prior.dim, prior.projection or "-", o["flow-width"], o["flow-steps"],
+    prior:reference(256):sum():item())
+  tide.seed(1003)
+  return models.cached(flow.VelocityMLP { dim = prior.dim, hidden = o["flow-width"],
+                                          blocks = 3 }, o.cache, "flow", key, function(v)
+    flow.train(v, prior, { steps = o["flow-steps"], batch = 256, lr = 2e-3,
+      schedule = tide.optim.lr.cosine { warmup = 100 },
+      report = script.progress("flow on " .. prior.name) })
+  end)
+end
+
+---- an autoencoder ----
+
+local function train(method, data, judge, y, o)
+  tide.seed(o.seed)
+  local ae, penalty = models.make(method, data.pixels, o)
+  local optimizer = tide.optim.Adam(ae:parameters(), { lr = o.lr })
+  local cosine = tide.optim.lr.cosine { warmup = math.min(100, o.steps // 10) }
+  local progress = script.progress("autoencoder, " .. method)
+  local run = { curve = measure.new_curve(), seconds = 0 }
+  local moments = measure.moments(o.steps, 24)
+  local some = data.test:narrow(1, 1, math.min(1000, data.test:size(1)))
+  measure.record(run.curve, 0, ae, some, y)
+  local due, started = 2, tide.clock()
+  for step, x, features in tide.data.batches(data.train, {
+      batch = o.batch, labels = judge.features }) do
+    local z, log_var = ae:encode(x)
+    local code = log_var and z + (log_var * 0.5):exp() * tensor.randn_like(z) or z
+    local loss = (ae:decode(code) - x):square():mean()
+    if penalty then loss = loss + penalty(z, log_var, features) end
+    optimizer:zero_grad()
+    loss:backward()
+    optimizer.lr = o.lr * cosine(step, o.steps)
+    optimizer:step()
+    if step == moments[due] then
+      measure.record(run.curve, step, ae, some, y)
+      due = due + 1
+      progress { step = step, steps = o.steps, loss = loss:item(),
+                 seconds = tide.clock() - started }
+    end
+    if step == o.steps then break end
+  end
+  run.seconds = tide.clock() - started
+  return ae:eval(), run
+end
+
+---- the report ----
+
+local function print_table(s, o)
+  print(("\n%d latents, prior %s; the judge is right on %.1f %% of the test images.\n" ..
+    "L align is per channel; its floor, the loss of the prior's own points, is %.3f.\n")
+    :format(o.latent, o.prior, 100 * s.judge_accuracy, s.align_floor))
+  local rows = {}
+  for i, name in ipairs(o.methods) do
+    local r = s.methods[name]
+    rows[i] = { name, r.psnr, r.align, r.log_radius, r.spread, r.pearson, r.frechet,
+                r.precision, r.recall, r.class_score, r.seconds, r.verdict }
+  end
+  rows[#rows + 1] = { "the prior's own", nil, s.align_floor, s.prior_log_radius, 1.0 }
+  rows[#rows + 1] = { "real images", nil, nil, nil, nil, nil, s.real.frechet,
+                      s.real.precision, s.real.recall, s.real.class_score }
+  script.table({ "method", "PSNR", "L align", "log r5", "spread", "r(curves)", "Frechet",
+                 "precision", "recall", "classes", "seconds", "latents" }, rows)
+  print("\nFrechet, precision, recall and classes (class score, at most " ..
+    ("%d) are of images decoded\nfrom the prior, in the features of this script's own ")
+      :format(s.class_count) .. "classifier: not to be compared with\nfigures of ImageNet.")
+  for _, name in ipairs(o.methods) do
+    local r = s.methods[name]
+    if r.verdict == "collapsed" then
+      print(("%s has COLLAPSED: latents lie nearer to the prior's points than its own do " ..
+        "(log r5 %.2f below %.2f)\nand at %.2f of their distance from each other; L align " ..
+        "%.3f, floor %.3f."):format(name, r.log_radius, s.prior_log_radius, r.spread,
+        r.align, s.align_floor))
+    end
+  end
+end
+
+local function save(out, results, order, data, y, o)
+  for _, name in ipairs(order) do
+    local c = results[name].curve
+    out:csv(("curve_%s.csv"):format(name), { "step", "psnr", "align", "log_radius" },
+            { c.step, c.psnr, c.align, c.log_radius })
+    out:save(("latents_%s.npy"):format(name), results[name].latents)
+    out:save(("autoencoder_%s.safetensors"):format(name), results[name].ae:state_dict())
+  end
+  out:save("prior.npy", y.fresh)
+  out:save("labels.npy", data.test_labels)
+  pictures.save(out, results, order, data, y, o)
+end
+
+local function main(o)
+  local started = tide.clock()
+  complete(o)
+  local out = script.results(o.out)
+  script.results(o.cache)
+  local data = load_data(o)
+  local judge = make_judge(data, o)
+  local prior = make_prior(data, judge, o)
+  local v, cached = train_prior(prior, o)
+  o.flow, o.features = v, judge.features:size(2)
+  local y = measure.yardstick(prior, v, { latents = data.test:size(1) })
+  local results, figures = {}, {}
+  for _, method in ipairs(o.methods) do
+    local ae, run = train(method, data, judge, y, o)
+    local r, made = measure.all(method, ae, data, judge, y, run)
+    made.ae, made.curve, made.figures = ae, run.curve, r
+    results[method], figures[method] = made, r
+  end
+  local summary = {
+    latent = o.latent, prior = o.prior, seed = o.seed, steps = o.steps, lambda = o.lambda,
+    projection = o.projection, batch = o.batch, width = o.width, beta = o.beta,
+    flow_steps = o["flow-steps"], flow_width = o["flow-width"], flow_cached = cached,
+    images = data.train:size(1), class_count = data.class_count,
+    judge_accuracy = judge.accuracy, real = judge.real,
+    align_floor = y.align, align_floor_error = y.align_error,
+    prior_log_radius = y.log_radius, methods = figures,
+    order = o.methods, device = o.device,
+  }
+  -- figures of the last method that is no baseline, for sweeps
+  for k, value in pairs(figures[o.methods[#o.methods]]) do summary[k] = value end
+  summary.seconds = tide.clock() - started
+  save(out, results, o.methods, data, y, o)
+  out:json("summary.json", summary)
+  print_table(summary, o)
+  print("results are in " .. out.dir)
+end
+
+script.main(SPEC, main, arg)
