@@ -65,6 +65,12 @@ void td__lua_gc(lua_State *L);         /* the same, and pays the collector's deb
 void td__lua_gc_open(lua_State *L);
 bool td_lua_flag(lua_State *L, int opt, const char *name);  /* of table opt */
 
+/* ---- lua_screen.c: the live line of a terminal ---- */
+typedef void (*td_lua_sink)(const char *text, size_t n);
+/* All that Lua prints goes to the sink; NULL: to where it went before. */
+void td_lua_screen_take(lua_State *L, td_lua_sink sink);
+void td_lua_screen_clear(lua_State *L);   /* when no bar is drawn any more */
+
 /* ---- what the parts add to the tables; each finds its table on top ---- */
 void td__lua_ops(lua_State *L);        /* lua_op.c: every op */
 void td__lua_new(lua_State *L);        /* lua_new.c: constructors */

@@ -67,4 +67,11 @@ function tide.help(topic)
   return require("tide.help")(topic)
 end
 
+-- Loaded when first called.
+tide.progress = setmetatable({ enabled = os.getenv("TIDE_PROGRESS") ~= "0" }, {
+  __call = function(self, ...)
+    require("tide.progress")
+    return self(...)
+  end })
+
 require("tide.tensor")
