@@ -6,7 +6,6 @@
 ** costs the same for a million points as for a thousand, keeps every spike, and
 ** meets itself without darker joints when it is see-through. Dashes, vectors
 ** and curves that turn back go to the pen. */
-#include <cairo.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,6 @@
 
 #define SUB 8   /* columns in a pixel */
 #define FEW 24  /* so few points the pen draws as fast */
-#define BLOCK 16
 #define FAR 1e15
 
 /* ---- from data to device pixels ------------------------------------------ */
@@ -202,35 +200,7 @@ static inline void line_to(columns *c, double x, double y) {
   c->down = true;
 }
 
-/* ---- pixels -------------------------------------------------------------- */
-static void paint(td_plot_painter *p, const columns *c, int x0, int y0,
-                  td_plot_rgba color, double alpha) {
-  ptrdiff_t stride = cairo_image_surface_get_stride(p->image);
-  uint8_t *pixels = cairo_image_surface_get_data(p->image);
-  int src[3] = {(int)(color.b * 255 + 0.5), (int)(color.g * 255 + 0.5),
-                (int)(color.r * 255 + 0.5)};
-  int opacity = (int)(color.a * alpha * 256 + 0.5);
-  for (int b = 0; b < c->w; b += BLOCK) {
-    int end = b + BLOCK < c->w ? b + BLOCK : c->w, top = c->h, bottom = 0;
-    for (int j = b; j < end; j++) {
-      if (c->top[j] < top) top = c->top[j];
-      if (c->bottom[j] > bottom) bottom = c->bottom[j];
-    }
-    for (int i = top; i < bottom; i++) {
-      uint8_t *d = pixels + (y0 + i) * stride + 4 * (x0 + b);
-      const uint8_t *m = c->mask + (size_t)b * (size_t)c->h + (size_t)i;
-      for (int j = b; j < end; j++, d += 4, m += c->h) {
-        int cover = *m * opacity; /* 0 to 65280 */
-        if (!cover) continue;
-        for (int k = 0; k < 3; k++)
-          d[k] = (uint8_t)((d[k] * (65280 - cover) + src[k] * cover + 32640) /
-                           65280);
-        d[3] = (uint8_t)((d[3] * (65280 - cover) + 255 * cover + 32640) / 65280);
-      }
-    }
-  }
-}
-
+/* ---- curves -------------------------------------------------------------- */
 static bool draw_columns(td_plot_painter *p, const td_plot_map *m,
                          const td_plot_curve *q) {
   td_plot_pixel_box box = td_plot_pixels_of(p, m->box);
@@ -251,9 +221,13 @@ static bool draw_columns(td_plot_painter *p, const td_plot_map *m,
       else line_to(&c, px, py);
     }
     lift(&c);
-    cairo_surface_flush(p->image);
-    paint(p, &c, box.x0, box.y0, q->color, q->alpha);
-    cairo_surface_mark_dirty(p->image);
+    int top = h, bottom = 0;
+    for (int j = 0; j < w; j++) {
+      if (c.top[j] < top) top = c.top[j];
+      if (c.bottom[j] > bottom) bottom = c.bottom[j];
+    }
+    box.y1 = box.y0 + bottom, box.y0 += top;
+    td_plot_paint_mask(p, box, c.mask + top, h, 1, q->color, q->alpha);
   }
   columns_free(&c);
   return ok;

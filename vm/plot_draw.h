@@ -43,6 +43,8 @@ typedef struct td_plot_painter {
   PangoContext *pango;
   td_plot_glyphs *glyphs;   /* layouts made so far */
   td_plot_sprite *sprites;  /* marker images made so far */
+  uint8_t *mask;            /* coverage for a pen, as large as the image; 0 */
+  bool mask_taken;
 } td_plot_painter;
 
 /* Starts a painter on a surface whose unit is 1/scale points; it draws into the
@@ -66,6 +68,24 @@ typedef struct td_plot_pixel_box {
   int x0, y0, x1, y1;
 } td_plot_pixel_box;
 td_plot_pixel_box td_plot_pixels_of(const td_plot_painter *p, td_plot_rect r);
+/* Paints a colour on the image through a mask of coverages: that of pixel (x, y)
+** is mask[(x - x0) * dx + (y - y0) * dy]. */
+void td_plot_paint_mask(td_plot_painter *p, td_plot_pixel_box box,
+                        const uint8_t *mask, ptrdiff_t dx, ptrdiff_t dy,
+                        td_plot_rgba color, double alpha);
+/* The opaque pixel of a colour, and a pixel that such a one covers by c of 255. */
+static inline uint32_t td_plot_pixel(td_plot_rgba c) {
+  return 0xff000000u | (uint32_t)(c.r * 255 + 0.5) << 16 |
+         (uint32_t)(c.g * 255 + 0.5) << 8 | (uint32_t)(c.b * 255 + 0.5);
+}
+static inline uint32_t td_plot_mix(uint32_t dst, uint32_t src, uint32_t c) {
+  uint32_t rb = (dst & 0xff00ff) * (255 - c) + (src & 0xff00ff) * c + 0x800080;
+  uint32_t ag = (dst >> 8 & 0xff00ff) * (255 - c) + (src >> 8 & 0xff00ff) * c +
+                0x800080;
+  rb = (rb + (rb >> 8 & 0xff00ff)) >> 8 & 0xff00ff; /* x / 255, rounded */
+  ag = (ag + (ag >> 8 & 0xff00ff)) & 0xff00ff00;
+  return rb | ag;
+}
 
 /* ---- text (plot_text.c) -------------------------------------------------- */
 typedef enum {
@@ -175,20 +195,24 @@ td_plot_sheet td_plot_images_fit(const td_plot_painter *p,
 /* The marker of points of class v, for marker = "class". */
 td_plot_marker td_plot_class_marker(double v);
 
-/* A line through page positions: clipped to the box, broken at NaN, in pieces
-** that cairo strokes fast. Start, add points, finish. */
+/* A line through page positions: clipped to the box, broken at NaN. Start, add
+** points, finish. One pen of a painter draws at a time. */
 typedef struct td_plot_pen {
   td_plot_painter *p;
   td_plot_rect clip;
   const td_plot_list *dash;
-  double alpha;      /* of the group, painted at the end */
+  td_plot_rgba color;
+  double alpha, width;
   double phase;      /* length since the dashes began */
   double x, y;       /* last point */
   double px, py;     /* where the cairo path ends */
   bool down;         /* x and y hold a point */
   bool open;         /* px and py hold one */
-  bool group, drawn; /* drawn: something since the pen went down */
+  bool drawn;        /* something since the pen went down */
+  bool masked;       /* collects coverage in the painter's mask */
+  bool group;        /* collects opaque strokes, to be faded at the end */
   int segments;      /* in the cairo path */
+  td_plot_pixel_box box, touched; /* masked: where it may draw, where it did */
 } td_plot_pen;
 
 void td_plot_pen_start(td_plot_pen *pen, td_plot_painter *p, td_plot_rect clip,

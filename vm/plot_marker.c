@@ -140,16 +140,17 @@ static const td_plot_sprite *sprite(td_plot_painter *p, td_plot_marker m,
 
 /* ---- stamping ------------------------------------------------------------ */
 typedef struct stamp {
-  uint8_t *pixels;
-  int stride, x0, y0, x1, y1; /* where drawing is allowed */
-  int fill[3], edge[3];       /* b g r, 0 to 255 */
-  int alpha;                  /* 0 to 256 */
+  uint32_t *pixels;
+  ptrdiff_t stride;
+  td_plot_pixel_box box; /* where drawing is allowed */
+  uint32_t fill, edge;
+  uint32_t alpha;        /* 0 to 255 */
   bool rim;
 } stamp;
 
-static inline uint8_t blend(int dst, int src, int cover) {
-  int v = dst * (65280 - cover) + src; /* cover: 0 to 255 * 256 */
-  return (uint8_t)((v + 32640) / 65280);
+static inline uint32_t fade(uint32_t cover, uint32_t alpha) {
+  uint32_t v = cover * alpha + 128;
+  return (v + (v >> 8)) >> 8;
 }
 
 static void stamp_one(const stamp *t, const td_plot_sprite *s, double px,
@@ -157,37 +158,30 @@ static void stamp_one(const stamp *t, const td_plot_sprite *s, double px,
   int ix = (int)floor(px), iy = (int)floor(py);
   int phase = (int)((py - iy) * PHASES) * PHASES + (int)((px - ix) * PHASES);
   int left = ix - s->half, top = iy - s->half;
-  int c0 = left < t->x0 ? t->x0 - left : 0, r0 = top < t->y0 ? t->y0 - top : 0;
-  int c1 = left + s->side > t->x1 ? t->x1 - left : s->side;
-  int r1 = top + s->side > t->y1 ? t->y1 - top : s->side;
-  const uint8_t *outer = s->mask[phase][0], *inner = s->mask[phase][1];
+  const td_plot_pixel_box *b = &t->box;
+  int c0 = left < b->x0 ? b->x0 - left : 0, r0 = top < b->y0 ? b->y0 - top : 0;
+  int c1 = left + s->side > b->x1 ? b->x1 - left : s->side;
+  int r1 = top + s->side > b->y1 ? b->y1 - top : s->side;
   for (int r = r0; r < r1; r++) {
-    uint8_t *d = t->pixels + (ptrdiff_t)(top + r) * t->stride + 4 * (left + c0);
-    for (int c = c0; c < c1; c++, d += 4) {
-      int e = outer[r * s->side + c];
+    const uint8_t *outer = s->mask[phase][0] + r * s->side;
+    const uint8_t *inner = s->mask[phase][1] + r * s->side;
+    uint32_t *d = t->pixels + (top + r) * t->stride + left;
+    for (int c = c0; c < c1; c++) {
+      uint32_t e = outer[c];
       if (!e) continue;
-      int f = t->rim ? inner[r * s->side + c] : e;
-      int cover = e * t->alpha;
-      for (int k = 0; k < 3; k++)
-        d[k] = blend(d[k], (t->fill[k] * f + t->edge[k] * (e - f)) * t->alpha,
-                     cover);
-      d[3] = blend(d[3], 255 * cover, cover);
+      uint32_t src = t->rim ? td_plot_mix(t->edge, t->fill, inner[c] * 255u / e)
+                            : t->fill;
+      d[c] = td_plot_mix(d[c], src, fade(e, t->alpha));
     }
   }
 }
 
 static void set_fill(stamp *t, const td_plot_points *q, size_t i) {
-  double alpha = q->alpha;
-  if (q->rgba) {
-    for (int k = 0; k < 3; k++) t->fill[k] = q->rgba[i][2 - k];
-    alpha *= q->rgba[i][3] / 255.0;
-  } else {
-    t->fill[0] = (int)(q->fill.b * 255 + 0.5);
-    t->fill[1] = (int)(q->fill.g * 255 + 0.5);
-    t->fill[2] = (int)(q->fill.r * 255 + 0.5);
-    alpha *= q->fill.a;
-  }
-  t->alpha = (int)(alpha * 256 + 0.5);
+  double alpha = q->alpha * (q->rgba ? q->rgba[i][3] / 255.0 : q->fill.a);
+  const uint8_t *c = q->rgba ? q->rgba[i] : NULL;
+  t->fill = c ? 0xff000000u | (uint32_t)(c[0] << 16 | c[1] << 8 | c[2])
+              : td_plot_pixel(q->fill);
+  t->alpha = (uint32_t)(alpha * 255 + 0.5);
 }
 
 static void stamp_points(td_plot_painter *p, td_plot_rect clip,
@@ -196,11 +190,9 @@ static void stamp_points(td_plot_painter *p, td_plot_rect clip,
   td_plot_pixel_box box = td_plot_pixels_of(p, clip);
   cairo_surface_flush(im);
   stamp t = {
-    .pixels = cairo_image_surface_get_data(im),
-    .stride = cairo_image_surface_get_stride(im),
-    .x0 = box.x0, .y0 = box.y0, .x1 = box.x1, .y1 = box.y1,
-    .edge = {(int)(q->edge.b * 255 + 0.5), (int)(q->edge.g * 255 + 0.5),
-             (int)(q->edge.r * 255 + 0.5)}
+    .pixels = (uint32_t *)(void *)cairo_image_surface_get_data(im),
+    .stride = cairo_image_surface_get_stride(im) / 4, .box = box,
+    .edge = td_plot_pixel(q->edge)
   };
   double edge = q->edge.a > 0 ? q->edgewidth * p->scale : 0;
   t.rim = edge > 0;
@@ -210,7 +202,8 @@ static void stamp_points(td_plot_painter *p, td_plot_rect clip,
   int shape = -1;
   for (size_t i = 0; t.pixels && i < q->n; i++) {
     double x = (q->x[i] - p->x) * p->scale, y = (q->y[i] - p->y) * p->scale;
-    if (!(x > t.x0 - 4e3 && x < t.x1 + 4e3 && y > t.y0 - 4e3 && y < t.y1 + 4e3))
+    if (!(x > box.x0 - 4e3 && x < box.x1 + 4e3 && y > box.y0 - 4e3 &&
+          y < box.y1 + 4e3))
       continue;
     double size = q->size[q->nsize > 1 ? i : 0] * p->scale;
     int m = q->shape ? q->shape[i] : (int)q->marker;

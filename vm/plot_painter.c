@@ -2,6 +2,7 @@
 #include <cairo.h>
 #include <math.h>
 #include <pango/pangocairo.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vm/plot_draw.h"
@@ -38,6 +39,7 @@ int td_plot_painter_open(td_plot_painter *p, cairo_surface_t *surface,
 void td_plot_painter_close(td_plot_painter *p) {
   td_plot_glyphs_drop(p);
   td_plot_sprites_drop(p);
+  free(p->mask);
   if (p->pango) g_object_unref(p->pango);
   if (p->cr) cairo_destroy(p->cr);
   memset(p, 0, sizeof *p);
@@ -89,4 +91,29 @@ td_plot_pixel_box td_plot_pixels_of(const td_plot_painter *p, td_plot_rect r) {
   if (b.x1 < b.x0) b.x1 = b.x0;
   if (b.y1 < b.y0) b.y1 = b.y0;
   return b;
+}
+
+#define BLOCK 16 /* columns at a time: masks may be stored column by column */
+
+void td_plot_paint_mask(td_plot_painter *p, td_plot_pixel_box box,
+                        const uint8_t *mask, ptrdiff_t dx, ptrdiff_t dy,
+                        td_plot_rgba color, double alpha) {
+  cairo_surface_flush(p->image);
+  ptrdiff_t stride = cairo_image_surface_get_stride(p->image) / 4;
+  uint32_t *pixels = (uint32_t *)(void *)cairo_image_surface_get_data(p->image);
+  uint32_t src = td_plot_pixel(color);
+  uint32_t opacity = (uint32_t)(color.a * alpha * 255 + 0.5);
+  for (int b = box.x0; pixels && b < box.x1; b += BLOCK) {
+    int end = b + BLOCK < box.x1 ? b + BLOCK : box.x1;
+    for (int i = box.y0; i < box.y1; i++) {
+      uint32_t *d = pixels + i * stride;
+      const uint8_t *m = mask + (b - box.x0) * dx + (i - box.y0) * dy;
+      uint64_t all[2];
+      if (dx == 1 && end - b == BLOCK && !(memcpy(all, m, BLOCK), all[0] | all[1]))
+        continue;
+      for (int j = b; j < end; j++, m += dx)
+        if (*m) d[j] = td_plot_mix(d[j], src, (*m * opacity + 127) / 255);
+    }
+  }
+  cairo_surface_mark_dirty(p->image);
 }
