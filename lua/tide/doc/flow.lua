@@ -176,7 +176,7 @@ assert(run.curve.nll[#run.curve.nll] < run.curve.nll[1])]] },
     { "x", "tensor|table", "start" },
     options("from [0], to [1], solver ['euler']: euler midpoint heun rk4 dopri5; steps [100]; rtol, " ..
       "atol [1e-5]; first_step, min_step (share of the span); trajectory: keep all points; " ..
-      "visit(x, t); step(x, v, h): another Euler step, as on a sphere") },
+      "label ['ode'] of tide.progress; visit(x, t); step(x, v, h): another Euler step, as on a sphere") },
   returns = "x at `to`, and a table with nfe, steps, rejected, trajectory, times",
   errors = "dopri5 that needs steps below min_step, or meets NaN: the time is named.",
   source = "Dormand and Prince 1980; Hairer, Norsett and Wanner 1993, section II.4",

@@ -31,10 +31,12 @@ function landscape.landscape(f, o)
     y:unsqueeze(2):expand(ny, nx):flatten(),
   }, 2)
   local parts, total = {}, nx * ny
+  local bar <close> = tide.progress { label = "landscape", total = total, unit = "point" }
   tide.no_grad(function()
     for from = 1, total, o.batch do
       local count = math.min(o.batch, total - from + 1)
       parts[#parts + 1] = f(points:narrow(1, from, count)):detach()
+      bar:update(from + count - 1)
       if o.report then o.report(from + count - 1, total) end
     end
   end)

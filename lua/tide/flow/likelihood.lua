@@ -115,7 +115,7 @@ function likelihood.log_likelihood(v, y, o)
     return { out, div }
   end
   local function run()
-    return ode.integrate(field, { start, zero }, {
+    return ode.integrate(field, { start, zero }, { label = "likelihood",
       from = 1, to = 0, solver = o.solver, steps = o.steps, rtol = o.rtol,
       atol = o.atol, first_step = o.first_step or nil })
   end
@@ -142,7 +142,7 @@ function likelihood.nll_estimate(v, y, o)
   local n, dim = y:size(1), y:size(2)
   local function run()
     local sum
-    for k = 1, o.samples do
+    for k in tide.progress(o.samples, { label = "nll", unit = "sample" }) do
       local t = (tensor.rand(n, { dtype = y.dtype, device = y.device }) + (k - 1))
         * ((1 - o.eps) / o.samples)
       local r, used = loss.residual(v, y, { t = t, labels = o.labels })
@@ -168,7 +168,7 @@ function likelihood.surrogate(v, y, o)
   check.count("flow.surrogate", "samples", o.samples, 1)
   local n = y:size(1)
   local c, align
-  for k = 1, o.samples do
+  for k in tide.progress(o.samples, { label = "surrogate", unit = "sample" }) do
     local t = (tensor.rand(n, { dtype = y.dtype, device = y.device }) + (k - 1))
       / o.samples
     local x0 = o.path:prior(y)

@@ -107,6 +107,7 @@ local function attempt(f, x, t, h, first, o)
 end
 
 local function dopri5(f, x, o, visit)
+  local bar <close> = tide.progress { label = o.label, total = math.abs(o.to - o.from), unit = false }
   local t, span = o.from, o.to - o.from
   local direction = span < 0 and -1 or 1
   local smallest = math.abs(span) * o.min_step
@@ -129,6 +130,7 @@ local function dopri5(f, x, o, visit)
     else
       rejected = rejected + 1
     end
+    bar:update(math.abs(t - o.from))
     h = h * math.min(5, math.max(0.2, 0.9 * (e + 1e-12) ^ -0.2))
     if h < smallest and direction * (o.to - t) > smallest then
       error(("flow: dopri5 needs steps below %.1e at t = %.6g to keep rtol " ..
@@ -148,9 +150,11 @@ local function fixed_steps(f, x, o, visit)
           "not " .. tostring(o.solver), 4)
   end
   local h = (o.to - o.from) / o.steps
+  local bar <close> = tide.progress { label = o.label, total = o.steps }
   for i = 1, o.steps do
     x = step(f, x, o.from + (i - 1) * h, h, o)
     visit(x, i == o.steps and o.to or o.from + i * h)
+    bar:update(i)
   end
   return x, o.steps, 0
 end
@@ -161,7 +165,7 @@ function ode.integrate(f, x, o)
   o = tide.options("flow.integrate", o, {
     "first_step", "step", "visit", from = 0, to = 1, solver = "euler",
     steps = 100, rtol = 1e-5, atol = 1e-5, min_step = 1e-9,
-    trajectory = false })
+    trajectory = false, label = "ode" })
   check.field("flow.integrate", f)
   check.count("flow.integrate", "steps", o.steps, 1)
   check.number("flow.integrate", "from", o.from, -1e300, 1e300)

@@ -52,7 +52,7 @@ function sample.sample(v, n, o)
       check.velocity("flow.sample", out, z)
       return out
     end
-    return ode.integrate(velocity, x0, {
+    return ode.integrate(velocity, x0, { label = "sample",
       solver = o.solver, steps = o.steps, rtol = o.rtol, atol = o.atol,
       trajectory = o.trajectory, first_step = o.first_step,
       step = o.path.name == "spherical" and function(z, u, h)
