@@ -67,6 +67,13 @@ function Batches:__call()
     o.labels and o.labels:index_select(1, rows) or nil
 end
 
+-- The next rows and their labels, however many were asked for: batches are a source
+-- for flow.train.
+function Batches:sample()
+  local _, x, labels = self()
+  return x, labels
+end
+
 function Batches:__tostring()
   return ("data.batches: %d rows by %d, epoch %d, step %d"):format(self.rows,
     self.options.batch, self.epoch, self.step)

@@ -53,6 +53,19 @@ function Critic:update(y)
   return last:item()
 end
 
+function Critic:state_dict()
+  return { net = self.net:state_dict(), optimizer = self.optimizer:state_dict() }
+end
+
+function Critic:load_state_dict(state)
+  if type(state) ~= "table" or not state.net then
+    tide.raise("load_state_dict: this is not the state of a critic")
+  end
+  self.net:load_state_dict(state.net)
+  self.optimizer:load_state_dict(state.optimizer)
+  return self
+end
+
 -- The critic as a frozen field: gradients reach the points, not its weights.
 function Critic:__call(z, t, labels) return self.view(z, t, labels) end
 

@@ -134,6 +134,16 @@ function Mixture:divergence(z, t)
   return ((trace + tilt) * q.gamma):sum(2)
 end
 
+-- Tr Cov(x1 - x0 | z_t = z), the least that the matching loss can be at (z, t):
+-- sum_k gamma_k [ tr(Sigma_k S_k^-1) + |v_k - v|^2 ]
+function Mixture:conditional_variance(z, t)
+  local q = self:terms(z, t)
+  local inner = (q.p.variances:unsqueeze(1) / q.s2):sum(3)
+  local v = component_velocity(q)
+  local mean = (v * q.gamma:unsqueeze(3)):sum(2, true)
+  return ((inner + (v - mean):square():sum(3)) * q.gamma):sum(2)
+end
+
 function Mixture:log_prob(y)
   local q = self:terms(y, 1)
   return q.log_n:logsumexp(2) - self.dim / 2 * math.log(2 * math.pi)

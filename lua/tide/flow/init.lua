@@ -6,7 +6,7 @@ local where = {
   matching_loss = "loss", align_loss = "loss", residual = "loss",
   residual_curve = "loss", draws = "loss", floor = "loss",
   critic = "critic", excess_loss = "critic",
-  train = "train", align = "train",
+  train = "fit", align = "move",
   integrate = "ode", sample = "sample",
   divergence = "likelihood", log_likelihood = "likelihood",
   nll_estimate = "likelihood", surrogate = "likelihood",

@@ -56,12 +56,11 @@ function EMA:restore()
   if self.applied then self:swap() end
 end
 
--- Averages by position, and how many updates there were.
+-- Averages by position (while they are applied: the parameters that wait), whether
+-- they are, and how many updates there were.
 function EMA:state_dict()
-  if self.applied then
-    tide.raise("optim.EMA: the parameters are the averages now; restore() first")
-  end
-  local out = { updates = tensor.from(self.updates, { dtype = "i64" }) }
+  local out = { updates = tensor.from(self.updates, { dtype = "i64" }),
+                applied = tensor.from(self.applied and 1 or 0, { dtype = "i64" }) }
   for i, t in ipairs(self.shadow) do out[tostring(i)] = t:detach() end
   return out
 end
@@ -83,6 +82,7 @@ function EMA:load_state_dict(state)
     for i, t in ipairs(self.shadow) do t:copy_(state[tostring(i)]) end
   end)
   self.updates = state.updates:item()
+  self.applied = state.applied ~= nil and state.applied:item() ~= 0
   return self
 end
 

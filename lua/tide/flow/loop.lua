@@ -1,0 +1,164 @@
+-- loop.lua -- what the loops of the flow library share: where rows come from, checks,
+-- rates, checkpoints, and the safe point between two steps.
+
+local tide = require "tide"
+local tensor = tide.tensor
+local check = require "tide.flow.check"
+
+local loop = {}
+
+---- data ----
+
+-- Anything that gives rows as a function of n: a target, an object with sample(n)
+-- (data.batches gives batches of its own size), a tensor of rows, a function.
+function loop.sampler(name, source)
+  if tensor.is_tensor(source) then
+    return function(n)
+      local rows = tensor.randint(1, source:size(1), { n },
+                                  { device = source.device })
+      return source:index_select(1, rows)
+    end
+  end
+  if type(source) == "table" and source.sample then
+    return function(n) return source:sample(n) end
+  end
+  if tide.callable(source) then return source end
+  tide.raise(name .. ": the source of data is a target, a tensor of rows or a " ..
+             "function of n, not " .. type(source))
+end
+
+-- n rows and their labels; a source that gives fewer at a time is asked again.
+function loop.rows(name, draw, n)
+  local x, labels = draw(n)
+  check.points(name, x)
+  if x:size(1) >= n or x:size(1) == 0 then return x, labels end
+  local xs, ls, have = { x }, { labels }, x:size(1)
+  while have < n do
+    local more, some = draw(n - have)
+    if more == nil or more:size(1) == 0 then break end
+    xs[#xs + 1], ls[#ls + 1] = more, some
+    have = have + more:size(1)
+  end
+  return tensor.cat(xs, 1), labels and tensor.cat(ls, 1)
+end
+
+---- checks ----
+
+function loop.check(name, o, keys)
+  for _, key in ipairs { "steps", table.unpack(keys) } do
+    check.count(name, key, o[key], key == "steps" and 0 or 1)
+  end
+  for _, key in ipairs { "report", "schedule", "nll" } do
+    check.callable(name, key, o[key])
+  end
+  if type(o.lr) ~= "number" or not (o.lr > 0 and o.lr < math.huge) then
+    tide.raise(("%s: lr must be a positive number, not %s"):format(name, tostring(o.lr)))
+  end
+  if o.precision ~= "f32" and o.precision ~= "bf16" then
+    tide.raise(("%s: precision is 'f32' or 'bf16', not %s"):format(name,
+      tostring(o.precision)))
+  end
+  if o.log ~= nil and not (type(o.log) == "table" and o.log.log) then
+    tide.raise(name .. ": log must be a run of tide.run, not a " .. tide.type(o.log))
+  end
+  check.path(name, o.path)
+  local r = o.resume
+  if r and type(r) ~= "string" and r ~= true and
+     (type(r) ~= "table" or not r.optimizer) then
+    tide.raise(name .. ": resume must be a run that an earlier call returned, the path " ..
+               "of a checkpoint, or true: the file of checkpoint= if there is one")
+  end
+end
+
+-- The factor of the learning rate at a step, times the rate.
+function loop.rate(name, o, step, total)
+  local f = o.schedule(step, total)
+  if type(f) ~= "number" then
+    tide.raise(("%s: schedule(step, steps) must return a number, not a %s")
+      :format(name, type(f)))
+  end
+  return o.lr * f
+end
+
+-- Calls f with products in the precision asked for; f must not yield.
+function loop.compute(o, f, ...)
+  if o.precision == "bf16" then return tide.autocast("bf16", f, ...) end
+  return f(...)
+end
+
+-- The safe point between steps: yields to whoever resumed this loop, where that was
+-- asked for.
+function loop.pause(o)
+  if o.yield then coroutine.yield() end
+end
+
+---- checkpoints ----
+
+local Saver = {}
+Saver.__index = Saver
+
+local function keeps_state(x)
+  return type(x) == "table" and not tensor.is_tensor(x) and x.state_dict ~= nil
+end
+
+-- What a loop saves to o.checkpoint and takes up from o.resume: things by name, and
+-- what o.checkpoint.with adds.
+function loop.saver(name, o, things)
+  local c = o.checkpoint
+  if type(c) == "string" then c = { path = c } end
+  c = tide.options(name .. ", checkpoint", c, { "path", "with", every = 1000, keep = 0 })
+  if o.checkpoint ~= nil and type(c.path) ~= "string" then
+    tide.raise(name .. ": checkpoint needs the path of a file, as in {path=\"a.ckpt\", " ..
+               "every=1000}")
+  end
+  check.count(name, "checkpoint.every", c.every, 1)
+  if c.with ~= nil and type(c.with) ~= "table" then
+    tide.raise(name .. ": checkpoint.with must be a table of values by name")
+  end
+  if o.resume == true and not c.path then
+    tide.raise(name .. ": resume=true needs the path of checkpoint=")
+  end
+  for key, value in pairs(c.with or {}) do
+    if things[key] ~= nil then
+      tide.raise(("%s: checkpoint.with: the name '%s' is taken"):format(name, key))
+    end
+    things[key] = value
+  end
+  return setmetatable({ options = c, things = things, resume = o.resume }, Saver)
+end
+
+-- Goes on from the file, where the call asked for that: true, or nil.
+function Saver:load(run)
+  local path = self.resume
+  if path == true then
+    path = tide.checkpoint.exists(self.options.path) and self.options.path or nil
+  end
+  if type(path) ~= "string" then return nil end
+  local objects = {}
+  for key, value in pairs(self.things) do
+    if keeps_state(value) or type(value) == "userdata" and not tensor.is_tensor(value) then
+      objects[key] = value
+    end
+  end
+  local all, at = tide.checkpoint.load(path, objects)
+  run.with, run.resumed = {}, at
+  for key in pairs(self.options.with or {}) do run.with[key] = all[key] end
+  return true
+end
+
+-- Saves after every so many steps and after the last.
+function Saver:after(step, last)
+  local c = self.options
+  if c.path and (step % c.every == 0 or step == last) then
+    tide.checkpoint.save(c.path, self.things, { keep = c.keep })
+  end
+end
+
+-- How far this call goes.  A run that a call before returned goes `steps` further; one
+-- from a file to where the call that wrote it was going, or would with these steps.
+function loop.last_step(run, steps, resumed)
+  if not resumed then run.base = run.step end
+  return run.base + steps
+end
+
+return loop
