@@ -6,6 +6,7 @@
 ** node, so references never form a cycle.  Rules build ops: with the graph
 ** switched on during the sweep, gradients can be differentiated again. */
 #include "op.h"
+#include "trace.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct td_node {
   bool needed;             /* in this sweep: leads to what is asked for */
   bool target;             /* in this sweep: its own gradient is asked for */
   uint32_t mark;
+  int place;               /* the script's line, while ops are traced */
   td_call call;
   td_tensor *saved[TD_MAXOUT];
   td_tensor *g[TD_MAXOUT]; /* gradients collected in this sweep */
@@ -43,6 +45,9 @@ bool td_grad_enable(bool on) {
   return old;
 }
 void td_set_locator(void (*locate)(char *buf, size_t size)) { locator = locate; }
+void td__locate(char *buf, size_t size) {
+  if (locator) locator(buf, size);
+}
 
 bool td_needs_grad(const td_tensor *t) { return t->node || t->requires_grad; }
 bool td_is_leaf(const td_tensor *t) { return !t->node; }
@@ -147,6 +152,7 @@ td_status td__record(const td_call *c, td_tensor **out) {
   n->refs = 1;
   n->call = *c;
   n->call.in = NULL;
+  if (td__tracing) n->place = td__trace_here();
   unsigned need = values_needed(c);
   for (int i = 0; i < c->nin; i++)
     edge_set(&n->e[i], c->in[i], need >> (i < 15 ? i : 15) & 1);
@@ -462,7 +468,9 @@ static td_status sweep_nodes(sweep *s) {
     if (!n->g[0] && !n->g[1] && !n->g[2]) continue;
     if (!find_wanted(s, n, want)) continue;
     int mark = td_scope_open();
+    if (td__tracing) td__trace_gradient(n->call.op, n->place);
     st = sweep_node(s, n, in, in + most, want);
+    if (td__tracing) td__trace_gradient(NULL, 0);
     td_scope_close(mark);
     if (!n->target) clear_gradients(n);
   }

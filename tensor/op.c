@@ -1,5 +1,6 @@
 /* op.c -- the registry, and td_apply: the one way anything gets computed. */
 #include "op.h"
+#include "trace.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -528,7 +529,7 @@ static td_status apply_inplace(td_call *c, td_tensor *x, td_tensor **out) {
 
 /* ---- the door ---- */
 
-td_status td_apply(td_call *c, td_tensor **out, bool inplace) {
+static td_status apply(td_call *c, td_tensor **out, bool inplace) {
   const td_op *op = c->op;
   td_tensor *x = c->nin ? c->in[0] : NULL;
   td_status st;
@@ -550,6 +551,11 @@ td_status td_apply(td_call *c, td_tensor **out, bool inplace) {
   if ((st = check_values(c))) return st;
   if (op->cls[0] == 'U') return apply_update(c);
   return inplace ? apply_inplace(c, x, out) : apply_fresh(c, out);
+}
+
+td_status td_apply(td_call *c, td_tensor **out, bool inplace) {
+  if (td__tracing) return td__trace_apply(c, out, inplace, apply);
+  return apply(c, out, inplace);
 }
 
 td_tensor *td_apply1(td_call *c) {

@@ -37,8 +37,8 @@ int vm_report(lua_State *L, int status) {
   return status;
 }
 
-/* Calls tide.shell.trace.FUNCTION(error at index 1, {color=}) and leaves its text
-** on the stack; false, with nothing there, when that is not possible. */
+/* Calls tide.shell.trace.FUNCTION(error at index 1) and leaves its text on the
+** stack; false, with nothing there, when that is not possible. */
 static bool trace(lua_State *L, const char *function) {
   int top = lua_gettop(L);
   if (!lua_checkstack(L, 8)) return false;
@@ -56,11 +56,10 @@ static bool trace(lua_State *L, const char *function) {
 }
 
 /* What a person at a terminal gets: at the prompt a report of its own, from a
-** script the line of source.  A stack that is full has no room for that. */
+** script the line of source. */
 static bool explain_to_person(lua_State *L, const char *text) {
   bool at_prompt = !progname && vm_stdin_is_terminal();
-  if (!isatty(STDERR_FILENO) || (text && strstr(text, "stack overflow")))
-    return false;
+  if (!isatty(STDERR_FILENO)) return false;
   if (at_prompt) return trace(L, "handle");
   if (!text || !trace(L, "line")) return false;
   luaL_traceback(L, L, lua_pushfstring(L, "%s\n%s", text, lua_tostring(L, -1)), 1);

@@ -136,7 +136,7 @@ local function library_name(f)
       end
     end
     for name, m in next, package.loaded do
-      local own = type(name) == "string" and (name == "tide" or name:match("^tide%.(.*)$"))
+      local own = type(name) == "string" and (name == "tide" and name or name:match("^tide%.(.*)$"))
       if own and type(m) == "table" then add(own .. ".", m) end
     end
   end
@@ -207,7 +207,12 @@ local function folded(infos)
       end
       last.name = name or last.name
     elseif not (info.what == "C" and last and last.library and not global_name(info.func)) then
-      list[#list + 1] = { text = frame_text(info) }
+      local text = frame_text(info)
+      if last and last.text == text then
+        last.count = last.count + 1
+      elseif text ~= "[C]: in ?" then
+        list[#list + 1] = { text = text, count = 1 }
+      end
     end
   end
   return list
@@ -217,12 +222,11 @@ end
 -- first of the user's (the prompt) are left out.
 local function traceback(infos, paint)
   local list, out = folded(infos), {}
-  while #list > 0 and (list[#list].library or list[#list].text == "[C]: in ?") do
-    list[#list] = nil
-  end
+  while #list > 0 and list[#list].library do list[#list] = nil end
   for _, f in ipairs(list) do
     local name = f.name and ("(in tide: %s)"):format(f.name) or "(in tide)"
-    out[#out + 1] = "\t" .. (f.library and paint("note", name) or f.text)
+    local times = (f.count or 1) > 1 and paint("note", (" (%d times)"):format(f.count)) or ""
+    out[#out + 1] = "\t" .. (f.library and paint("note", name) or f.text .. times)
   end
   if #out == 0 then return nil end
   return paint("note", "stack traceback:") .. "\n" .. table.concat(out, "\n")
