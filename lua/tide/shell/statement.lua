@@ -1,0 +1,338 @@
+-- statement.lua -- what is typed at the prompt, or stands in a cell of a notebook, as Lua to run.
+--
+--   local session = statement.session()
+--   local entry = session:read("local x = 6\nx * 7")
+--   entry.status                "complete", "incomplete" (entry.indent: blanks for the next line),
+--                               "invalid" (entry.error says why) or "empty"
+--   entry.text                  what to keep: without prompts that were copied along
+--   local run, shows = entry:next()   until run is nil
+--
+-- next compiles piece after piece, each when the one before has run; shows says whether the values
+-- are wanted on the screen. When a piece does not compile, run is nil and the message comes second.
+--
+-- Locals of the outermost block carry over. Behind each `local` statement of that block a closure is
+-- handed to the session, which keeps the variable by it; an entry that mentions the name later is
+-- compiled inside a function that has locals of these names, and its upvalues are then joined to the
+-- kept variables. So closures, assignments and <const> mean what they mean in one long chunk.
+local lex = require("tide.shell.lex")
+local M = {}
+
+local CHUNK = "=stdin"
+local MOST = 150                      -- kept locals that one entry may mention
+local KEEP = "__keep_local"           -- names of ours inside a compiled entry
+
+-- ---- text ----
+
+local function unprompted(line, prompt)
+  if line:sub(1, #prompt) == prompt then return line:sub(#prompt + 1) end
+  if line == prompt:gsub("%s+$", "") then return "" end
+end
+
+-- The rest of a line behind a prompt of the first kind or the second, or nil.
+local function behind_prompt(line, prompts)
+  for kind, list in ipairs(prompts) do
+    for _, prompt in ipairs(list) do
+      local rest = prompt:find("%S") and unprompted(line, prompt)
+      if rest then return rest, kind end
+    end
+  end
+end
+
+local function loads(code) return load(code, CHUNK, "t") end
+
+local function at_eof(err) return err and err:find("<eof>$") ~= nil end
+
+-- Would further lines make the text complete?
+local function wants_more(text)
+  local f, err = loads(text .. "\n")
+  if f then return false end
+  if at_eof(err) then return true end
+  f, err = loads("return " .. text .. "\n")
+  return not f and at_eof(err)
+end
+
+-- The entries of a transcript, or nil for a text that is none.
+--
+-- A transcript begins with a prompt. Each line with the first prompt begins an entry; a line with
+-- the second one, or with none, belongs to the entry above as long as that is incomplete, and is
+-- output, and dropped, when it is complete. A prompt inside an entry that is not complete
+-- means that the text was no transcript.
+local function transcript(text, prompts)
+  local first = text:match("^%s*([^\n]*)")
+  if select(2, behind_prompt(first, prompts)) ~= 1 then return nil end
+  local entries, open = {}, false
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    local rest, kind = behind_prompt(line, prompts)
+    if kind == 1 then
+      if open then return nil end
+      entries[#entries + 1] = rest
+      open = wants_more(rest)
+    elseif open then
+      entries[#entries] = entries[#entries] .. "\n" .. (rest or line)
+      open = wants_more(entries[#entries])
+    end
+  end
+  return entries
+end
+
+-- ---- pieces ----
+
+-- Is the statement alone on its lines, or between semicolons, so that an expression may stand there?
+local function stands_alone(text, s)
+  local before = text:sub(1, s.from - 1):gsub("[ \t]+$", "")
+  local after = text:match("^[ \t]*(.?.?)", s.to + 1)
+  return (before == "" or before:find("[\n;]$"))
+    and (after == "" or after:find("^[\n;]") or after == "--")
+end
+
+local function is_quiet(tokens)
+  local last = tokens[#tokens]
+  return last ~= nil and last.kind == "op" and last.text == ";"
+end
+
+-- Newlines in place of what stands before a piece, so that its lines keep their numbers.
+local function blank_lines(text, from)
+  return ("\n"):rep(select(2, text:sub(1, from - 1):gsub("\n", "")))
+end
+
+-- A text that load takes as statements: one piece; its last call returns its values.
+local function statements_piece(text, is_last)
+  local tokens = lex.tokens(text)
+  local list = lex.statements(tokens) or {}
+  local last = list[#list]
+  local piece = { text = text, tokens = tokens, statements = list,
+    shows = is_last and not is_quiet(tokens) }
+  if piece.shows and last and last.kind == "call" then piece.returns = last.from end
+  return piece
+end
+
+local function expression_piece(text, quiet)
+  return { text = text, tokens = lex.tokens(text), statements = {}, expression = true,
+    shows = not quiet }
+end
+
+-- A text that load does not take: pieces, if it consists of statements and of expressions that stand
+-- alone; nil else.
+local function mixed_pieces(text, tokens)
+  local list = lex.statements(tokens)
+  if not list then return nil end
+  local pieces, from = {}, 1
+  local function flush(to, is_last)
+    local part = text:sub(from, to)
+    if not part:find("[^%s;]") then return true end
+    part = blank_lines(text, from) .. part
+    pieces[#pieces + 1] = statements_piece(part, is_last)
+    return loads(part .. "\n")
+  end
+  for i, s in ipairs(list) do
+    if s.kind == "expression" then
+      local code = blank_lines(text, s.from) .. text:sub(s.from, s.to)
+      if not stands_alone(text, s) or not flush(s.from - 1) or not loads("return " .. code) then
+        return nil
+      end
+      local quiet = list[i + 1] and list[i + 1].kind == "empty"
+      pieces[#pieces + 1] = expression_piece(code, quiet)
+      from = (quiet and list[i + 1] or s).to + 1
+    end
+  end
+  return flush(#text, true) and pieces or nil
+end
+
+-- Could the last lines be an expression that goes on? Then what is before them loads by itself.
+local function open_expression(text, tokens)
+  for i = #tokens, 1, -1 do
+    local from = tokens[i].from
+    local head = text:sub(1, from - 1)
+    if head:find("\n[ \t]*$") then
+      local _, err = loads("return " .. text:sub(from) .. "\n")
+      if at_eof(err) and loads(head) then return true end
+      if #tokens - i > 200 then return false end
+    end
+  end
+  return false
+end
+
+-- The pieces of one entry; or nil and an error, or nil, nil for more lines.
+local function pieces_of(text)
+  local tokens, in_comment = lex.tokens(text)
+  if #tokens == 0 and not (in_comment and wants_more(text)) then return {} end
+  local as_value = text:match("^%s*=(.*)")   -- "=x", as in old Lua
+  if as_value then
+    text = as_value
+    tokens = lex.tokens(text)
+  end
+  local f, err = loads("return " .. text .. "\n")
+  if f then
+    return { expression_piece(text, is_quiet(tokens)) }
+  end
+  local more = at_eof(err)
+  if not as_value then f, err = loads(text .. "\n") end
+  if f then return { statements_piece(text, true) } end
+  local pieces = mixed_pieces(text, tokens)
+  if pieces then return pieces end
+  if more or at_eof(err) then return nil end
+  if text:find("\n", 1, true) and open_expression(text, tokens) then return nil end
+  return nil, err
+end
+
+-- ---- a session ----
+
+local Session = {}
+Session.__index = Session
+
+-- A session of its own: its entries see each other's locals.
+function M.session()
+  return setmetatable({ kept = {} }, Session)
+end
+
+-- The kept locals that the tokens mention, as a list of names, at most MOST.
+local function mentioned(session, tokens)
+  local names, seen = {}, {}
+  for _, t in ipairs(tokens) do
+    if t.kind == "name" and session.kept[t.text] and not seen[t.text] and #names < MOST then
+      seen[t.text] = true
+      names[#names + 1] = t.text
+    end
+  end
+  return names
+end
+
+-- The text of a piece with `return` before its last call, and with a call that hands over the
+-- variables behind each local statement, if `keeping`.
+local function prepared(piece, keeping)
+  local out, at = {}, 1
+  local function insert(where, what)
+    out[#out + 1] = piece.text:sub(at, where)
+    out[#out + 1] = what
+    at = where + 1
+  end
+  if piece.expression then out[1] = "return " end
+  for _, s in ipairs(piece.statements) do
+    if s.kind == "local" and keeping then
+      local names, spec = {}, {}
+      for _, name in ipairs(s.names) do
+        if s.attribs[name] ~= "close" and name ~= "_ENV" then
+          names[#names + 1] = name
+          spec[#spec + 1] = name .. "=" .. (s.attribs[name] or "")
+        end
+      end
+      if #names > 0 then
+        insert(s.to, (" %s(%q,function() return %s end);"):format(KEEP,
+          table.concat(spec, ","), table.concat(names, ",")))
+      end
+    end
+    if s.from == piece.returns then insert(s.from - 1, "return ") end
+  end
+  out[#out + 1] = piece.text:sub(at)
+  return table.concat(out)
+end
+
+-- Keeps the locals that the closure returns, spec being "name=attrib,..."; constants of the compiler
+-- are no upvalues of it.
+function Session:keep(spec, closure)
+  local upvalues, values, i = {}, nil, 0
+  for n = 1, 255 do
+    local name = debug.getupvalue(closure, n)
+    if not name then break end
+    upvalues[name] = n
+  end
+  for name, attrib in spec:gmatch("([^,=]+)=([^,]*)") do
+    i = i + 1
+    local place, at = closure, upvalues[name]
+    if not at then
+      values = values or table.pack(closure())
+      local value = values[i]
+      place, at = function() return value end, 1
+    end
+    self.kept[name] = { place, at, const = attrib == "const" }
+  end
+end
+
+local function has_local(piece)
+  for _, s in ipairs(piece.statements) do
+    if s.kind == "local" then return true end
+  end
+  return false
+end
+
+-- The code inside a function whose upvalues are the kept locals `names`.
+function Session:inside(names, code)
+  local head = {}
+  for i, name in ipairs(names) do
+    local k = self.kept[name]
+    head[i] = k.const and name .. " <const>" or name
+  end
+  head[#head + 1] = KEEP
+  local f, err = loads(("local %s = ...;return function(...) %s\nend"):format(
+    table.concat(head, ","), code))
+  if not f then return nil, err end
+  f = f()
+  for n = 1, 255 do
+    local name = debug.getupvalue(f, n)
+    if not name then break end
+    local k = self.kept[name]
+    if name == KEEP then
+      debug.setupvalue(f, n, function(list, closure) self:keep(list, closure) end)
+    elseif name ~= "_ENV" and k then
+      debug.upvaluejoin(f, n, k[1], k[2])
+    end
+  end
+  return f
+end
+
+function Session:compile(piece)
+  local names = mentioned(self, piece.tokens)
+  local declares = has_local(piece)
+  if #names == 0 and not declares then return loads(prepared(piece, false) .. "\n") end
+  if #names > 0 then                  -- an assignment to a constant is an error of the user's
+    local f, err = self:inside(names, prepared(piece, false))
+    if not f or not declares then return f, err end
+  end
+  -- A goto may not jump over what is put in: then the locals stay where they are.
+  return self:inside(names, prepared(piece, true)) or self:inside(names, prepared(piece, false))
+end
+
+-- Splits a text into its entries; "\r\n" and "\r" end lines too.
+local function entries_of(text, prompts)
+  text = text:gsub("\r\n?", "\n")
+  return transcript(text, prompts) or { text }
+end
+
+-- Reads an entry; prompt and prompt2 are those in use, which are stripped like the usual ones.
+function Session:read(text, prompt, prompt2)
+  local prompts = { { "> ", prompt }, { ">> ", prompt2 } }
+  local texts = entries_of(text, prompts)
+  local entry = { status = "empty", text = table.concat(texts, "\n") }
+  local pieces = {}
+  for _, code in ipairs(texts) do
+    local list, err = pieces_of(code)
+    if not list then
+      entry.status, entry.error = err and "invalid" or "incomplete", err
+      if not err then entry.indent = 2 * lex.depth((lex.tokens(code))) end
+      return entry
+    end
+    for _, piece in ipairs(list) do pieces[#pieces + 1] = piece end
+  end
+  if #pieces > 0 then entry.status = "complete" end
+  entry.next = function()
+    local piece = table.remove(pieces, 1)
+    if not piece then return nil end
+    local f, failure = self:compile(piece)
+    if f then return f, piece.shows, piece.expression end
+    pieces = {}
+    return nil, failure
+  end
+  return entry
+end
+
+-- The kept locals: a table of their values by name.
+function Session:locals()
+  local values = {}
+  for name, k in pairs(self.kept) do
+    local _, value = debug.getupvalue(k[1], k[2])
+    values[name] = value
+  end
+  return values
+end
+
+return M
