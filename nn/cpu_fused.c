@@ -95,13 +95,14 @@ static void wave_f64(void *ctx, int64_t begin, int64_t end) {
 
 static td_status k_sinusoid(const td_call *c, td_tensor **out) {
   int64_t half = c->attr[0].i / 2, n = td__numel(c->in[0]);
-  td_tensor *rate = td_empty(td_cpu(), TD_F64, 1, &half);
+  double *rate = td__scratch(sizeof *rate * (size_t)half);
   if (!rate) return td_error_code();
-  wave w = { c->in[0], out[0], (double *)rate->data, half };
+  wave w = { c->in[0], out[0], rate, half };
   for (int64_t i = 0; i < half; i++)
-    ((double *)rate->data)[i] = exp(-log(c->attr[1].f) * (double)i / (double)half);
+    rate[i] = exp(-log(c->attr[1].f) * (double)i / (double)half);
   td_parallel_range(n, 1 + 1024 / half, out[0]->dtype == TD_F64 ?
                     wave_f64 : wave_f32, &w);
+  td__scratch_drop(rate);
   return TD_OK;
 }
 

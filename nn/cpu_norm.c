@@ -73,13 +73,12 @@ static td_status k_norm_weight_grad(const td_call *c, td_tensor **out) {
   if (r.per < 32) r.per = 32;
   int64_t chunks = (r.count + r.per - 1) / r.per;
   bool wide = out[0]->dtype == TD_F64;
-  td_tensor *part = td_empty(c->be, out[0]->dtype, 2,
-                             (int64_t[]){ chunks, r.n });
-  if (!part) return td_error_code();
-  r.y = part->data;
+  r.y = td__scratch((size_t)(chunks * r.n) * td_dtype_size(out[0]->dtype));
+  if (!r.y) return td_error_code();
   td_parallel(chunks, wide ? wgrad_chunk_f64 : wgrad_chunk_f32, &r);
   if (wide) add_chunks_f64(&r, chunks, (double *)out[0]->data);
   else add_chunks_f32(&r, chunks, (float *)out[0]->data);
+  td__scratch_drop(r.y);
   return TD_OK;
 }
 

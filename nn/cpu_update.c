@@ -17,7 +17,7 @@ struct update {
   const td_call *c;
   int lists;
   int64_t n;               /* tensors in a list */
-  const int64_t *first;    /* number of the first chunk of each tensor */
+  int64_t *first;          /* number of the first chunk of each tensor */
   unsigned writes;         /* bit k: list k is changed */
   void (*f32)(const update *u, float *const *v, int64_t n);
   void (*f64)(const update *u, double *const *v, int64_t n);
@@ -129,9 +129,8 @@ static void run_chunk(void *ctx, int64_t chunk) {
 
 /* Finds the chunks; returns how many, or -1. */
 static int64_t cut(update *u) {
-  td_tensor *t = td_empty(td_cpu(), TD_I64, 1, (int64_t[]){ u->n });
-  if (!t) return -1;
-  int64_t *first = (int64_t *)t->data, chunks = 0;
+  int64_t *first = td__scratch(sizeof *first * (size_t)u->n), chunks = 0;
+  if (!first) return -1;
   for (int64_t i = 0; i < u->n; i++) {
     first[i] = chunks;
     chunks += (td__numel(u->c->in[i]) + CHUNK - 1) / CHUNK;
@@ -145,6 +144,7 @@ static td_status run(update *u) {
   if (chunks < 0) return td_error_code();
   u->writes = u->c->op->rule->writes;
   td_parallel(chunks, run_chunk, u);
+  td__scratch_drop(u->first);
   return TD_OK;
 }
 
@@ -219,15 +219,20 @@ static td_status k_scale(const td_call *c, td_tensor **out) {
 static td_status k_grad_norm(const td_call *c, td_tensor **out) {
   update u = start(c, 1, 0);
   int64_t chunks = cut(&u);
-  td_tensor *sums = chunks < 0 ? NULL :
-    td_full(td_cpu(), TD_F64, 1, (int64_t[]){ chunks }, 0);
   double sum = 0;
-  if (!sums) return td_error_code();
-  u.sums = (double *)sums->data;
+  if (chunks < 0) return td_error_code();
+  u.sums = td__scratch(sizeof *u.sums * (size_t)chunks);
+  if (!u.sums) {
+    td__scratch_drop(u.first);
+    return td_error_code();
+  }
+  for (int64_t i = 0; i < chunks; i++) u.sums[i] = 0;
   u.f32 = squares_f32;
   u.f64 = squares_f64;
   td_parallel(chunks, run_chunk, &u);
   for (int64_t i = 0; i < chunks; i++) sum += u.sums[i];
+  td__scratch_drop(u.sums);
+  td__scratch_drop(u.first);
   store(out[0], 0, sqrt(sum));
   return TD_OK;
 }

@@ -30,6 +30,11 @@ void td__blas_pin(void) {
 
 const char *td_blas_describe(void) { return openblas_get_config(); }
 
+const td_products *td__products(void) {
+  td__blas_pin();
+  return products;
+}
+
 /* ---- one product: c (m,n) = alpha a b + beta c ---- */
 
 typedef struct gemm {
@@ -174,8 +179,7 @@ static int64_t split_k(gemm *g) {
   int64_t np = least(SPLITS / tiles, g->k / K_LEAST);
   g->tk = pieces(g->k, np);
   np = pieces(g->k, g->tk);
-  g->part = td__system_alloc((size_t)(np * g->m * g->n) *
-                             td_dtype_size(g->dt));
+  g->part = td__scratch((size_t)(np * g->m * g->n) * td_dtype_size(g->dt));
   return g->part ? np : 1;      /* without memory: one long sum */
 }
 
@@ -212,7 +216,7 @@ static void gemm_run(gemm *g) {
   td_parallel(g->nm * g->nn * np, tile, g);
   if (!g->part) return;
   add_parts(g, np);
-  td__system_free(g->part);
+  td__scratch_drop(g->part);
 }
 
 void td_gemm_f32(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
@@ -244,7 +248,7 @@ typedef struct operand {
   bool t;                       /* stored transposed */
   int64_t ld;
   int64_t batch;                /* elements from one matrix to the next */
-  td_buffer *copy;              /* when no layout of BLAS fits */
+  void *copy;                   /* when no layout of BLAS fits */
 } operand;
 
 /* Row-major, or with `t` column-major: one dim is contiguous and the other
@@ -265,7 +269,7 @@ static bool blas_layout(int64_t rows, int64_t cols, int64_t sr, int64_t sc,
 }
 
 #define COPY_MATRICES(type) do { \
-    type *d = o->copy->mem; \
+    type *d = o->copy; \
     for (int64_t b = 0; b < n; b++) \
       for (int64_t i = 0; i < rows; i++) { \
         const type *s = (const type *)x->data + b * sb + i * sr; \
@@ -280,10 +284,10 @@ static td_status operand_of(const td_tensor *x, operand *o) {
   *o = (operand){ .p = x->data, .batch = sb };
   if (blas_layout(rows, cols, sr, sc, o)) return TD_OK;
   size_t e = td_dtype_size(x->dtype);
-  if (!(o->copy = td__buffer(td_cpu(), (size_t)(n * rows * cols) * e)))
+  if (!(o->copy = td__scratch((size_t)(n * rows * cols) * e)))
     return td_error_code();
   if (e == 8) COPY_MATRICES(uint64_t); else COPY_MATRICES(uint32_t);
-  o->p = o->copy->mem;
+  o->p = o->copy;
   o->t = false;
   o->ld = cols > 1 ? cols : 1;
   o->batch = rows * cols;
@@ -382,8 +386,8 @@ static td_status k_mm(const td_call *c, td_tensor **out) {
     q.one.ldb = q.b.ld;
     q.one.ldc = q.one.n > 1 ? q.one.n : 1;
     if (!st) run_batched(&q);
-    td__buffer_drop(q.a.copy);
-    td__buffer_drop(q.b.copy);
+    td__scratch_drop(q.a.copy);
+    td__scratch_drop(q.b.copy);
   }
   if (!st && td_interrupt_flag)
     st = td_fail(TD_EINTR, "%s: interrupted", c->op->name);

@@ -53,4 +53,5 @@ typedef struct td_products {
   void (*distance_f32)(const td_distance_f32 *s);
   void (*distance_f64)(const td_distance_f64 *s);
 } td_products;
+const td_products *td__products(void);      /* those of this machine */
 #endif

@@ -7,6 +7,7 @@
 ** switched on during the sweep, gradients can be differentiated again. */
 #include "op.h"
 #include "trace.h"
+#include "capture.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,7 +304,9 @@ static void find_needed(sweep *s) {
   }
 }
 
+/* A gradient that a captured step adds to must stay where it is. */
 static bool sole_owner(const td_tensor *t) {
+  if (td__recording && t->buf && td__capture_outside(t->buf)) return td__contiguous(t);
   return t->refs == 1 && t->buf && t->buf->refs == 1 && td__contiguous(t);
 }
 

@@ -5,6 +5,9 @@
 ** rounded to a class (four per power of two), each class has a list, and the
 ** cache is emptied when memory runs out or grows past what is in use. */
 #include "op.h"
+#include "capture.h"
+#include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +74,61 @@ static void small_trim(void) {
       small_free[c] = p->next;
       allocator.free(p);
     }
+}
+
+/* ---- scratch memory of kernels ---- */
+
+/* Kernels run on any thread and often, so each thread keeps its last blocks. */
+#define SCRATCH_KEPT 6
+typedef struct scratch {
+  struct scratch *next;
+  size_t size;
+  _Alignas(ALIGN) char mem[];
+} scratch;
+static _Thread_local struct { scratch *list; int n; } spare;
+static pthread_key_t spare_key;
+static pthread_once_t spare_once = PTHREAD_ONCE_INIT;
+
+static void spare_drop(void *list) {
+  for (scratch *s = list, *next; s; s = next) {
+    next = s->next;
+    allocator.free(s);
+  }
+}
+static void spare_start(void) { pthread_key_create(&spare_key, spare_drop); }
+
+void *td__scratch(size_t n) {
+  scratch **best = NULL;
+  for (scratch **p = &spare.list; *p; p = &(*p)->next)
+    if ((*p)->size >= n && (!best || (*p)->size < (*best)->size)) best = p;
+  scratch *s = best ? *best : NULL;
+  if (s) {
+    *best = s->next;
+    spare.n--;
+    return s->mem;
+  }
+  s = allocator.alloc(sizeof *s + n);
+  if (!s)
+    return td_fail_null(TD_ENOMEM, "out of memory for %zu bytes of scratch", n);
+  s->size = n;
+  return s->mem;
+}
+
+/* The oldest of too many goes. */
+void td__scratch_drop(void *p) {
+  if (!p) return;
+  scratch *s = (scratch *)((char *)p - offsetof(scratch, mem));
+  s->next = spare.list;
+  spare.list = s;
+  if (++spare.n > SCRATCH_KEPT) {
+    scratch **last = &spare.list;
+    while ((*last)->next) last = &(*last)->next;
+    allocator.free(*last);
+    *last = NULL;
+    spare.n--;
+  }
+  pthread_once(&spare_once, spare_start);
+  pthread_setspecific(spare_key, spare.list);
 }
 
 /* ---- scopes ---- */
@@ -183,11 +241,13 @@ td_buffer *td__buffer(td_backend *b, size_t bytes) {
   m->live += (int64_t)size;
   m->total += (int64_t)size;
   if (m->live > m->peak) m->peak = m->live;
+  if (td__recording) td__capture_born(buf);
   return buf;
 }
 
 void td__buffer_drop(td_buffer *b) {
   if (!b || --b->refs) return;
+  if (td__watching) td__capture_gone(b);
   td_memory *m = &b->be->memory;
   m->live -= (int64_t)b->bytes;
   free(b->changed);

@@ -1,6 +1,7 @@
 /* op.c -- the registry, and td_apply: the one way anything gets computed. */
 #include "op.h"
 #include "trace.h"
+#include "capture.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,7 +277,13 @@ static td_status run(const td_call *c, td_tensor **out) {
   if (!k)
     return td_fail(TD_ENOSUP, "%s: not available on %s; move the tensors with "
                    "x:to(\"cpu\")", c->op->name, c->be->name);
-  return k(c, out);
+  if (!td__recording) return k(c, out);
+  td_capture *r = td__recording;       /* what a kernel calls is its own affair */
+  td__recording = NULL;
+  td_status st = k(c, out);
+  td__recording = r;
+  if (!st) td__capture_note(c, k, out);
+  return st;
 }
 
 /* On the CPU bf16 is a storage type: compute in f32, round the results. */
@@ -381,9 +388,9 @@ static td_status apply_view(td_call *c, td_tensor **out) {
 }
 
 /* A counter of the stream serves four 4-byte elements or two of 8 bytes. */
-static td_rng draw(const td_tensor *t) {
+int64_t td__draws(const td_tensor *t) {
   int64_t each = td_dtype_size(t->dtype) == 8 ? 2 : 4;
-  return td__rng_take((td__numel(t) + each - 1) / each);
+  return (td__numel(t) + each - 1) / each;
 }
 
 static td_status apply_fresh(td_call *c, td_tensor **out) {
@@ -394,7 +401,7 @@ static td_status apply_fresh(td_call *c, td_tensor **out) {
     if (!(out[k] = td_empty(c->be, spec[k].dtype, spec[k].ndim, spec[k].shape)))
       st = td_error_code();
   if (st) return st;
-  if (c->op->rule->flags & TD_RANDOM) c->rng = draw(out[0]);
+  if (c->op->rule->flags & TD_RANDOM) c->rng = td__rng_take(td__draws(out[0]));
   if (c->op->rule->flags & TD_ANYDEVICE) {
     memcpy(near, in, sizeof *in * (size_t)c->nin);
     c->in = near;
@@ -405,21 +412,28 @@ static td_status apply_fresh(td_call *c, td_tensor **out) {
   return st ? st : td__record(c, out);
 }
 
-static td_status mark_written(const td_call *c) {
+bool td__writes(const td_call *c, int i) {
   const td_op *op = c->op;
   int lists = 0, at = 0, tensor = 0;
+  if (!op->rule->writes) return false;
   for (int a = 0; a < op->narg; a++) lists += op->arg[a].kind == 'M';
   int each = lists ? (c->nin - (op->ntensor - lists)) / lists : 0;
   for (int a = 0; a < op->narg; a++) {
     char k = op->arg[a].kind;
     if (!strchr("TOCXM", k)) continue;
-    for (int i = k == 'M' ? each : 1; i > 0; i--, at++)
-      if ((op->rule->writes >> tensor & 1) && c->in[at]) {
-        td_status st = td__mark_changed(c->in[at], op->name);
-        if (st) return st;
-      }
+    at += k == 'M' ? each : 1;
+    if (i < at) return op->rule->writes >> tensor & 1;
     tensor++;
   }
+  return false;
+}
+
+static td_status mark_written(const td_call *c) {
+  for (int i = 0; i < c->nin; i++)
+    if (c->in[i] && td__writes(c, i)) {
+      td_status st = td__mark_changed(c->in[i], c->op->name);
+      if (st) return st;
+    }
   return TD_OK;
 }
 
@@ -507,7 +521,7 @@ static td_status apply_inplace(td_call *c, td_tensor *x, td_tensor **out) {
   td_status st = c->op->rule->infer(c, spec);
   if (st || (st = fits(c, x, spec)) || (st = separate(c, x))) return st;
   if ((flags & TD_ANYDEVICE) && (st = fetch_inputs(c))) return st;
-  if (flags & TD_RANDOM) c->rng = draw(x);
+  if (flags & TD_RANDOM) c->rng = td__rng_take(td__draws(x));
   bool direct = (flags & TD_ELEMENTWISE) && spec[0].dtype == x->dtype;
   if (direct) {
     st = execute(c, &x);

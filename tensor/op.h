@@ -17,6 +17,7 @@ typedef struct td_buffer {
   size_t bytes;
   td_backend *be;
   void *mem;
+  int slot;                /* 1 + its place in the capture that records, or 0 */
   struct td_buffer *next;  /* in the cache of freed ones */
   char *changed;           /* "add_ at file:line": last change of a saved one */
 } td_buffer;
@@ -178,9 +179,12 @@ void td__struct_drop(td_tensor *t);
 void td__node_drop(td_node *n);
 td_status td__record(const td_call *c, td_tensor **out);
 td_status td__mark_changed(td_tensor *t, const char *op);
+void *td__scratch(size_t n);                 /* for kernels, on any thread; NULL */
+void td__scratch_drop(void *p);
 void *td__system_alloc(size_t n);            /* the replaceable allocator */
 void td__system_free(void *p);
 td_rng td__rng_take(int64_t counters);       /* 128-bit counters used up */
+int64_t td__draws(const td_tensor *t);       /* how many a draw of t uses up */
 
 /* ---- backends ---- */
 #define TD_BACKEND_ABI 1

@@ -242,13 +242,11 @@ td_status td_reduce(const td_call *c, td_tensor *out, const td_reducer *r) {
                       whole_items, &p);
     return TD_OK;
   }
-  td_buffer *b = td__buffer(td_cpu(), sizeof *p.part *
-                            (size_t)(p.items * p.pieces * p.width));
-  if (!b) return td_error_code();
-  p.part = b->mem;
+  p.part = td__scratch(sizeof *p.part * (size_t)(p.items * p.pieces * p.width));
+  if (!p.part) return td_error_code();
   td_parallel(p.items * p.pieces, one_piece, &p);
   join_pieces(&p);
-  td__buffer_drop(b);
+  td__scratch_drop(p.part);
   return TD_OK;
 }
 
@@ -303,18 +301,16 @@ static void some_lines(void *ctx, int64_t begin, int64_t end) {
 
 td_status td_lines_run(const td_lines *l, int64_t cost, size_t scratch,
                        void (*f)(void *, int64_t, int64_t, char *), void *ctx) {
-  td_buffer *b = NULL;
   lines_job j = { f, ctx, cost > 0 ? TD_LOOP_GRAIN / cost + 1 : l->count, 0, NULL };
   if (l->count == 0) return TD_OK;
   if (scratch) {
     int64_t least = (l->count + SCRATCHES - 1) / SCRATCHES;
     if (j.grain < least) j.grain = least;
     j.each = (scratch + 63) / 64 * 64;
-    b = td__buffer(td_cpu(), (size_t)((l->count - 1) / j.grain + 1) * j.each);
-    if (!b) return td_error_code();
-    j.mem = b->mem;
+    j.mem = td__scratch((size_t)((l->count - 1) / j.grain + 1) * j.each);
+    if (!j.mem) return td_error_code();
   }
   td_parallel_range(l->count, j.grain, some_lines, &j);
-  td__buffer_drop(b);
+  td__scratch_drop(j.mem);
   return TD_OK;
 }

@@ -1,6 +1,7 @@
 /* tensor.c -- making tensors, looking at them, and moving them to and from the
 ** host.  Everything here is about layout and bytes; numbers change in ops. */
 #include "op.h"
+#include "capture.h"
 #include <math.h>
 #include <string.h>
 
@@ -161,6 +162,7 @@ static td_tensor *to_host(td_tensor *t) {
   if (!t) return NULL;
   if (!t->data)
     return td_fail_null(TD_EARG, "the data of this tensor was released");
+  if (td__capture_no_read("reading values")) return NULL;
   bool old = td_grad_enable(false);
   td_tensor *c = td_contiguous(t), *h = c;
   td_backend *b = td_device_of(t);
@@ -275,7 +277,7 @@ static td_status element(td_tensor *t, const int64_t *index, char **p) {
 td_status td_get(td_tensor *t, const int64_t *index, double *f, int64_t *i) {
   char *p, host[8];
   td_status st = element(t, index, &p);
-  if (st) return st;
+  if (st || (st = td__capture_no_read("reading a value"))) return st;
   td_backend *b = td_device_of(t);
   if (b != td_cpu()) {
     if ((st = b->copy_out(b, host, p, td_dtype_size(t->dtype)))) return st;

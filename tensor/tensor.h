@@ -176,6 +176,32 @@ typedef struct td_allocator {
 } td_allocator;
 void td_set_allocator(td_allocator a);
 
+/* ---- a step that is recorded once and replayed ---- */
+typedef struct td_capture td_capture;
+typedef struct td_capture_info {
+  int calls;                              /* kernel calls in a replay */
+  size_t planned;                         /* bytes of short-lived tensors ... */
+  size_t arena;                           /* ... which lie in so many */
+  size_t kept;                            /* bytes of results and constants */
+} td_capture_info;
+/* Everything computed from begin to finish belongs to the step.  What the step
+** keeps beyond its end must be held by then, and all else dropped.  The stop of
+** a failed step; finish stops too, and fails when the step cannot be replayed. */
+td_capture *td_capture_begin(void);
+void td_capture_stop(td_capture *c);
+/* Switched on, what follows is not part of the step; returns what it was. */
+bool td_capture_aside(bool on);
+td_status td_capture_finish(td_capture *c);
+/* Runs the step again on the tensors it used then: those from outside as they
+** are now, with the next random numbers; results are overwritten. */
+td_status td_capture_replay(td_capture *c);
+td_capture_info td_capture_stats(const td_capture *c);
+/* Call i in words, "mm f32 (256,128), f32 (128,128) -> f32 (256,128)"; NULL past
+** the last. */
+const char *td_capture_call(const td_capture *c, int i, char *buf, size_t n);
+void td_capture_free(td_capture *c);
+bool td_capturing(void);                  /* is a step being recorded? */
+
 /* ---- threads of the CPU backend ---- */
 void td_threads_set(int n);               /* 0: one per processor */
 const char *td_blas_describe(void);       /* name and release of the BLAS */

@@ -1,0 +1,109 @@
+/* lua_capture.c -- module tide.capture.core: recording a step and replaying it.
+**
+** lua/tide/capture.lua is what users call; here is what must be C. */
+#include "lua_td.h"
+
+#define CAPTURE "tide.Capture"
+
+static td_capture **check(lua_State *L) {
+  return luaL_checkudata(L, 1, CAPTURE);
+}
+
+/* record(f, ...): runs f(...) while recording; returns a capture that is not
+** finished yet, and f's results. */
+static int l_record(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  td_capture **c = lua_newuserdatauv(L, sizeof *c, 0);
+  *c = NULL;
+  luaL_setmetatable(L, CAPTURE);
+  lua_insert(L, 1);
+  td__lua_enter(L);
+  if (!(*c = td_capture_begin())) return td_lua_raise(L);
+  int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+  td_capture_stop(*c);
+  if (status == LUA_OK) return lua_gettop(L);
+  td_capture_free(*c);
+  *c = NULL;
+  return lua_error(L);
+}
+
+/* aside(f, ...): calls f so that its work is not part of the step. */
+static int l_aside(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (!td_capturing()) {
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+  }
+  td_capture_aside(true);
+  int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  td_capture_aside(false);
+  return status ? lua_error(L) : lua_gettop(L);
+}
+
+/* finish(capture): plans; the step's garbage must have been collected. */
+static int l_finish(lua_State *L) {
+  td_capture **c = check(L);
+  td__lua_enter(L);
+  return td_capture_finish(*c) ? td_lua_raise(L) : 0;
+}
+
+static int l_replay(lua_State *L) {
+  td_capture **c = check(L);
+  td__lua_enter(L);
+  return td_capture_replay(*c) ? td_lua_raise(L) : 0;
+}
+
+static int l_stats(lua_State *L) {
+  td_capture_info s = td_capture_stats(*check(L));
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, s.calls);
+  lua_setfield(L, -2, "calls");
+  lua_pushinteger(L, (lua_Integer)s.planned);
+  lua_setfield(L, -2, "planned");
+  lua_pushinteger(L, (lua_Integer)s.arena);
+  lua_setfield(L, -2, "arena");
+  lua_pushinteger(L, (lua_Integer)s.kept);
+  lua_setfield(L, -2, "kept");
+  return 1;
+}
+
+static int l_calls(lua_State *L) {
+  const td_capture *c = *check(L);
+  char text[2048];
+  lua_newtable(L);
+  for (int i = 0; td_capture_call(c, i, text, sizeof text); i++) {
+    lua_pushstring(L, text);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+static int l_recording(lua_State *L) {
+  lua_pushboolean(L, td_capturing());
+  return 1;
+}
+
+static int l_gc(lua_State *L) {
+  td_capture **c = check(L);
+  td_capture_free(*c);
+  *c = NULL;
+  return 0;
+}
+
+static int open_core(lua_State *L) {
+  static const luaL_Reg functions[] = {
+    { "record", l_record }, { "finish", l_finish }, { "replay", l_replay },
+    { "stats", l_stats }, { "calls", l_calls }, { "recording", l_recording }, { "aside", l_aside }, { "free", l_gc },
+    { NULL, NULL },
+  };
+  luaL_newmetatable(L, CAPTURE);
+  lua_pushcfunction(L, l_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}
+
+__attribute__((constructor)) static void add_module(void) {
+  td_lua_module("tide.capture.core", open_core);
+}

@@ -1,0 +1,181 @@
+-- capture.lua -- tide.capture: records a step once, then runs it again without Lua.
+--
+--   local step = tide.capture(function(x)
+--     opt:zero_grad()
+--     local loss = flow.matching_loss(net, x)
+--     loss:backward()
+--     opt:step()
+--     return loss
+--   end)
+--   for i = 1, 1000 do loss = step(sample(256)) end
+--
+-- The first call runs the function as it is, so that optimisers can set up their
+-- state; the second is recorded; the others replay what the second computed.
+
+local tide = require "tide"
+local tensor = tide.tensor
+local core = require "tide.capture.core"
+
+local capture = { recording = core.recording }
+local Step = {}
+Step.__index = Step
+
+local current            -- the Step that records now
+
+-- Names a value for messages.
+local function describe(v)
+  if not tensor.is_tensor(v) then return tostring(v) end
+  return ("%s %s on %s"):format(v.dtype, tensor.shape_text(v), v.device)
+end
+
+---- what a step may say about itself while it is recorded ----
+
+-- Runs f before each replay; for what a step counts in Lua.
+function capture.at_replay(f)
+  if current then table.insert(current.hooks, f) end
+end
+
+-- A number that may change between calls: get() as it is, and, while a step is
+-- recorded, a tensor of no dims that is set to get() before each replay.
+function capture.number(get)
+  if not current then return get() end
+  local value = get()
+  local slot = core.aside(tensor.from, value, { dtype = "f64", device = tide.device() })
+  table.insert(current.numbers, { slot = slot, get = get, value = value })
+  return slot
+end
+
+---- a captured step ----
+
+-- Static places for the arguments: tensors are copied there before each replay.
+local function make_places(args)
+  local places = { n = args.n }
+  for i = 1, args.n do
+    local v = args[i]
+    places[i] = tensor.is_tensor(v) and v:detach():clone() or v
+  end
+  return places
+end
+
+local function keep_results(results)
+  local kept = { n = results.n }
+  for i = 1, results.n do
+    local v = results[i]
+    if type(v) == "table" or type(v) == "function" then
+      tide.raise(("capture: result %d of the step is a %s; a step returns tensors"):format(
+        i, type(v)))
+    end
+    kept[i] = tensor.is_tensor(v) and v:detach() or v
+  end
+  return kept
+end
+
+local function record(self, args)
+  self.hooks, self.numbers = {}, {}
+  self.places = make_places(args)
+  local outer = current
+  current = self
+  local function finish(ok, ...)
+    current = outer
+    if not ok then error((...), 0) end
+    return table.pack(...)
+  end
+  local results = finish(pcall(core.record, self.f,
+                               table.unpack(self.places, 1, args.n)))
+  local recorded = table.remove(results, 1)
+  results.n = results.n - 1
+  local ok, kept = pcall(keep_results, results)
+  if not ok then
+    core.free(recorded)
+    error(kept, 0)
+  end
+  results = nil
+  collectgarbage()
+  core.finish(recorded)
+  self.recorded, self.results = recorded, kept
+end
+
+-- The arguments must be what the step was recorded with.
+local function check(self, args)
+  if args.n ~= self.places.n then
+    tide.raise(("capture: the step was recorded with %d arguments and is called with " ..
+      "%d; step:reset() records it again"):format(self.places.n, args.n))
+  end
+  for i = 1, args.n do
+    local was, v = self.places[i], args[i]
+    local same = v == was
+    if tensor.is_tensor(was) and tensor.is_tensor(v) then
+      same = was.dtype == v.dtype and was.device == v.device and
+        tensor.shape_text(was) == tensor.shape_text(v)
+    end
+    if not same then
+      tide.raise(("capture: argument %d was %s when the step was recorded and is %s " ..
+        "now; step:reset() records it again"):format(i, describe(was), describe(v)))
+    end
+  end
+end
+
+local function fill(self, args)
+  check(self, args)
+  for i = 1, args.n do
+    local place, v = self.places[i], args[i]
+    if tensor.is_tensor(place) and place ~= v then place:copy_(v) end
+  end
+  for _, f in ipairs(self.hooks) do f() end
+  for _, number in ipairs(self.numbers) do
+    local value = number.get()
+    if value ~= number.value then
+      number.slot:fill_(value)
+      number.value = value
+    end
+  end
+end
+
+function Step:__call(...)
+  local args = table.pack(...)
+  if self.recorded then
+    tide.no_grad(fill, self, args)
+    core.replay(self.recorded)
+    return table.unpack(self.results, 1, self.results.n)
+  end
+  if self.warm < self.warmup or core.recording() then
+    self.warm = self.warm + 1
+    return self.f(...)
+  end
+  tide.unscoped(record, self, args)
+  return table.unpack(self.results, 1, self.results.n)
+end
+
+-- Forgets what was recorded: the next call records again.
+function Step:reset()
+  if self.recorded then core.free(self.recorded) end
+  self.recorded, self.results, self.places = nil, nil, nil
+  return self
+end
+
+-- What a replay costs: kernel calls, bytes planned and kept.
+function Step:stats()
+  return self.recorded and core.stats(self.recorded) or nil
+end
+
+-- The kernel calls of a replay, one line of text each.
+function Step:calls()
+  return self.recorded and core.calls(self.recorded) or {}
+end
+
+function Step:__tostring()
+  local s = self:stats()
+  if not s then return "captured step, not recorded yet" end
+  return ("captured step: %d kernel calls, %.1f MB of short-lived tensors in %.1f MB, " ..
+    "%.1f MB kept"):format(s.calls, s.planned / 1e6, s.arena / 1e6, s.kept / 1e6)
+end
+
+return setmetatable(capture, {
+  __call = function(_, f, o)
+    if not tide.callable(f) then
+      tide.raise("capture: a function is needed, not a " .. tide.type(f))
+    end
+    o = tide.options("capture", o, { warmup = 1 })
+    return setmetatable({ f = f, warm = 0, warmup = o.warmup }, Step)
+  end,
+})

@@ -1,0 +1,62 @@
+-- capture.lua -- documentation of tide.capture: steps recorded once and replayed.
+return {
+["tide.capture"] = {
+  text = "Wraps a function so that its work is recorded and then replayed without Lua, without " ..
+    "asking for memory and without building graphs: a training step, gradients and optimiser " ..
+    "included. The first call runs the function as it is (optimisers make their state then), the " ..
+    "second is recorded, all others replay it with the same numbers that the function itself " ..
+    "would give. Arguments that are tensors are copied to fixed places; everything else the step " ..
+    "uses is read and changed where it lies, so the step must change what it keeps in place " ..
+    "(x:add_(y), opt:step()). Random draws go on along the current stream. Results are tensors " ..
+    "that the next call overwrites: clone() what is to stay. What Lua computes inside the step " ..
+    "is fixed when it is recorded; learning rates of optimisers are looked up at each call.",
+  args = { { "step", "function", "of tensors and fixed values, returning tensors" },
+    { "options", "table", "warmup: calls before the one that is recorded, default 1",
+      optional = true } },
+  returns = "captured step: call it like the function; s:reset() forgets the recording, s:stats() " ..
+    "gives {calls=, planned=, arena=, kept=} (bytes), s:calls() lists the kernel calls",
+  errors = "Reading values on the host inside the step (item, print, nonzero), arguments of " ..
+    "another shape, type or device than recorded, a tensor of the step that was replaced, " ..
+    "draws from a generator of its own.",
+  example = [[
+local w = tensor.zeros(3, { requires_grad = true })
+local opt = optim.SGD({ w }, { lr = 0.1 })
+local step = tide.capture(function(x, y)
+  opt:zero_grad()
+  local loss = (x:matmul(w) - y):square():mean()
+  loss:backward()
+  opt:step()
+  return loss
+end)
+local x = tensor.randn(64, 3)
+local y = x:matmul(tensor.from{1, -2, 3})
+for i = 1, 100 do step(x, y) end
+assert((w - tensor.from{1, -2, 3}):abs():max():item() < 0.05)]] },
+["tide.capture.recording"] = {
+  text = "Is a step being recorded?", args = {}, returns = "boolean",
+  example = [[assert(not tide.capture.recording())]] },
+["tide.capture.at_replay"] = {
+  text = "Inside a step that is being recorded: runs f before each replay, for what the step " ..
+    "counts in Lua. Elsewhere it does nothing.",
+  args = { { "f", "function" } }, returns = "nothing",
+  example = [[
+local n = 0
+local x = tensor.zeros(2)
+local step = tide.capture(function()
+  n = n + 1
+  tide.capture.at_replay(function() n = n + 1 end)
+  x:add_(1)
+end)
+for i = 1, 5 do step() end
+assert(n == 5 and x[1]:item() == 5)]] },
+["tide.capture.number"] = {
+  text = "A number that may differ from call to call: get() as it is, and inside a step that is " ..
+    "being recorded a tensor of no dims that is set to get() before each replay.",
+  args = { { "get", "function", "returns a number" } },
+  returns = "number, or tensor of no dims (f64)",
+  example = [[
+local rate, x = 1, tensor.zeros(2)
+local step = tide.capture(function() x:add_(tide.capture.number(function() return rate end)) end)
+for i = 1, 4 do rate = i; step() end
+assert(x[1]:item() == 1 + 2 + 3 + 4)]] },
+}

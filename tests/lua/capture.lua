@@ -1,0 +1,221 @@
+-- capture.lua -- captured steps give the numbers of the function itself, and refuse
+-- what a replay could not follow.
+local tide = require "tide"
+local check = require "tests.check"
+local tensor, flow, optim, capture = tide.tensor, tide.flow, tide.optim, tide.capture
+
+---- the same numbers ----
+
+-- Losses and the sum of parameters after n steps of training a small net.
+local function train(n, wrap, make_step)
+  tide.seed(7)
+  local net = flow.VelocityMLP { dim = 2, hidden = 32, blocks = 2 }
+  for _, p in ipairs(net:parameters()) do tide.no_grad(function() p:add_(0.01) end) end
+  local opt = optim.Adam(net:parameters(), { lr = 1e-2 })
+  local step = make_step(net, opt)
+  if wrap then step = capture(step) end
+  local data, losses = tide.generator(3), {}
+  for i = 1, n do
+    local x = data:run(function() return tensor.randn(48, 2) end)
+    losses[i] = step(x):item()
+  end
+  local sum = 0
+  for _, p in ipairs(net:parameters()) do sum = sum + p:detach():to("f64"):abs():sum():item() end
+  return losses, sum, step
+end
+
+local function plain(net, opt)
+  return function(x)
+    opt:zero_grad()
+    local loss = flow.matching_loss(net, x)
+    loss:backward()
+    opt:step()
+    return loss
+  end
+end
+
+local function clipped(net, opt)
+  local ema = optim.EMA(net, { decay = 0.9 })
+  return function(x)
+    opt:zero_grad()
+    local loss = flow.matching_loss(net, x, { stratified = true })
+    loss:backward()
+    optim.clip_grad_norm(net:parameters(), 0.5)
+    opt:step()
+    ema:update()
+    return loss
+  end
+end
+
+-- Gradients of two halves add up in place before the update.
+local function accumulated(net, opt)
+  return function(x)
+    opt:zero_grad()
+    local loss = flow.matching_loss(net, x) * 0.5
+    loss:backward()
+    local more = flow.matching_loss(net, x * 2) * 0.5
+    more:backward()
+    opt:step()
+    return loss + more
+  end
+end
+
+for name, make in pairs { plain = plain, clipped = clipped, accumulated = accumulated } do
+  check.test("a captured step trains as the eager one: " .. name, function()
+    local a, sum_a = train(12, false, make)
+    local b, sum_b, step = train(12, true, make)
+    for i = 1, 12 do check.eq(a[i], b[i], name .. ", loss " .. i) end
+    check.eq(sum_a, sum_b)
+    check.ok(step:stats().calls > 40)
+    check.ok(step:stats().arena < step:stats().planned)
+  end)
+end
+
+check.test("second order gradients are captured", function()
+  local x = tensor.from { 0.5, 1.5 }:requires_grad_()
+  local step = capture(function(s)
+    local y = (x * s):exp():sum()
+    local g = tensor.grad(y, x, { create_graph = true })
+    return tensor.grad(g:sum(), x)
+  end)
+  for i = 1, 4 do
+    local s = tensor.from(0.1 * i)
+    local want = (x:detach() * s):exp() * s * s
+    check.near((step(s) - want):abs():max():item(), 0, 1e-5)
+  end
+end)
+
+check.test("random draws go on along the stream", function()
+  local function draws(f)
+    tide.seed(11)
+    local list = {}
+    for i = 1, 5 do
+      list[i] = f():clone()
+      tensor.rand(i)                     -- others draw between the steps
+    end
+    return tensor.stack(list, 1)
+  end
+  local f = function() return tensor.randn(7) + tensor.rand(7) end
+  check.ok(draws(f):equal(draws(capture(f))))
+end)
+
+check.test("a replay asks for no memory", function()
+  local _, _, step = train(4, true, clipped)
+  local x = tensor.randn(48, 2)
+  step(x)
+  local before = tide.memory().total
+  for _ = 1, 50 do step(x) end
+  check.eq(tide.memory().total, before)
+end)
+
+---- what a replay could not follow ----
+
+check.test("reading values inside a step is refused with the place", function()
+  local x = tensor.ones(2)
+  for _, f in ipairs {
+    function() return x:sum():item() end,
+    function() return x:totable() end,
+    function() return tostring(x) end,
+    function() return x:gt(0):nonzero() end,
+  } do
+    local step = capture(f)
+    pcall(step)
+    check.raises("capture.*host", step)
+  end
+  check.ok(not capture.recording())
+  check.eq((x + 1):sum():item(), 4)
+end)
+
+check.test("state that is rebound is refused, state that is changed in place is not", function()
+  local state = tensor.zeros(3)
+  local bad = capture(function() state = state + 1 end)
+  bad()
+  check.raises("in place", bad)
+  local total = tensor.zeros(3)
+  local good = capture(function() total:add_(1) end)
+  for _ = 1, 6 do good() end
+  check.eq(total[1]:item(), 6)
+end)
+
+check.test("constants from Lua are the same at each replay", function()
+  local step = capture(function()
+    local c = tensor.from { 1, 2 }
+    c:add_(1)
+    return c
+  end)
+  for _ = 1, 4 do check.eq(step():totable(), { 2.0, 3.0 }) end
+end)
+
+check.test("arguments must be as they were recorded", function()
+  local step = capture(function(x, k) return x * k end)
+  for _ = 1, 3 do step(tensor.ones(2), 3) end
+  check.raises("argument 1 was f32 .2. .* is f32 .3.", function() step(tensor.ones(3), 3) end)
+  check.raises("f64", function() step(tensor.ones(2):to("f64"), 3) end)
+  check.raises("argument 2 was 3 .* is 4", function() step(tensor.ones(2), 4) end)
+  check.raises("2 arguments", function() step(tensor.ones(2)) end)
+  check.eq(step:reset()(tensor.ones(3), 4):sum():item(), 12)
+  check.eq(step(tensor.ones(3), 4):sum():item(), 12)
+end)
+
+check.test("a parameter that is replaced is noticed", function()
+  local w = { tensor.ones(2) }
+  local step = capture(function() return w[1] * 2 end)
+  for _ = 1, 3 do step() end
+  w[1] = tensor.ones(2) * 5
+  collectgarbage()
+  check.raises("no longer held", step)
+end)
+
+check.test("generators of their own, results that are no tensors, captures in captures", function()
+  local g = tide.generator(1)
+  local a = capture(function() return tensor.randn(2, { generator = g }) end)
+  a()
+  check.raises("generator", a)
+  local b = capture(function() return { 1 } end)
+  b()
+  check.raises("result 1 of the step is a table", b)
+  local inner = capture(function() return tensor.ones(2) end)
+  local outer = capture(function() return inner() end)
+  for _ = 1, 3 do check.eq(outer():sum():item(), 2) end
+end)
+
+check.test("an error inside the step ends the recording", function()
+  local fail = false
+  local step = capture(function() if fail then error("oops") end return tensor.ones(1) end)
+  step()
+  fail = true
+  check.raises("oops", step)
+  check.ok(not capture.recording())
+  fail = false
+  check.eq(step():item(), 1)
+  check.eq(step():item(), 1)
+end)
+
+check.test("results are overwritten, slots are not the caller's tensors", function()
+  local step = capture(function(x) return x + 1 end)
+  local x = tensor.zeros(2)
+  step(x)
+  step(x)
+  local y = step(x)
+  step(tensor.ones(2))
+  check.eq(y[1]:item(), 2)
+  check.eq(x[1]:item(), 0)
+end)
+
+check.test("a step recorded inside tide.scope outlives it", function()
+  local step = capture(function(x) return x * 2 end)
+  for i = 1, 4 do
+    tide.scope(function() check.eq(step(tensor.full({ 2 }, i))[1]:item(), 2 * i) end)
+  end
+end)
+
+check.test("numbers and counts are looked up at each replay", function()
+  local w = tensor.zeros(2, { requires_grad = true })
+  local rate = 1
+  local step = capture(function()
+    local r = capture.number(function() return rate end)
+    tide.no_grad(function() w:add_(r) end)
+  end)
+  for i = 1, 5 do rate = i; step() end
+  check.eq(w:detach()[1]:item(), 15)
+end)
