@@ -39,6 +39,7 @@ td_plot_figure *td_plot_figure_keep(td_plot_figure *f) {
 /* What td_plot_artist_check worked out. */
 static void made_drop(td_plot_artist *a) {
   td_plot_data_drop(&a->norm.rank);
+  for (int k = 0; k < 2; k++) td_plot_data_drop(&a->made[k]);
 }
 
 static void artist_free(td_plot_artist *a) {
@@ -186,9 +187,9 @@ int td_plot_bar_add(td_plot_axes *ax, const td_plot_artist *a,
                         o->ticklabels.dim[0], o->ticks.n);
   int i = 0;
   while (i < ax->nbars && ax->bars[i].artist != a->serial) i++;
-  if (i == TD_PLOT_BARS)
+  if (i == TD_PLOT_COLORBARS)
     return td_plot_fail("colorbar: axes have at most %d colour bars",
-                        TD_PLOT_BARS);
+                        TD_PLOT_COLORBARS);
   if (i < ax->nbars) td_plot_options_drop(TD_PLOT_OWNER_BAR, &ax->bars[i].o);
   else ax->nbars++;
   ax->bars[i].artist = a->serial;
@@ -209,6 +210,7 @@ int td_plot_artist_commit(td_plot_artist *a, td_plot_artist_options *o) {
   made_drop(a);
   a->o = next.o;
   a->norm = next.norm;
+  memcpy(a->made, next.made, sizeof a->made);
   memset(o, 0, sizeof *o);
   return 0;
 }

@@ -102,7 +102,8 @@ typedef enum {
 } td_plot_kind;
 
 enum { /* flags of a kind, as plot_kinds.def explains them */
-  TD_PLOT_TAKES = 1, TD_PLOT_ENTRY = 2, TD_PLOT_MAP = 4, TD_PLOT_GRID = 8
+  TD_PLOT_TAKES = 1, TD_PLOT_ENTRY = 2, TD_PLOT_MAP = 4, TD_PLOT_GRID = 8,
+  TD_PLOT_AREA = 16
 };
 enum { /* its colour when none is given */
   TD_PLOT_BY_CYCLE, TD_PLOT_BY_INK, TD_PLOT_BY_MUTED, TD_PLOT_BY_WHITE
@@ -111,6 +112,7 @@ enum { /* its colour when none is given */
 typedef struct td_plot_kind_info {
   const char *name;
   double order, width; /* of drawing; of lines, relative to the theme's */
+  double fill;         /* opacity of what is filled */
   int color, flags;
 } td_plot_kind_info;
 
@@ -130,15 +132,17 @@ typedef struct td_plot_artist_options {
   td_plot_data x, y, z, c, u, v; /* xy and uv fill two of them */
   td_plot_data size, levels;
   td_plot_data classes, names, rows, cols; /* texts of parts */
+  td_plot_data tx, ty, lo, hi, spread, xerr, yerr, bins, weights, cov, radius;
   td_plot_color color, edge, box;
-  td_plot_limits clip;
-  td_plot_list dash, extent;
+  td_plot_limits clip, range;
+  td_plot_list dash, extent, sigmas;
   double width, edgewidth, alpha, order, smooth, scale, tail;
   double vmin, vmax, vcenter, fontsize, angle;
-  double columns, gap;
+  double columns, gap, fill, spacing, head, cap, room;
   int marker, axis, cmap, norm, interp, rasterize, at, halign, valign;
-  int channels;
+  int channels, stat, style;
   bool visible, legend, fade, bold;
+  bool horizontal, stacked, taper, density, numbers;
   const td_plot_blob *counted; /* x when it only counts 1, 2, 3 ... */
 } td_plot_artist_options;
 
@@ -148,7 +152,8 @@ typedef struct td_plot_artist {
   int cycle;        /* which colour of the theme, when none is given */
   char *id;         /* or NULL */
   td_plot_artist_options o;
-  td_plot_norm norm; /* of c (points) or z (grids) */
+  td_plot_norm norm; /* of c (points), z (grids) or speed (streams) */
+  td_plot_data made[2]; /* histogram: edges and heights; band: lower and upper */
 } td_plot_artist;
 
 /* Checks the options of `a` and works out what follows from them (plot_check.c);
@@ -156,6 +161,22 @@ typedef struct td_plot_artist {
 int td_plot_artist_check(td_plot_artist *a);
 /* The value in c that the first of the names in option classes is for: 0 or 1. */
 int td_plot_class_first(const td_plot_artist *a);
+
+/* Counts values of a histogram into made[0], edges, and made[1], heights
+** (plot_bins.c). */
+int td_plot_bins_make(td_plot_artist *a);
+
+/* Errors of value i of n, below and above; 0 where there are none. */
+void td_plot_error_at(const td_plot_data *err, size_t i, size_t n, double out[2]);
+
+/* The bar of series s in category i: along the value axis from lo to hi, across
+** from a to b. */
+typedef struct td_plot_bar_place {
+  double lo, hi, a, b;
+} td_plot_bar_place;
+size_t td_plot_bars_series(const td_plot_artist_options *o);
+td_plot_bar_place td_plot_bars_place(const td_plot_artist_options *o, size_t i,
+                                     size_t s);
 
 /* What artist `images` shows: n images, row by row, `columns` in a row. */
 typedef struct td_plot_stack {
@@ -183,7 +204,7 @@ typedef struct td_plot_bar_options {
   double width;
 } td_plot_bar_options;
 
-#define TD_PLOT_BARS 3
+#define TD_PLOT_COLORBARS 3
 typedef struct td_plot_bar {
   int artist; /* serial */
   td_plot_bar_options o;
@@ -196,7 +217,7 @@ typedef struct td_plot_axes {
   td_plot_axes_options o;
   td_plot_artist **artists;
   int nartists, serial, cycle;
-  td_plot_bar bars[TD_PLOT_BARS];
+  td_plot_bar bars[TD_PLOT_COLORBARS];
   int nbars;
 } td_plot_axes;
 
@@ -318,6 +339,8 @@ typedef struct td_plot_scale {
 ** empty, positive on a log scale. */
 td_plot_scale td_plot_axes_scale(const td_plot_axes *ax, td_plot_dim dim);
 bool td_plot_axes_has_y2(const td_plot_axes *ax);
+/* The first visible bars with categories along this axis, or NULL. */
+const td_plot_artist *td_plot_axes_bars(const td_plot_axes *ax, td_plot_dim dim);
 /* The first visible images in these axes, or NULL. */
 const td_plot_artist *td_plot_axes_images(const td_plot_axes *ax);
 double td_plot_scale_to_unit(const td_plot_scale *s, double v);   /* lo -> 0 */
@@ -393,6 +416,20 @@ int td_plot_contour_trace(const td_plot_grid *g, double level,
                           td_plot_polyline_fn *emit, void *context);
 /* Fills levels for n wanted ones; returns how many. */
 int td_plot_contour_levels(const td_plot_artist *a, double *out, int max);
+
+/* ---- streamlines (plot_trace.c) ------------------------------------------ */
+/* A vector field over a page of w x h units: direction and speed at a place;
+** false where there is none. Directions have length 1. */
+typedef bool td_plot_field_fn(void *context, double x, double y, double dir[2],
+                              double *speed);
+/* One line: n places x, y with the speed there, three numbers each. */
+typedef void td_plot_stream_fn(void *context, const double *xys, size_t n);
+/* Evenly spaced lines over the page, `spacing` apart. */
+int td_plot_stream_trace(double w, double h, double spacing,
+                         td_plot_field_fn *field, void *field_context,
+                         td_plot_stream_fn *emit, void *emit_context);
+/* Bilinear between cell centres, level beyond the outermost; NaN outside. */
+double td_plot_grid_at(const td_plot_grid *g, const double *z, double x, double y);
 
 /* Bias-corrected exponential moving average; NaN is skipped. */
 void td_plot_smooth(const double *y, size_t n, double beta, double *out);

@@ -7,9 +7,8 @@
 #include "vm/plot_draw.h"
 
 /* ---- shared -------------------------------------------------------------- */
-/* Page positions of n data points, x first; free it. */
-static double *positions(const td_plot_map *m, const td_plot_artist_options *o,
-                         size_t n) {
+double *td_plot_positions(const td_plot_map *m, const td_plot_artist_options *o,
+                          size_t n) {
   double *xy = malloc((2 * n + 1) * sizeof *xy);
   const double *x = td_plot_numbers(&o->x), *y = td_plot_numbers(&o->y);
   for (size_t i = 0; xy && i < n; i++) {
@@ -23,8 +22,7 @@ static td_plot_rgba rgb8(const uint8_t *c) {
   return (td_plot_rgba){c[0] / 255.0, c[1] / 255.0, c[2] / 255.0, 1};
 }
 
-/* Colour number k of option c; false: nothing to draw (NaN). */
-static bool color_of(const td_plot_artist *a, size_t k, td_plot_rgba *out) {
+bool td_plot_value_color(const td_plot_artist *a, size_t k, td_plot_rgba *out) {
   const td_plot_data *c = &a->o.c;
   const double *v = td_plot_numbers(c);
   if (c->ndim == 2) {
@@ -67,7 +65,7 @@ static uint8_t (*point_colors(td_plot_painter *p, const td_plot_artist *a,
                                            (td_plot_rgba){.7, .7, .7, 1});
   for (size_t i = 0; rgba && i < n; i++) {
     td_plot_rgba c;
-    if (!color_of(a, i, &c)) c = bad;
+    if (!td_plot_value_color(a, i, &c)) c = bad;
     rgba[i][0] = (uint8_t)(c.r * 255 + 0.5);
     rgba[i][1] = (uint8_t)(c.g * 255 + 0.5);
     rgba[i][2] = (uint8_t)(c.b * 255 + 0.5);
@@ -76,11 +74,11 @@ static uint8_t (*point_colors(td_plot_painter *p, const td_plot_artist *a,
   return rgba;
 }
 
-static void draw_markers(td_plot_painter *p, const td_plot_map *m,
-                         const td_plot_artist *a) {
+void td_plot_draw_markers(td_plot_painter *p, const td_plot_map *m,
+                          const td_plot_artist *a) {
   const td_plot_artist_options *o = &a->o;
   size_t n = o->x.n;
-  double standard = default_size(n), *xy = positions(m, o, n);
+  double standard = default_size(n), *xy = td_plot_positions(m, o, n);
   td_plot_points q = {
     .n = n, .x = xy, .y = xy ? xy + n : NULL, .nsize = 1, .size = &standard,
     .fill = td_plot_artist_color(p, a), .alpha = o->alpha,
@@ -123,7 +121,7 @@ static void draw_line(td_plot_painter *p, const td_plot_map *m,
   }
   td_plot_draw_curve(p, m, &q);
   free(smooth);
-  if (o->marker != 0) draw_markers(p, m, a);
+  if (o->marker != 0) td_plot_draw_markers(p, m, a);
 }
 
 static void draw_rule(td_plot_painter *p, const td_plot_map *m,
@@ -178,70 +176,6 @@ static void draw_contour(td_plot_painter *p, const td_plot_map *m,
   }
 }
 
-/* ---- arrows -------------------------------------------------------------- */
-/* Page length of an arrow of length 1: the longest spans the mean spacing. */
-static double quiver_scale(const td_plot_map *m, const td_plot_artist_options *o,
-                           double sx, double sy) {
-  const double *u = td_plot_numbers(&o->u), *v = td_plot_numbers(&o->v);
-  double longest = 0, w = m->box.x1 - m->box.x0, h = m->box.y1 - m->box.y0;
-  for (size_t i = 0; i < o->u.n; i++) {
-    double l = hypot(u[i] * sx, v[i] * sy);
-    if (isfinite(l) && l > longest) longest = l;
-  }
-  double spacing = fmin(sqrt(w * h / (double)(o->u.n ? o->u.n : 1)),
-                        0.2 * fmin(w, h));
-  return longest > 0 ? 0.95 * spacing / longest : 0;
-}
-
-static void draw_arrow(td_plot_painter *p, double x, double y, double dx,
-                       double dy, double width) {
-  cairo_t *cr = p->cr;
-  double length = hypot(dx, dy);
-  if (!(length > 0) || !isfinite(length) || length > 1e5 ||
-      fabs(x) > 1e5 || fabs(y) > 1e5) return;
-  double head = fmin(0.45 * length, 2.2 + 2.6 * width), half = 0.36 * head;
-  double ux = dx / length, uy = dy / length;
-  double tx = x + dx, ty = y + dy, bx = tx - head * ux, by = ty - head * uy;
-  cairo_move_to(cr, x, y);
-  cairo_line_to(cr, bx + 0.15 * head * ux, by + 0.15 * head * uy);
-  cairo_set_line_width(cr, width);
-  cairo_stroke(cr);
-  cairo_move_to(cr, tx, ty);
-  cairo_line_to(cr, bx - half * uy, by + half * ux);
-  cairo_line_to(cr, bx + half * uy, by - half * ux);
-  cairo_close_path(cr);
-  cairo_fill(cr);
-}
-
-static void draw_quiver(td_plot_painter *p, const td_plot_map *m,
-                        const td_plot_artist *a) {
-  const td_plot_artist_options *o = &a->o;
-  size_t n = o->x.n;
-  const double *x = td_plot_numbers(&o->x), *y = td_plot_numbers(&o->y);
-  const double *u = td_plot_numbers(&o->u), *v = td_plot_numbers(&o->v);
-  if (!u) return;
-  double sx = (m->box.x1 - m->box.x0) / (m->x.hi - m->x.lo);
-  double sy = (m->box.y1 - m->box.y0) / (m->y.hi - m->y.lo);
-  double k = isnan(o->scale) ? quiver_scale(m, o, sx, sy) : o->scale;
-  double width = td_plot_artist_width(p, a);
-  td_plot_rgba color = td_plot_artist_color(p, a);
-  cairo_save(p->cr);
-  cairo_rectangle(p->cr, m->box.x0, m->box.y0, m->box.x1 - m->box.x0,
-                  m->box.y1 - m->box.y0);
-  cairo_clip(p->cr);
-  for (size_t i = 0; i < n; i++) {
-    double px = td_plot_map_x(m, x[i]), py = td_plot_map_y(m, y[i]);
-    double dx = k * u[i] * sx, dy = -k * v[i] * sy;
-    if (m->x.log) dx = td_plot_map_x(m, x[i] + k * u[i]) - px;
-    if (m->y.log) dy = td_plot_map_y(m, y[i] + k * v[i]) - py;
-    if (!isfinite(px) || !isfinite(py) || (o->c.blob && !color_of(a, i, &color)))
-      continue;
-    td_plot_set_color(p, color, o->alpha);
-    draw_arrow(p, px, py, dx, dy, width);
-  }
-  cairo_restore(p->cr);
-}
-
 /* ---- paths --------------------------------------------------------------- */
 #define BANDS 12 /* steps of fading */
 
@@ -282,7 +216,7 @@ static void draw_paths(td_plot_painter *p, const td_plot_map *m,
     first = steps - 1 - (size_t)o->tail;
   size_t moves = steps - 1 - first;
   if (bands > moves) bands = moves ? moves : 1;
-  double *xy = positions(m, o, o->x.n), width = td_plot_artist_width(p, a);
+  double *xy = td_plot_positions(m, o, o->x.n), width = td_plot_artist_width(p, a);
   for (size_t b = 0; xy && moves && b < bands; b++) {
     size_t s0 = first + moves * b / bands, s1 = first + moves * (b + 1) / bands;
     double alpha = o->alpha * (bands > 1 ? 0.08 + 0.92 * (double)(b + 1) /
@@ -290,7 +224,7 @@ static void draw_paths(td_plot_painter *p, const td_plot_map *m,
     td_plot_rgba color = td_plot_artist_color(p, a);
     td_plot_pen pen = {.p = NULL};
     for (size_t j = 0; j < paths; j++) {
-      if (o->c.blob && !color_of(a, j, &color)) continue;
+      if (o->c.blob && !td_plot_value_color(a, j, &color)) continue;
       if (o->c.blob && pen.p) td_plot_pen_finish(&pen);
       if (o->c.blob || !pen.p)
         td_plot_pen_start(&pen, p, m->box, color, alpha, width, &o->dash,
@@ -360,15 +294,24 @@ static void draw_text(td_plot_painter *p, const td_plot_map *m,
 static void draw_kind(td_plot_painter *p, const td_plot_map *m,
                       const td_plot_artist *a) {
   switch (a->kind) {
-    case TD_PLOT_SCATTER: draw_markers(p, m, a); break;
+    case TD_PLOT_SCATTER: td_plot_draw_markers(p, m, a); break;
     case TD_PLOT_LINE: draw_line(p, m, a); break;
     case TD_PLOT_HEATMAP: td_plot_draw_heatmap(p, m, a); break;
     case TD_PLOT_CONTOUR: draw_contour(p, m, a); break;
-    case TD_PLOT_QUIVER: draw_quiver(p, m, a); break;
+    case TD_PLOT_QUIVER: td_plot_draw_quiver(p, m, a); break;
     case TD_PLOT_PATHS: draw_paths(p, m, a); break;
     case TD_PLOT_TEXT: draw_text(p, m, a); break;
     case TD_PLOT_HLINE: case TD_PLOT_VLINE: draw_rule(p, m, a); break;
     case TD_PLOT_IMAGES: td_plot_draw_images(p, m, a); break;
+    case TD_PLOT_STREAM: td_plot_draw_stream(p, m, a); break;
+    case TD_PLOT_MESH: td_plot_draw_mesh(p, m, a); break;
+    case TD_PLOT_HISTOGRAM: td_plot_draw_histogram(p, m, a); break;
+    case TD_PLOT_BAND: td_plot_draw_band(p, m, a); break;
+    case TD_PLOT_ERRORBAR: td_plot_draw_errorbar(p, m, a); break;
+    case TD_PLOT_SPAN: td_plot_draw_span(p, m, a); break;
+    case TD_PLOT_ARROW: td_plot_draw_arrow(p, m, a); break;
+    case TD_PLOT_BARS: td_plot_draw_bars(p, m, a); break;
+    case TD_PLOT_ELLIPSE: td_plot_draw_ellipse(p, m, a); break;
     case TD_PLOT_KINDS: break;
   }
 }

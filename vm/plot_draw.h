@@ -120,8 +120,8 @@ typedef struct td_plot_axes_layout {
   bool y2, image; /* has a second y axis; has a heatmap or images */
   const td_plot_artist *images; /* what shapes the box, or NULL */
   int nbars;
-  td_plot_rect bar[TD_PLOT_BARS];
-  td_plot_axis bar_axis[TD_PLOT_BARS];
+  td_plot_rect bar[TD_PLOT_COLORBARS];
+  td_plot_axis bar_axis[TD_PLOT_COLORBARS];
   double margin[4]; /* left, right, top, bottom: what stands around the box */
   double inset;     /* the part of the right margin that is not shared */
 } td_plot_axes_layout;
@@ -175,14 +175,57 @@ td_plot_rgba td_plot_artist_color(const td_plot_painter *p,
                                   const td_plot_artist *a);
 double td_plot_artist_width(const td_plot_painter *p, const td_plot_artist *a);
 
-/* ---- one artist (plot_artist.c, plot_image.c, plot_marker.c) ------------- */
+/* ---- one artist (plot_artist.c and others) ----------------------------- */
 void td_plot_draw_artist(td_plot_painter *p, const td_plot_axes_layout *a,
                          const td_plot_artist *artist);
 void td_plot_draw_heatmap(td_plot_painter *p, const td_plot_map *m,
                           const td_plot_artist *a);
 
+void td_plot_draw_markers(td_plot_painter *p, const td_plot_map *m,
+                          const td_plot_artist *a);
+void td_plot_draw_quiver(td_plot_painter *p, const td_plot_map *m,
+                         const td_plot_artist *a);
+void td_plot_draw_arrow(td_plot_painter *p, const td_plot_map *m,
+                        const td_plot_artist *a);
+void td_plot_draw_stream(td_plot_painter *p, const td_plot_map *m,
+                         const td_plot_artist *a);
+void td_plot_draw_mesh(td_plot_painter *p, const td_plot_map *m,
+                       const td_plot_artist *a);
+void td_plot_draw_span(td_plot_painter *p, const td_plot_map *m,
+                       const td_plot_artist *a);
+void td_plot_draw_band(td_plot_painter *p, const td_plot_map *m,
+                       const td_plot_artist *a);
+void td_plot_draw_histogram(td_plot_painter *p, const td_plot_map *m,
+                            const td_plot_artist *a);
+void td_plot_draw_bars(td_plot_painter *p, const td_plot_map *m,
+                       const td_plot_artist *a);
+void td_plot_draw_errorbar(td_plot_painter *p, const td_plot_map *m,
+                           const td_plot_artist *a);
+void td_plot_draw_ellipse(td_plot_painter *p, const td_plot_map *m,
+                          const td_plot_artist *a);
 void td_plot_draw_images(td_plot_painter *p, const td_plot_map *m,
                          const td_plot_artist *a);
+
+/* Page positions of n data points, x first; free it. */
+double *td_plot_positions(const td_plot_map *m, const td_plot_artist_options *o,
+                          size_t n);
+/* Colour number k of option c; false: nothing to draw (NaN). */
+bool td_plot_value_color(const td_plot_artist *a, size_t k, td_plot_rgba *out);
+td_plot_rgba td_plot_bars_color(const td_plot_painter *p, const td_plot_artist *a,
+                                size_t series);
+double td_plot_artist_fill(const td_plot_artist *a); /* opacity of the inside */
+void td_plot_clip(td_plot_painter *p, td_plot_rect box); /* until cairo_restore */
+/* v, or a place so far from `box` that cairo still draws the same there. */
+static inline double td_plot_near(double v, double box) {
+  return v < box - 2e4 ? box - 2e4 : v > box + 2e4 ? box + 2e4 : v;
+}
+/* The head of an arrow with its tip at x, y; dx, dy has length 1. */
+void td_plot_draw_head(td_plot_painter *p, double x, double y, double dx,
+                       double dy, double length);
+/* An error bar with caps, along x when it lies. */
+void td_plot_draw_whisker(td_plot_painter *p, const td_plot_map *m,
+                          const td_plot_artist_options *o, td_plot_rgba color,
+                          bool lie, double middle, double lo, double hi);
 
 /* A sheet of images in points: an image is w x h, its cell dx x dy. */
 typedef struct td_plot_sheet {

@@ -34,7 +34,8 @@ static void rule(td_plot_painter *p, double x0, double y0, double x1, double y1,
 /* ---- grid lines ---------------------------------------------------------- */
 static bool wants_grid(const td_plot_axes_layout *a, int dim) {
   switch (a->axes->o.grid) {
-    case 0: return !a->image;
+    case 0: /* categories need no lines */
+      return !a->image && !td_plot_axes_bars(a->axes, (td_plot_dim)dim);
     case 1: return false;
     case 2: return true;
     default: return a->axes->o.grid - 3 == dim;

@@ -72,6 +72,7 @@ static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
                          double length, td_plot_axis *a) {
   a->scale = td_plot_axes_scale(ax, (td_plot_dim)dim);
   const td_plot_data *given = &ax->o.ticks[dim];
+  const td_plot_artist *bars = td_plot_axes_bars(ax, (td_plot_dim)dim);
   double want = length / (p->theme->fontsize * (dim == TD_PLOT_X ? 4.8 : 4.2));
   if (given->blob) {
     td_plot_ticks_fixed(&a->scale, given, &ax->o.ticklabels[dim], &a->ticks);
@@ -79,6 +80,8 @@ static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
     static const td_plot_data none;
     const td_plot_artist *im = td_plot_axes_images(ax);
     name_ticks(dim == TD_PLOT_Y ? &im->o.rows : &none, &a->ticks);
+  } else if (bars && bars->o.names.blob) {
+    name_ticks(&bars->o.names, &a->ticks);
   } else {
     td_plot_ticks_choose(&a->scale, fmax(want, 2.6), 0, &a->ticks);
     for (int k = 0; k < 5 && dim == TD_PLOT_X && crowded(p, a, length); k++) {

@@ -24,14 +24,15 @@ static void add_entries(legend *g, const td_plot_artist *a) {
   if (!(td_plot_kinds[a->kind].flags & TD_PLOT_ENTRY) || !a->o.visible ||
       !a->o.legend)
     return;
-  const td_plot_data *parts = &a->o.classes;
+  if (a->kind == TD_PLOT_STREAM && a->o.cmap >= 0) return; /* a colour bar's */
+  const td_plot_data *parts = &a->o.classes; /* of points, or series of bars */
   const char *text;
   if (!parts->blob) {
     text = td_plot_text(&a->o.label, 0);
     if (text && g->n < MAX_ENTRIES) g->entry[g->n++] = (entry){a, text, -1};
     return;
   }
-  int first = td_plot_class_first(a);
+  int first = a->kind == TD_PLOT_BARS ? 0 : td_plot_class_first(a);
   for (int k = 0; (text = td_plot_text(parts, (size_t)k)); k++)
     if (*text && g->n < MAX_ENTRIES)
       g->entry[g->n++] = (entry){a, text, first + k};
@@ -49,7 +50,10 @@ static void measure(td_plot_painter *p, const td_plot_axes *ax, legend *g) {
   for (int i = 0; i < ax->nartists; i++) add_entries(g, ax->artists[i]);
   if (!g->n) return;
   bool marks = true; /* points need less room than lines */
-  for (int i = 0; i < g->n; i++) marks &= g->entry[i].artist->kind == TD_PLOT_SCATTER;
+  for (int i = 0; i < g->n; i++) {
+    const td_plot_artist *a = g->entry[i].artist;
+    marks &= a->kind == TD_PLOT_SCATTER || a->kind == TD_PLOT_ERRORBAR;
+  }
   if (marks) g->swatch = 1.1 * fs;
   g->columns = ax->o.columns + 1;
   if (g->columns > g->n) g->columns = g->n;
@@ -93,15 +97,67 @@ static void mark_segment(crowd *c, double x0, double y0, double x1, double y1) {
     mark(c, x0 + (x1 - x0) * k / n, y0 + (y1 - y0) * k / n, 1);
 }
 
+/* A value on the page; what a log scale cannot show is at its lower end. */
+static double value_at(const td_plot_map *m, bool x, double v) {
+  double at = x ? td_plot_map_x(m, v) : td_plot_map_y(m, v);
+  return isfinite(at) ? at : x ? m->box.x0 : m->box.y1;
+}
+
+/* A filled strip across place `at` from value lo to hi. */
+static void mark_strip(crowd *c, const td_plot_map *m, bool lie, double at,
+                       double lo, double hi) {
+  double p = value_at(m, !lie, at), v0 = value_at(m, lie, lo), v1 = value_at(m, lie, hi);
+  if (isnan(lo) || isnan(hi)) return;
+  v0 = fmin(fmax(v0, lie ? c->box.x0 : c->box.y0), lie ? c->box.x1 : c->box.y1);
+  v1 = fmin(fmax(v1, lie ? c->box.x0 : c->box.y0), lie ? c->box.x1 : c->box.y1);
+  if (lie) mark_segment(c, v0, p, v1, p);
+  else mark_segment(c, p, v0, p, v1);
+}
+
+#define STRIPS 96 /* across what is filled */
+
+/* What is filled, strip by strip; false: this kind is not. */
+static bool mark_area(crowd *c, const td_plot_map *m, const td_plot_artist *a) {
+  const td_plot_data *d0 = &a->made[0], *d1 = &a->made[1];
+  const double *u = td_plot_numbers(d0), *v = td_plot_numbers(d1);
+  if (a->kind == TD_PLOT_HISTOGRAM) {
+    double lo = d0->n ? u[0] : 0, hi = d0->n ? u[d0->n - 1] : 0;
+    for (size_t s = 0, k = 0; s < STRIPS && d1->n; s++) {
+      double at = lo + (hi - lo) * ((double)s + 0.5) / STRIPS;
+      while (k + 1 < d1->n && u[k + 1] < at) k++;
+      mark_strip(c, m, a->o.horizontal, at, 0, v[k]);
+    }
+    return true;
+  }
+  if (a->kind == TD_PLOT_BAND) {
+    size_t stride = d0->n / 2000 + 1;
+    for (size_t i = 0; i < d0->n; i += stride)
+      mark_strip(c, m, false, td_plot_numbers(&a->o.x)[i], u[i], v[i]);
+    return true;
+  }
+  if (a->kind != TD_PLOT_BARS) return false;
+  size_t n = a->o.y.blob ? a->o.y.dim[0] : 0, k = td_plot_bars_series(&a->o);
+  for (size_t i = 0; i < n && n < 1000; i++)
+    for (size_t s = 0; s < k; s++) {
+      td_plot_bar_place b = td_plot_bars_place(&a->o, i, s);
+      for (int j = 0; j < 8; j++)
+        mark_strip(c, m, a->o.horizontal, b.a + (b.b - b.a) * (j + 0.5) / 8, b.lo,
+                   b.hi * (a->o.numbers || a->o.yerr.blob ? 1.08 : 1));
+    }
+  return true;
+}
+
 static void mark_artist(crowd *c, const td_plot_axes_layout *l,
                         const td_plot_artist *a) {
   td_plot_map m = td_plot_layout_map(l, a->o.axis == 1);
   const double *x = td_plot_numbers(&a->o.x), *y = td_plot_numbers(&a->o.y);
   size_t n = a->o.x.n < a->o.y.n ? a->o.x.n : a->o.y.n;
   size_t stride = n > 20000 ? n / 20000 + 1 : 1;
-  bool line = a->kind == TD_PLOT_LINE;
+  bool line = a->kind == TD_PLOT_LINE || a->kind == TD_PLOT_MESH;
   double lx = NAN, ly = NAN;
-  if (!a->o.visible || a->kind == TD_PLOT_HEATMAP || a->kind == TD_PLOT_CONTOUR)
+  if (!a->o.visible || td_plot_kinds[a->kind].order < 1 ||
+      a->kind == TD_PLOT_CONTOUR || a->kind == TD_PLOT_STREAM ||
+      mark_area(c, &m, a))
     return;
   for (size_t i = 0; i < n; i += stride) {
     double px = td_plot_map_x(&m, x[i]), py = td_plot_map_y(&m, y[i]);
@@ -152,6 +208,8 @@ static td_plot_rgba swatch_color(td_plot_painter *p, const entry *e) {
   const td_plot_artist *a = e->artist;
   td_plot_rgba color = td_plot_artist_color(p, a);
   uint8_t rgb[3];
+  if (a->kind == TD_PLOT_BARS)
+    return td_plot_bars_color(p, a, e->part < 0 ? 0 : (size_t)e->part);
   if (!a->o.c.blob || a->o.c.ndim != 1 || a->o.color.kind != TD_PLOT_COLOR_AUTO)
     return color;
   const td_plot_cmap *m = td_plot_cmap_get(a->o.cmap);
@@ -178,16 +236,41 @@ static void swatch_marker(td_plot_painter *p, const legend *g, const entry *e,
   td_plot_draw_points(p, clip, &q);
 }
 
+/* A patch, with the line that a band has in its middle. */
+static void swatch_area(td_plot_painter *p, const legend *g, const entry *e,
+                        double x, double y) {
+  const td_plot_artist *a = e->artist;
+  td_plot_rgba c = swatch_color(p, e);
+  double h = 0.8 * p->theme->fontsize, fill = td_plot_artist_fill(a);
+  if (a->kind == TD_PLOT_HISTOGRAM && a->o.style == 1) fill = 0;
+  cairo_rectangle(p->cr, x, y - h / 2, g->swatch, h);
+  td_plot_set_color(p, c, a->o.alpha * fill);
+  bool line = a->kind == TD_PLOT_BAND && a->o.y.blob;
+  bool rim = a->kind != TD_PLOT_BAND && a->kind != TD_PLOT_SPAN;
+  if (rim) cairo_fill_preserve(p->cr);
+  else cairo_fill(p->cr);
+  if (line) cairo_move_to(p->cr, x, y), cairo_line_to(p->cr, x + g->swatch, y);
+  td_plot_set_color(p, c, a->o.alpha);
+  cairo_set_line_width(p->cr, fmax(td_plot_artist_width(p, a), 0.6));
+  if (rim || line) cairo_stroke(p->cr);
+}
+
 static void draw_swatch(td_plot_painter *p, const legend *g, const entry *e,
                         double x, double y) {
   const td_plot_artist *a = e->artist;
+  if (td_plot_kinds[a->kind].flags & TD_PLOT_AREA) {
+    swatch_area(p, g, e, x, y);
+    return;
+  }
   td_plot_rect clip = {x - 9, y - 2 * g->line, x + g->swatch + 9, y + 2 * g->line};
   if (a->kind != TD_PLOT_SCATTER) {
     td_plot_pen pen;
     td_plot_pen_start(&pen, p, clip, swatch_color(p, e), a->o.alpha,
                       fmax(td_plot_artist_width(p, a), 0.8), &a->o.dash, 2);
-    td_plot_pen_to(&pen, x, y);
-    td_plot_pen_to(&pen, x + g->swatch, y);
+    double dx = g->swatch / 2, dy = 0.55 * p->theme->fontsize;
+    bool up = a->kind == TD_PLOT_ERRORBAR;
+    td_plot_pen_to(&pen, x + (up ? dx : 0), y - (up ? dy : 0));
+    td_plot_pen_to(&pen, x + (up ? 1 : 2) * dx, y + (up ? dy : 0));
     td_plot_pen_finish(&pen);
   }
   if (a->kind == TD_PLOT_SCATTER || a->o.marker != 0)

@@ -22,9 +22,10 @@ double td_plot_scale_from_unit(const td_plot_scale *s, double u) {
 
 /* ---- grids --------------------------------------------------------------- */
 td_plot_grid td_plot_artist_grid(const td_plot_artist_options *o) {
+  const td_plot_data *z = o->z.blob ? &o->z : &o->u; /* of a stream */
   td_plot_grid g = {
-    .nx = o->z.blob ? o->z.dim[1] : 0, .ny = o->z.blob ? o->z.dim[0] : 0,
-    .z = td_plot_numbers(&o->z), .x = td_plot_numbers(&o->x),
+    .nx = z->blob ? z->dim[1] : 0, .ny = z->blob ? z->dim[0] : 0,
+    .z = td_plot_numbers(z), .x = td_plot_numbers(&o->x),
     .y = td_plot_numbers(&o->y)
   };
   if (o->extent.n == 4) {
@@ -86,6 +87,31 @@ long td_plot_grid_cell(const td_plot_grid *g, td_plot_dim dim, double v) {
   return (long)lo;
 }
 
+/* Between which two centres v lies (j and j + 1), and where. */
+static bool between(const td_plot_grid *g, td_plot_dim dim, double v, size_t *j,
+                    double *f) {
+  size_t n = dim == TD_PLOT_X ? g->nx : g->ny;
+  long k = td_plot_grid_cell(g, dim, v);
+  if (k < 0) return false;
+  if (k > 0 && v < td_plot_grid_center(g, dim, (size_t)k)) k--;
+  *j = (size_t)k, *f = 0;
+  if (*j + 1 >= n) return true;
+  double a = td_plot_grid_center(g, dim, *j), b = td_plot_grid_center(g, dim, *j + 1);
+  *f = v <= a ? 0 : (v - a) / (b - a);
+  return true;
+}
+
+double td_plot_grid_at(const td_plot_grid *g, const double *z, double x, double y) {
+  size_t i, j;
+  double fx, fy;
+  if (!between(g, TD_PLOT_X, x, &j, &fx) || !between(g, TD_PLOT_Y, y, &i, &fy))
+    return NAN;
+  const double *v = z + i * g->nx + j;
+  size_t up = fy > 0 ? g->nx : 0, right = fx > 0 ? 1 : 0;
+  return (1 - fy) * ((1 - fx) * v[0] + fx * v[right]) +
+         fy * ((1 - fx) * v[up] + fx * v[up + right]);
+}
+
 /* ---- limits -------------------------------------------------------------- */
 typedef struct range {
   double lo, hi;               /* of all data */
@@ -115,35 +141,147 @@ static void include_grid(range *r, const td_plot_artist *a, td_plot_dim dim) {
   if (hi > r->fixed_hi) r->fixed_hi = hi;
 }
 
-/* Images stand at whole numbers, like the elements of a table. */
-static void include_images(range *r, const td_plot_artist *a, td_plot_dim dim) {
-  td_plot_stack s = td_plot_artist_stack(&a->o);
-  size_t n = dim == TD_PLOT_X ? s.columns : s.rows;
-  if (!n) return;
-  include(r, r->fixed_lo = fmin(r->fixed_lo, 0.5));
-  include(r, r->fixed_hi = fmax(r->fixed_hi, (double)n + 0.5));
+/* A value beyond which there is no margin. */
+static void include_fixed(range *r, double lo, double hi) {
+  include(r, lo);
+  include(r, hi);
+  if (!r->positive || lo > 0) r->fixed_lo = fmin(r->fixed_lo, lo);
+  if (!r->positive || hi > 0) r->fixed_hi = fmax(r->fixed_hi, hi);
 }
 
-/* x: when not NULL, only points with an x inside count. */
+/* The foot of bars; on a log scale, room below the lowest. */
+static void include_foot(range *r, double lowest) {
+  if (!r->positive) {
+    if (lowest >= 0) include_fixed(r, 0, -INFINITY);
+    include(r, 0);
+  } else if (lowest > 0) {
+    include_fixed(r, lowest / 2, -INFINITY);
+  }
+}
+
+/* Images and categories stand at whole numbers. */
+static void include_table(range *r, size_t n) {
+  if (n) include_fixed(r, 0.5, (double)n + 0.5);
+}
+
+static void include_histogram(range *r, const td_plot_artist *a, td_plot_dim dim) {
+  const td_plot_data *edge = &a->made[0], *height = &a->made[1];
+  if (!edge->n) return;
+  if ((dim == TD_PLOT_X) != a->o.horizontal) {
+    include(r, td_plot_numbers(edge)[0]);
+    include(r, td_plot_numbers(edge)[edge->n - 1]);
+    return;
+  }
+  double lowest = INFINITY;
+  for (size_t k = 0; k < height->n; k++) {
+    double v = td_plot_numbers(height)[k];
+    include(r, v);
+    if (v < lowest && (v > 0 || !r->positive)) lowest = v;
+  }
+  include_foot(r, lowest);
+}
+
+static void include_bars(range *r, const td_plot_artist *a, td_plot_dim dim) {
+  const td_plot_artist_options *o = &a->o;
+  size_t n = o->y.blob ? o->y.dim[0] : 0, k = td_plot_bars_series(o);
+  if ((dim == TD_PLOT_X) != o->horizontal) {
+    include_table(r, n);
+    return;
+  }
+  double lowest = INFINITY;
+  for (size_t i = 0; i < n; i++)
+    for (size_t s = 0; s < k; s++) {
+      double e[2], v = td_plot_bars_place(o, i, s).hi;
+      if (!isfinite(v)) continue;
+      td_plot_error_at(&o->yerr, o->yerr.n == 1 ? 0 : i * k + s, o->yerr.n, e);
+      include(r, v - e[0]);
+      include(r, v + e[1]);
+      if (v - e[0] < lowest && (v > 0 || !r->positive)) lowest = fmin(v, v - e[0]);
+    }
+  if (lowest < INFINITY) include_foot(r, lowest);
+}
+
+static void include_errors(range *r, const td_plot_artist *a, td_plot_dim dim) {
+  const td_plot_artist_options *o = &a->o;
+  const td_plot_data *d = dim == TD_PLOT_X ? &o->x : &o->y;
+  const td_plot_data *err = dim == TD_PLOT_X ? &o->xerr : &o->yerr;
+  for (size_t i = 0; err->blob && i < d->n; i++) {
+    double e[2], v = td_plot_numbers(d)[i];
+    td_plot_error_at(err, i, d->n, e);
+    include(r, v - e[0]);
+    include(r, v + e[1]);
+  }
+}
+
+static void include_ellipses(range *r, const td_plot_artist *a, td_plot_dim dim) {
+  const td_plot_artist_options *o = &a->o;
+  const double *v = td_plot_numbers(dim == TD_PLOT_X ? &o->x : &o->y);
+  const double *cov = td_plot_numbers(&o->cov), *rad = td_plot_numbers(&o->radius);
+  double k = 0;
+  for (int i = 0; i < o->sigmas.n; i++) k = fmax(k, o->sigmas.v[i]);
+  for (size_t i = 0; i < o->x.n; i++) {
+    double reach = k;
+    if (rad) reach = rad[o->radius.n > 1 ? i : 0];
+    else if (cov)
+      reach = k * sqrt(fmax(cov[(o->cov.n > 4 ? 4 * i : 0) +
+                                (dim == TD_PLOT_X ? 0 : 3)], 0));
+    include(r, v[i] - reach);
+    include(r, v[i] + reach);
+  }
+}
+
+static void include_all(range *r, const td_plot_data *d) {
+  for (size_t i = 0; i < d->n; i++) include(r, td_plot_numbers(d)[i]);
+}
+
+/* Where arrows end. */
+static void include_tips(range *r, const td_plot_artist *a, td_plot_dim dim) {
+  const td_plot_artist_options *o = &a->o;
+  const td_plot_data *from = dim == TD_PLOT_X ? &o->x : &o->y;
+  const td_plot_data *step = dim == TD_PLOT_X ? &o->u : &o->v;
+  include_all(r, dim == TD_PLOT_X ? &o->tx : &o->ty);
+  for (size_t i = 0; i < step->n && i < from->n; i++)
+    include(r, td_plot_numbers(from)[i] + td_plot_numbers(step)[i]);
+}
+
+/* Points; x: when not NULL, only those with an x inside count. */
+static void include_points(range *r, const td_plot_artist *a, td_plot_dim dim,
+                           const td_plot_data *d, const td_plot_limits *x) {
+  const double *v = td_plot_numbers(d), *at = td_plot_numbers(&a->o.x);
+  bool filter = x && at && a->o.x.n == d->n && dim != TD_PLOT_X;
+  for (size_t i = 0; i < d->n; i++)
+    if (!filter || (at[i] >= x->lo && at[i] <= x->hi)) include(r, v[i]);
+}
+
+/* x: limits of x that are given, or NULL. */
 static void include_artist(range *r, const td_plot_artist *a, td_plot_dim dim,
                            const td_plot_limits *x) {
   const td_plot_artist_options *o = &a->o;
-  if (!o->visible) return;
-  if (a->kind == TD_PLOT_HEATMAP || a->kind == TD_PLOT_CONTOUR) {
-    if (dim != TD_PLOT_Y2) include_grid(r, a, dim);
-    return;
-  }
-  if (a->kind == TD_PLOT_IMAGES) {
-    if (dim != TD_PLOT_Y2) include_images(r, a, dim);
-    return;
-  }
-  if (dim != TD_PLOT_X && (o->axis == 1) != (dim == TD_PLOT_Y2)) return;
-  if (a->kind == TD_PLOT_TEXT) return;
   const td_plot_data *d = dim == TD_PLOT_X ? &o->x : &o->y;
-  const double *v = td_plot_numbers(d), *at = td_plot_numbers(&o->x);
-  bool filter = x && at && o->x.n == d->n;
-  for (size_t i = 0; i < d->n; i++)
-    if (!filter || (at[i] >= x->lo && at[i] <= x->hi)) include(r, v[i]);
+  if (!o->visible) return;
+  if (dim != TD_PLOT_X && (o->axis == 1) != (dim == TD_PLOT_Y2)) return;
+  switch (a->kind) {
+    case TD_PLOT_TEXT: return;
+    case TD_PLOT_HEATMAP: case TD_PLOT_CONTOUR: case TD_PLOT_STREAM:
+      include_grid(r, a, dim);
+      return;
+    case TD_PLOT_IMAGES:
+      include_table(r, dim == TD_PLOT_X ? td_plot_artist_stack(o).columns
+                                        : td_plot_artist_stack(o).rows);
+      return;
+    case TD_PLOT_HISTOGRAM: include_histogram(r, a, dim); return;
+    case TD_PLOT_BARS: include_bars(r, a, dim); return;
+    case TD_PLOT_SPAN: include_all(r, d); return;
+    case TD_PLOT_ELLIPSE: include_ellipses(r, a, dim); return;
+    case TD_PLOT_BAND:
+      for (int k = 0; k < 2 && dim != TD_PLOT_X; k++)
+        include_points(r, a, dim, &a->made[k], x);
+      break;
+    case TD_PLOT_ERRORBAR: include_errors(r, a, dim); break;
+    case TD_PLOT_ARROW: include_tips(r, a, dim); break;
+    default: break;
+  }
+  include_points(r, a, dim, d, x);
 }
 
 static double clamp(double v) { return v < -FAR ? -FAR : v > FAR ? FAR : v; }
@@ -201,7 +339,8 @@ td_plot_scale td_plot_axes_scale(const td_plot_axes *ax, td_plot_dim dim) {
   td_plot_scale s = {given.lo, given.hi, ax->o.scale[dim] == TD_PLOT_SCALE_LOG};
   if (!isnan(s.lo) && !isnan(s.hi)) return s;
   td_plot_scale data = from_data(ax, dim);
-  if (isnan(s.lo) && isnan(s.hi) && dim == TD_PLOT_Y && td_plot_axes_images(ax))
+  if (isnan(s.lo) && isnan(s.hi) && dim == TD_PLOT_Y &&
+      (td_plot_axes_images(ax) || td_plot_axes_bars(ax, dim)))
     return (td_plot_scale){data.hi, data.lo, s.log}; /* row 1 is on top */
   if (isnan(s.lo)) s.lo = data.lo;
   if (isnan(s.hi)) s.hi = data.hi;
@@ -218,6 +357,16 @@ const td_plot_artist *td_plot_axes_images(const td_plot_axes *ax) {
     if (ax->artists[i]->kind == TD_PLOT_IMAGES && ax->artists[i]->o.visible &&
         td_plot_artist_stack(&ax->artists[i]->o).n)
       return ax->artists[i];
+  return NULL;
+}
+
+const td_plot_artist *td_plot_axes_bars(const td_plot_axes *ax, td_plot_dim dim) {
+  for (int i = 0; i < ax->nartists; i++) {
+    const td_plot_artist *a = ax->artists[i];
+    if (a->kind == TD_PLOT_BARS && a->o.visible && a->o.y.n &&
+        (dim == TD_PLOT_X) != a->o.horizontal && dim != TD_PLOT_Y2)
+      return a;
+  }
   return NULL;
 }
 

@@ -35,12 +35,12 @@ const int td_plot_options_count =
 /* ---- owners -------------------------------------------------------------- */
 enum {
   TAKES = TD_PLOT_TAKES, ENTRY = TD_PLOT_ENTRY, MAP = TD_PLOT_MAP,
-  GRID = TD_PLOT_GRID
+  GRID = TD_PLOT_GRID, AREA = TD_PLOT_AREA
 };
 
 const td_plot_kind_info td_plot_kinds[TD_PLOT_KINDS] = {
-#define KIND(kind, name, letter, order, width, color, flags) \
-  {name, order, width, TD_PLOT_BY_##color, flags},
+#define KIND(kind, name, letter, order, width, fill, color, flags) \
+  {name, order, width, fill, TD_PLOT_BY_##color, flags},
 #include "vm/plot_kinds.def"
 #undef KIND
 };
@@ -142,11 +142,16 @@ const td_plot_option *td_plot_option_find(unsigned owner, const char *name) {
   .edge = COLOR_AUTO, .box = COLOR_NONE, .clip = LIM_AUTO, .width = NAN, \
   .edgewidth = 0.4, .alpha = 1, .order = NAN, .scale = NAN, .tail = NAN, \
   .vmin = NAN, .vmax = NAN, .vcenter = NAN, .fontsize = NAN, .cmap = -1, \
-  .visible = true, .legend = true, .fade = true, .columns = NAN, .gap = NAN
+  .visible = true, .legend = true, .fade = true, .columns = NAN, .gap = NAN, \
+  .range = LIM_AUTO, .fill = NAN, .spacing = 10, .head = NAN, .cap = 2.5, \
+  .room = 0.8, .density = true
 
 static const td_plot_artist_options plain = {ARTIST_BASE};
 static const td_plot_artist_options points = {
   ARTIST_BASE, .marker = 2 + TD_PLOT_CIRCLE
+};
+static const td_plot_artist_options ovals = {
+  ARTIST_BASE, .sigmas = {1, {2}}
 };
 static const td_plot_axes_options axes_defaults = {
   .lim = {LIM_AUTO, LIM_AUTO, LIM_AUTO}, .margin = 0.04
@@ -168,7 +173,8 @@ const void *td_plot_options_default(unsigned owner) {
     case TD_PLOT_OWNER_THEME:
       theme = td_plot_theme_default();
       return &theme;
-    case S: return &points;
+    case S: case E: return &points;
+    case O: return &ovals;
     default: return &plain;
   }
 }

@@ -51,6 +51,15 @@ local positional = {
   hline = { { "y" } },
   vline = { { "x" } },
   images = { { "images" } },
+  stream = { { "uv" }, { "u", "v" } },
+  mesh = { { "xy" }, { "x", "y" } },
+  histogram = { { "x" } },
+  band = { [2] = { "lo", "hi" }, [3] = { "x", "lo", "hi" } },
+  errorbar = { [2] = { "y", "yerr" }, [3] = { "x", "y", "yerr" }, [4] = { "x", "y", "xerr", "yerr" } },
+  span = { { "x" } },
+  arrow = { [2] = { "from", "to" } },
+  bars = { { "y" }, { "categories", "y" } },
+  ellipse = { { "xy" }, { "xy", "cov" } },
 }
 
 -- Turns (data..., options) into one table of options.
@@ -74,6 +83,67 @@ local function options_of(kind, ...)
   return opts
 end
 
+-- ---- fields: functions of points ----
+
+-- The centres of n x n cells (or n = {columns, rows}) of extent, row by row from the lowest.
+local function lattice(extent, n)
+  local nx, ny = n, n
+  if type(n) == "table" then nx, ny = n[1], n[2] end
+  if math.type(nx) ~= "integer" or math.type(ny) ~= "integer" or nx < 1 or ny < 1 or nx * ny > 1e6 then
+    core.raise("n is a whole number of columns and rows, or {columns, rows}")
+  end
+  local x0, x1, y0, y1 = table.unpack(extent)
+  local xy = {}
+  for i = 1, ny do
+    for j = 1, nx do
+      xy[#xy + 1] = { x0 + (x1 - x0) * (j - 0.5) / nx, y0 + (y1 - y0) * (i - 0.5) / ny }
+    end
+  end
+  return xy, nx, ny
+end
+
+-- field(points) as n x 2 numbers.
+local function evaluate(kind, field, xy)
+  local tensor = require("tide").tensor
+  local uv = field(tensor.from(xy, { dtype = "f32" }))
+  if tensor.is_tensor(uv) then uv = uv:totable() end
+  if type(uv) ~= "table" or #uv ~= #xy or type(uv[1]) ~= "table" or #uv[1] ~= 2 then
+    core.raise(("%s: field gets n x 2 points as a tensor and returns n x 2 arrows"):format(kind))
+  end
+  return uv
+end
+
+-- Puts numbers in the place of opts.field and opts.n. old(name): what is there already.
+local function sample_field(kind, opts, ax, old)
+  local field, n = opts.field, opts.n
+  opts.field, opts.n = nil, nil
+  if field == nil then return opts end
+  if type(field) ~= "function" then core.raise(kind .. ": field is a function of points") end
+  if kind == "quiver" and (opts.xy or old("xy")) then
+    opts.uv = evaluate(kind, field, opts.xy or old("xy"))
+    return opts
+  end
+  local extent = opts.extent or (kind == "stream" and old("extent"))
+  if not extent or #extent ~= 4 then
+    if not ax then core.raise(kind .. ": give extent = {x0, x1, y0, y1} with field") end
+    local x, y = ax:get("xlim"), ax:get("ylim")
+    extent = { x[1], x[2], y[1], y[2] }
+  end
+  local u = kind == "stream" and old("u")
+  local xy, nx, ny = lattice(extent, n or (u and { #u[1], #u }) or (kind == "stream" and 40 or 16))
+  local uv = evaluate(kind, field, xy)
+  if kind == "quiver" then
+    opts.xy, opts.uv, opts.extent = xy, uv, nil
+    return opts
+  end
+  local rows = {}
+  for i = 1, ny do rows[i] = table.move(uv, (i - 1) * nx + 1, i * nx, 1, {}) end
+  opts.uv, opts.extent = rows, extent
+  return opts
+end
+
+local function nothing() end
+
 for kind in pairs(positional) do
   Axes[kind] = function(ax, ...)
     return ax:add(kind, options_of(kind, ...))
@@ -87,9 +157,25 @@ function Axes:scatter(...)
   return self:add("scatter", opts)
 end
 
+for _, kind in ipairs { "stream", "quiver" } do
+  Axes[kind] = function(ax, ...)
+    local opts = options_of(kind, ...)
+    if type(opts.uv) == "function" then opts.field, opts.uv = opts.uv, nil end
+    return ax:add(kind, sample_field(kind, opts, ax, nothing))
+  end
+end
+
 local set = Artist.set
 function Artist:set(...)
-  return set(self, options_of(self:get("kind"), ...))
+  local kind = self:get("kind")
+  local opts = options_of(kind, ...)
+  if opts.field then
+    sample_field(kind, opts, nil, function(name) return self:get(name) end)
+  elseif kind == "arrow" then -- the newer of the two ways to say where it ends
+    if opts.vec and opts.to == nil then opts.to = false end
+    if opts.to and opts.vec == nil then opts.vec = false end
+  end
+  return set(self, opts)
 end
 
 function Axes:legend(where, opts)

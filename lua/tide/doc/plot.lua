@@ -26,8 +26,8 @@ local function artist(kind, sig, text, args, example, more)
   for _, a in ipairs(args) do list[#list + 1] = a end
   list[#list + 1] = options
   local e = { sig = sig, text = text, returns = "Artist", errors = wrong, example = example,
-    args = with_options(list, kind, { id }) }
-  for k, v in pairs(more or {}) do e[k] = v end
+    args = with_options(list, kind, { id, table.unpack(more and more.more or {}) }) }
+  e.source = more and more.source
   return e
 end
 
@@ -210,6 +210,83 @@ plot.figure{}:axes():contour(z, { levels = {10, 50, 100}, color = "black" })]]),
   "Arrows that start at xy. By default the longest is as long as the points are apart.",
   { { "xy", "table|tensor", "n x 2" }, { "uv", "table|tensor", "n x 2" } }, [[
 plot.figure{}:axes():quiver({ {0, 0}, {1, 0} }, { {1, 1}, {0, 2} }, { color = "blue" })]]),
+["plot.Axes.stream"] = artist("stream", "ax:stream(uv or function [, options])",
+  "Streamlines of a vector field, evenly spaced on the page, with arrow heads. The field is a grid " ..
+  "placed as in heatmap, or a function that gets n x 2 points as a tensor and returns n x 2 arrows; it " ..
+  "is then sampled on n x n points (40) of extent, by default of the axes' limits. With cmap, " ..
+  "coloured by speed.",
+  { { "uv", "table|tensor|function", "rows x columns x 2, or u and v, or a function" } }, [[
+local ax = plot.figure{}:axes{ xlim = {-2, 2}, ylim = {-2, 2}, equal = true }
+local function whirl(xy)
+  local x, y = xy:select(2, 1), xy:select(2, 2)
+  return tensor.stack({ y, -x }, 2)
+end
+local s = ax:stream(whirl, { cmap = "viridis", taper = true, label = "speed" })
+ax:colorbar(s)
+s:set{ field = function(xy) return xy end }]], {
+  source = "Jobard and Lefer 1997, Creating evenly-spaced streamlines of arbitrary density",
+  more = { { "field", "function", "n x 2 points to n x 2 arrows" },
+    { "n", "integer|table", "columns and rows of the samples of field, or {columns, rows}" } } }),
+["plot.Axes.mesh"] = artist("mesh", "ax:mesh(xy [, options])",
+  "A warped grid, such as a lattice after a flow. Cells that have shrunk are denser: one of half the " ..
+  "median area lets through what two layers would. With z, cells are coloured by value instead.",
+  { { "xy", "table|tensor", "rows x columns x 2; or x and y, each rows x columns" } }, [[
+local grid = {}
+for i = 1, 9 do
+  grid[i] = {}
+  for j = 1, 9 do grid[i][j] = { j + math.sin(i), i ^ 1.5 } end
+end
+plot.figure{}:axes():mesh(grid, { color = "teal" })]]),
+["plot.Axes.histogram"] = artist("histogram", "ax:histogram(x [, options])",
+  "How many values fall into bins. NaN and infinities are left out; a bin holds its lower edge, the " ..
+  "last one its upper edge too.",
+  { { "x", "table|tensor", "values" } }, [[
+local ax = plot.figure{}:axes{ ylabel = "density" }
+ax:histogram(tensor.randn(1000), { stat = "density", label = "latents" })
+ax:histogram({1, 2, 2, 3}, { bins = {0.5, 1.5, 2.5, 3.5}, style = "step", weights = {1, 1, 2, 1} })]],
+  { source = "Freedman and Diaconis 1981, On the histogram as a density estimator" }),
+["plot.Axes.band"] = artist("band", "ax:band(x, lo, hi [, options])",
+  "The area between two curves, or y - spread to y + spread with the line y. NaN makes a gap.",
+  { { "x", "table|tensor", "may be left out" }, { "lo", "table|tensor", "" },
+    { "hi", "table|tensor", "" } }, [[
+local ax = plot.figure{}:axes()
+ax:band({1, 2, 3}, {0, 1, 0}, {2, 3, 1}, { label = "lowest to highest" })
+ax:band{ y = {1, 2, 3}, spread = {0.1, 0.2, 0.1}, label = "mean of 5 seeds" }]]),
+["plot.Axes.errorbar"] = artist("errorbar", "ax:errorbar(x, y, yerr [, options])",
+  "Points with bars for their errors.",
+  { { "x", "table|tensor", "may be left out" }, { "y", "table|tensor", "" },
+    { "yerr", "number|table|tensor", "" } }, [[
+local ax = plot.figure{}:axes()
+ax:errorbar({1, 2}, {3, 4}, 0.5, { marker = "square", label = "seeds" })
+ax:errorbar{ x = {1, 2}, y = {1, 2}, xerr = 0.1, yerr = { {0.1, 0.4}, {0.2, 0.3} } }]]),
+["plot.Axes.bars"] = artist("bars", "ax:bars([categories,] y [, options])",
+  "Bars for categories; with y as categories x series, a group of bars for each. Categories stand at " ..
+  "1, 2, 3, ... with their names on the axis; horizontal ones run from the top.",
+  { { "categories", "table", "their names", optional = true },
+    { "y", "table|tensor", "n or n x series" } }, [[
+local ax = plot.figure{}:axes{ ylabel = "PSNR" }
+ax:bars({"plain", "0.001", "0.01"}, { {15.7, 14.9}, {15.4, 14.8}, {14.9, 14.1} },
+  { classes = {"2-D", "32-D"}, yerr = { {0.2, 0.1}, {0.1, 0.2}, {0.3, 0.2} }, numbers = true })]]),
+["plot.Axes.span"] = artist("span", "ax:span(x [, options])",
+  "A shaded range of x, or of y (as an option), from edge to edge.",
+  { { "x", "table|tensor", "{from, to}, or n x 2" } }, [[
+local ax = plot.figure{}:axes()
+ax:span({10, 20}, { label = "warm-up" })
+ax:span{ y = {0.5, math.huge}, color = "red" }]]),
+["plot.Axes.arrow"] = artist("arrow", "ax:arrow(from, to [, options])",
+  "Arrows between points of the data; heads have a size in points.",
+  { { "from", "table|tensor", "{x, y} or n x 2" },
+    { "to", "table|tensor", "{x, y} or n x 2; or option vec" } }, [[
+local ax = plot.figure{}:axes()
+local v = ax:arrow({0, 0}, {1, 2}, { color = "blue", label = "velocity" })
+v:set{ from = {1, 1}, vec = {0.5, -1} }]]),
+["plot.Axes.ellipse"] = artist("ellipse", "ax:ellipse(xy [, cov] [, options])",
+  "Ellipses of covariances at 1, 2, ... standard deviations, or circles of a radius.",
+  { { "xy", "table|tensor", "n x 2: the centres" },
+    { "cov", "table|tensor", "2 x 2 or n x 2 x 2", optional = true } }, [[
+local ax = plot.figure{}:axes{ equal = true }
+ax:ellipse({ {0, 0} }, { {1, 0.5}, {0.5, 2} }, { sigmas = {1, 2} })
+ax:ellipse({ {0, 0}, {3, 1} }, { radius = 0.5, color = "red" })]]),
 ["plot.Axes.paths"] = artist("paths", "ax:paths(xy [, options])",
   "Many paths at once, such as the trajectories of flow.sample: steps x paths x 2. Older steps " ..
   "are fainter; with a marker each path ends in a point.",
