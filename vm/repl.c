@@ -1,4 +1,4 @@
-/* repl.c -- the prompt: reads statements, runs them, shows values. */
+/* repl.c -- the prompt: reads entries, runs them, shows values. */
 #include "vm/vm.h"
 
 #include <lauxlib.h>
@@ -9,12 +9,7 @@
 
 #include "tensor/tensor.h"
 
-typedef struct statement {
-  int status;                         /* of loading: LUA_OK or an error */
-  bool more;                          /* further lines could complete it */
-  bool expression;                    /* its values are to be shown */
-  bool quiet;                         /* ... but it ends in ';' */
-} statement;
+static const char session_key = 0;    /* the session, in the registry */
 
 bool vm_stdin_is_terminal(void) {
   return isatty(STDIN_FILENO);
@@ -34,7 +29,12 @@ static const vm_reader *choose_reader(void) {
   return &vm_reader_plain;
 }
 
-/* ---- reading ---- */
+/* ---- reading ----
+**
+** What is complete, what is shown and how locals carry over is decided in
+** lua/tide/shell/statement.lua. */
+
+enum { RAW = 1, PROMPT, PROMPT2, ENTRY };   /* stack indices while reading */
 
 /* (name, default): global `name` as text, or the default. */
 static int prompt_text(lua_State *L) {
@@ -45,127 +45,116 @@ static int prompt_text(lua_State *L) {
   return 1;
 }
 
-/* Pushes a line and returns VM_READ_LINE, or pushes nothing. */
-static int read_line(lua_State *L, const vm_reader *reader, bool first) {
-  const char *standard = first ? "> " : ">> ";
+/* Leaves the text of a prompt at index `at`. */
+static void find_prompt(lua_State *L, int at, const char *name,
+                        const char *standard) {
   lua_pushcfunction(L, prompt_text);
-  lua_pushstring(L, first ? "_PROMPT" : "_PROMPT2");
+  lua_pushstring(L, name);
   lua_pushstring(L, standard);
   vm_interrupt_enter(L);
   int status = lua_pcall(L, 2, 1, 0);
   vm_interrupt_leave(L);
-  if (status != LUA_OK) {
+  if (status != LUA_OK || !lua_isstring(L, -1)) {
     lua_pop(L, 1);
     lua_pushstring(L, standard);
   }
+  lua_replace(L, at);
+}
+
+/* Adds a line to the text at index RAW. */
+static int read_line(lua_State *L, const vm_reader *reader) {
+  bool first = lua_isnil(L, RAW);
+  if (first) find_prompt(L, PROMPT, "_PROMPT", "> ");
+  else find_prompt(L, PROMPT2, "_PROMPT2", ">> ");
   char *line = NULL;
-  int got = reader->read(L, lua_tostring(L, -1), &line);
-  lua_pop(L, 1);
-  if (got == VM_READ_LINE) lua_pushstring(L, line);
+  int got = reader->read(L, lua_tostring(L, first ? PROMPT : PROMPT2), &line);
+  if (got == VM_READ_LINE) {
+    if (first) lua_pushstring(L, line);
+    else lua_pushfstring(L, "%s\n%s", lua_tostring(L, RAW), line);
+    lua_replace(L, RAW);
+  }
   free(line);
   return got;
 }
 
-/* Loads before..code..after, where the code lies at index 1. */
-static int load(lua_State *L, const char *before, const char *after) {
-  lua_pushstring(L, before);
-  lua_pushvalue(L, 1);
-  lua_pushstring(L, after);
-  lua_concat(L, 3);
-  size_t length;
-  const char *text = lua_tolstring(L, -1, &length);
-  int status = luaL_loadbuffer(L, text, length, "=stdin");
-  lua_remove(L, -2);
-  return status;
+/* Leaves at index ENTRY what session:read makes of the text; false, with the
+** error on top, when that fails. */
+static bool parse(lua_State *L) {
+  lua_settop(L, PROMPT2);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &session_key);
+  lua_getfield(L, -1, "read");
+  lua_insert(L, -2);
+  for (int i = RAW; i <= PROMPT2; i++) lua_pushvalue(L, i);
+  return lua_pcall(L, 4, 1, 0) == LUA_OK;
 }
 
-static bool ends_at_eof(lua_State *L, int status) {
-  static const char mark[] = "<eof>";
-  size_t length, n = sizeof mark - 1;
-  if (status != LUA_ERRSYNTAX) return false;
-  const char *text = lua_tolstring(L, -1, &length);
-  return length >= n && strcmp(text + length - n, mark) == 0;
-}
-
-/* Is the last thing in the code a semicolon, and not one in a comment?  A
-** return takes one, never two. */
-static bool ends_in_semicolon(lua_State *L) {
-  size_t n;
-  const char *code = lua_tolstring(L, 1, &n);
-  while (n > 0 && strchr(" \t\r\n", code[n - 1])) n--;
-  if (n == 0 || code[n - 1] != ';') return false;
-  bool twice = load(L, "return ", "\n;") != LUA_OK;
+/* A field of the entry as text that lives as long as the entry. */
+static const char *entry_text(lua_State *L, const char *field) {
+  lua_getfield(L, ENTRY, field);
+  const char *text = lua_tostring(L, -1);
   lua_pop(L, 1);
-  return twice;
+  return text ? text : "";
 }
 
-/* Loads the code at index 1 as an expression, or else as statements, and pushes
-** the function or the error.  The newline closes short strings and comments, so
-** that only what really spans lines asks for more. */
-static void compile(lua_State *L, statement *s) {
-  s->status = load(L, "return ", "\n");
-  s->more = ends_at_eof(L, s->status);
-  s->expression = s->status == LUA_OK;
-  s->quiet = s->expression && ends_in_semicolon(L);
-  if (s->expression) return;
-  lua_pop(L, 1);
-  s->status = load(L, "", "\n");
-  s->more = s->status != LUA_OK && (s->more || ends_at_eof(L, s->status));
-}
-
-static bool is_blank(const char *s) {
-  return s[strspn(s, " \t\r\n")] == '\0';
-}
-
-/* Leaves a function, or an error, alone on the stack, unless reading ended
-** otherwise than with VM_READ_LINE. */
-static int read_statement(lua_State *L, const vm_reader *reader, statement *s) {
+/* Leaves an entry that can run at index 1, or nothing on the stack when there is
+** nothing to run. */
+static int read_entry(lua_State *L, const vm_reader *reader) {
   lua_settop(L, 0);
-  int got = read_line(L, reader, true);
-  if (got != VM_READ_LINE) return got;
-  lua_pushvalue(L, 1);                /* 2: what the history keeps */
-  if (lua_tostring(L, 1)[0] == '=') { /* "=x" shows x, as in old Lua */
-    lua_pushfstring(L, "return %s", lua_tostring(L, 1) + 1);
-    lua_replace(L, 1);
-  }
-  while (compile(L, s), s->more) {
-    got = read_line(L, reader, false);
+  lua_settop(L, PROMPT2);
+  bool ended = false;
+  for (;;) {
+    int got = read_line(L, reader);
     if (got == VM_READ_INTERRUPT) return got;
-    if (got == VM_READ_END) break;    /* the error stands */
-    lua_remove(L, -2);                /* the error gives way to the line */
-    for (int i = 1; i <= 2; i++) {
-      lua_pushvalue(L, i);
-      lua_pushliteral(L, "\n");
-      lua_pushvalue(L, 3);
-      lua_concat(L, 3);
-      lua_replace(L, i);
+    if (got == VM_READ_END && lua_isnil(L, RAW)) return got;
+    ended = got == VM_READ_END;       /* the error stands */
+    if (!ended && !parse(L)) {
+      vm_report(L, LUA_ERRRUN);
+      return VM_READ_LINE;
     }
-    lua_settop(L, 2);
+    if (ended || strcmp(entry_text(L, "status"), "incomplete") != 0) break;
   }
-  if (!is_blank(lua_tostring(L, 2))) reader->remember(lua_tostring(L, 2));
+  const char *status = entry_text(L, "status");
+  bool runs = !ended && !strcmp(status, "complete");
+  if (strcmp(status, "empty")) reader->remember(entry_text(L, "text"));
+  if (ended || !strcmp(status, "invalid")) vm_message(entry_text(L, "error"));
   lua_replace(L, 1);
-  lua_settop(L, 1);
+  lua_settop(L, runs);
   return VM_READ_LINE;
 }
 
 /* ---- showing ---- */
 
-static void show(lua_State *L, const statement *s) {
-  int n = lua_gettop(L);
-  if (n == 0) return;
-  if (s->expression) {
-    lua_pushvalue(L, 1);
-    lua_setglobal(L, "_");
+/* Pushes the function that shows n values, with the arguments that come before
+** them: what suits people on a terminal, else print.  How much was pushed. */
+static int push_shower(lua_State *L, int n) {
+  int top = lua_gettop(L);
+  if (vm_stdin_is_terminal() && isatty(STDOUT_FILENO)) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tide.shell.show");
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+      lua_getfield(L, -1, "values");
+      lua_replace(L, -2);
+      lua_pushinteger(L, n);
+      return 2;
+    }
   }
-  if (s->quiet) return;
-  luaL_checkstack(L, LUA_MINSTACK, "too many results to print");
+  lua_settop(L, top);
   lua_getglobal(L, "print");
-  lua_insert(L, 1);
+  return 1;
+}
+
+/* Shows the values from index 2 on. */
+static void show(lua_State *L) {
+  int n = lua_gettop(L) - 1;
+  luaL_checkstack(L, LUA_MINSTACK, "too many results to print");
+  int pushed = push_shower(L, n);
+  lua_rotate(L, 2, pushed);
   vm_interrupt_enter(L);
-  int status = lua_pcall(L, n, 0, 0);
+  int status = lua_pcall(L, n + pushed - 1, 0, 0);
   vm_interrupt_leave(L);
   if (status != LUA_OK) {
-    lua_pushfstring(L, "error calling 'print' (%s)", lua_tostring(L, -1));
+    lua_pushfstring(L, "error calling 'print' (%s)",
+                    luaL_tolstring(L, -1, NULL));
     vm_message(lua_tostring(L, -1));
   }
 }
@@ -180,26 +169,59 @@ static void trim_traceback(lua_State *L) {
   lua_replace(L, -2);
 }
 
+/* Runs the pieces of the entry at index 1 up to the first that fails. */
+static void run_entry(lua_State *L) {
+  bool terminal = vm_stdin_is_terminal();
+  for (;;) {
+    lua_settop(L, 1);
+    lua_getfield(L, 1, "next");
+    int status = lua_pcall(L, 0, 3, 0);
+    if (status != LUA_OK || lua_isnil(L, 2)) {
+      if (status == LUA_OK) lua_settop(L, 3);     /* nil, a message */
+      if (!lua_isnil(L, -1)) vm_report(L, LUA_ERRRUN);
+      return;
+    }
+    bool shows = lua_toboolean(L, 3), expression = lua_toboolean(L, 4);
+    lua_settop(L, 2);
+    status = vm_call(L, 0, LUA_MULTRET);
+    if (status != LUA_OK) {
+      if (terminal) trim_traceback(L);
+      vm_report(L, status);
+      return;
+    }
+    if (lua_gettop(L) < 2) continue;
+    if (expression || shows) {
+      lua_pushvalue(L, 2);
+      lua_setglobal(L, "_");
+    }
+    if (shows) show(L);
+  }
+}
+
+static bool open_session(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "tide.shell.statement");
+  int status = lua_pcall(L, 1, 1, 0);
+  if (status == LUA_OK) {
+    lua_getfield(L, -1, "session");
+    lua_pushboolean(L, !vm_stdin_is_terminal());
+    status = lua_pcall(L, 1, 1, 0);
+  }
+  if (vm_report(L, status) != LUA_OK) return false;
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &session_key);
+  return true;
+}
+
 void vm_repl(lua_State *L) {
   const vm_reader *reader = choose_reader();
-  bool terminal = vm_stdin_is_terminal();
   const char *name = vm_progname();
+  if (!open_session(L)) return;
   vm_progname_set(NULL);
   vm_interrupt_prompt(true);
   reader->open();
-  statement s = { 0 };
   int got;
-  while ((got = read_statement(L, reader, &s)) != VM_READ_END) {
-    if (got == VM_READ_INTERRUPT) continue;
-    int status = s.status;
-    if (status == LUA_OK) status = vm_call(L, 0, LUA_MULTRET);
-    if (status == LUA_OK) {
-      show(L, &s);
-    } else {
-      if (terminal) trim_traceback(L);
-      vm_report(L, status);
-    }
-  }
+  while ((got = read_entry(L, reader)) != VM_READ_END)
+    if (got == VM_READ_LINE && lua_gettop(L) > 0) run_entry(L);
   reader->close();
   vm_interrupt_prompt(false);
   lua_settop(L, 0);

@@ -176,6 +176,18 @@ t.test("pasted transcripts lose prompts and outputs", function()
   shell_i, x = nil, nil
 end)
 
+t.test("a plain session does what lua does", function()
+  local s = statement.session(true)
+  t.eq(run(s, "local x = 1"), "")
+  t.eq(run(s, "x"), "nil")
+  t.eq(run(s, "local f = tostring f(1)"), "")
+  t.eq(run(s, "return 5;"), "5")
+  t.eq(run(s, "=7"), "7")
+  t.ok(run(s, "> 1"):find("^invalid"))
+  t.ok(run(s, "local x = 1\nx"):find("^incomplete"))
+  t.ok(run(s, "?x"):find("^invalid"))
+end)
+
 t.test("CR LF and CR end lines", function()
   t.eq(one("local a = 1\r\nlocal b = 2\r\na + b"), "3")
   t.eq(one("local a = [[x\r\ny]] return #a"), "3")

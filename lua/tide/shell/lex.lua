@@ -53,7 +53,7 @@ function M.tokens(text)
     i = find(text, "[^ \t\r\n\f\v]", i)
     if not i then return tokens, in_comment end
     local c, to, closed, body = sub(text, i, i), nil, nil, nil
-    local kind = "op"
+    local kind, _ = "op", nil
     if find(c, "[%a_\128-\255]") then
       _, to = find(text, "^[%w_\128-\255]+", i)
       kind = is_keyword[sub(text, i, to)] and "keyword" or "name"

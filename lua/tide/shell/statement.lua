@@ -3,7 +3,7 @@
 --   local session = statement.session()
 --   local entry = session:read("local x = 6\nx * 7")
 --   entry.status                "complete", "incomplete" (entry.indent: blanks for the next line),
---                               "invalid" (entry.error says why) or "empty"
+--                               "invalid" or "empty"; entry.error says why it does not compile
 --   entry.text                  what to keep: without prompts that were copied along
 --   local run, shows = entry:next()   until run is nil
 --
@@ -17,7 +17,7 @@
 local lex = require("tide.shell.lex")
 local M = {}
 
-local CHUNK = "=stdin"
+local CHUNK = "=stdin"                -- "=stdin#N" for what defines functions: they outlive the entry
 local MOST = 150                      -- kept locals that one entry may mention
 local KEEP = "__keep_local"           -- names of ours inside a compiled entry
 
@@ -38,7 +38,7 @@ local function behind_prompt(line, prompts)
   end
 end
 
-local function loads(code) return load(code, CHUNK, "t") end
+local function loads(code, chunk) return load(code, chunk or CHUNK, "t") end
 
 local function at_eof(err) return err and err:find("<eof>$") ~= nil end
 
@@ -96,12 +96,12 @@ local function blank_lines(text, from)
 end
 
 -- A text that load takes as statements: one piece; its last call returns its values.
-local function statements_piece(text, is_last)
+local function statements_piece(text, is_last, plain)
   local tokens = lex.tokens(text)
-  local list = lex.statements(tokens) or {}
+  local list = not plain and lex.statements(tokens) or {}
   local last = list[#list]
   local piece = { text = text, tokens = tokens, statements = list,
-    shows = is_last and not is_quiet(tokens) }
+    shows = is_last and (plain or not is_quiet(tokens)) }
   if piece.shows and last and last.kind == "call" then piece.returns = last.from end
   return piece
 end
@@ -152,8 +152,19 @@ local function open_expression(text, tokens)
   return false
 end
 
--- The pieces of one entry; or nil and an error, or nil, nil for more lines.
-local function pieces_of(text)
+-- Entries that begin with a mark: function FIELD of a module is called with the text.
+local commands = {
+  ["?"] = { "tide.shell.help", "query" },
+  ["!"] = { "tide.shell.tools", "command" },
+}
+
+-- The pieces of one entry; or nil, a message, and true if more lines could mend it.
+local function pieces_of(text, plain)
+  local command = not plain and commands[text:match("^%s*([?!])")]
+  if command then
+    local function run() require(command[1])[command[2]](text) end
+    return { { text = text, run = run } }
+  end
   local tokens, in_comment = lex.tokens(text)
   if #tokens == 0 and not (in_comment and wants_more(text)) then return {} end
   local as_value = text:match("^%s*=(.*)")   -- "=x", as in old Lua
@@ -167,12 +178,11 @@ local function pieces_of(text)
   end
   local more = at_eof(err)
   if not as_value then f, err = loads(text .. "\n") end
-  if f then return { statements_piece(text, true) } end
-  local pieces = mixed_pieces(text, tokens)
+  if f then return { statements_piece(text, true, plain) } end
+  local pieces = not plain and mixed_pieces(text, tokens)
   if pieces then return pieces end
-  if more or at_eof(err) then return nil end
-  if text:find("\n", 1, true) and open_expression(text, tokens) then return nil end
-  return nil, err
+  more = more or at_eof(err) or not plain and text:find("\n", 1, true) and open_expression(text, tokens)
+  return nil, err, more
 end
 
 -- ---- a session ----
@@ -180,9 +190,10 @@ end
 local Session = {}
 Session.__index = Session
 
--- A session of its own: its entries see each other's locals.
-function M.session()
-  return setmetatable({ kept = {} }, Session)
+-- A session of its own: its entries see each other's locals. With plain = true it does no more than
+-- the stand-alone interpreter of Lua.
+function M.session(plain)
+  return setmetatable({ kept = {}, count = 0, plain = plain }, Session)
 end
 
 -- The kept locals that the tokens mention, as a list of names, at most MOST.
@@ -264,7 +275,7 @@ function Session:inside(names, code)
   end
   head[#head + 1] = KEEP
   local f, err = loads(("local %s = ...;return function(...) %s\nend"):format(
-    table.concat(head, ","), code))
+    table.concat(head, ","), code), self.chunk)
   if not f then return nil, err end
   f = f()
   for n = 1, 255 do
@@ -280,10 +291,32 @@ function Session:inside(names, code)
   return f
 end
 
+local function trace()
+  local ok, m = pcall(require, "tide.shell.trace")
+  return ok and m or { source = function() end }
+end
+
+-- The name of the chunk; the reports of errors look its text up.
+function Session:name(piece)
+  self.count = self.count + 1
+  self.chunk = CHUNK
+  for _, t in ipairs(piece.tokens) do
+    if t.text == "function" and t.kind == "keyword" then
+      self.chunk = CHUNK .. "#" .. self.count
+      break
+    end
+  end
+  trace().source(self.chunk:sub(2), piece.text)
+end
+
+-- The function of a piece, or nil and a message.
 function Session:compile(piece)
+  if piece.run then return piece.run end
+  if self.plain then return loads(prepared(piece, false) .. "\n") end
+  self:name(piece)
   local names = mentioned(self, piece.tokens)
   local declares = has_local(piece)
-  if #names == 0 and not declares then return loads(prepared(piece, false) .. "\n") end
+  if #names == 0 and not declares then return loads(prepared(piece, false) .. "\n", self.chunk) end
   if #names > 0 then                  -- an assignment to a constant is an error of the user's
     local f, err = self:inside(names, prepared(piece, false))
     if not f or not declares then return f, err end
@@ -301,14 +334,14 @@ end
 -- Reads an entry; prompt and prompt2 are those in use, which are stripped like the usual ones.
 function Session:read(text, prompt, prompt2)
   local prompts = { { "> ", prompt }, { ">> ", prompt2 } }
-  local texts = entries_of(text, prompts)
+  local texts = self.plain and { text } or entries_of(text, prompts)
   local entry = { status = "empty", text = table.concat(texts, "\n") }
   local pieces = {}
   for _, code in ipairs(texts) do
-    local list, err = pieces_of(code)
+    local list, err, more = pieces_of(code, self.plain)
     if not list then
-      entry.status, entry.error = err and "invalid" or "incomplete", err
-      if not err then entry.indent = 2 * lex.depth((lex.tokens(code))) end
+      entry.status, entry.error = more and "incomplete" or "invalid", err
+      if more then entry.indent = 2 * lex.depth((lex.tokens(code))) end
       return entry
     end
     for _, piece in ipairs(list) do pieces[#pieces + 1] = piece end
