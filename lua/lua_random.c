@@ -106,7 +106,14 @@ static int l_return_stream(lua_State *L) {
   return 0;
 }
 
-/* g:run(f, ...): f must not yield, or others would draw from g meanwhile */
+static int run_done(lua_State *L, int status, lua_KContext unused) {
+  (void)status;
+  (void)unused;
+  return lua_gettop(L) - 2;
+}
+
+/* g:run(f, ...): f must not yield, or others would draw from g meanwhile; a job
+** may, whose stream goes with it */
 static int g_run(lua_State *L) {
   td_rng *r = td_lua_generator(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -121,8 +128,9 @@ static int g_run(lua_State *L) {
   lua_toclose(L, 2);
   b->old = td_rng_use(r);
   b->open = true;
-  lua_call(L, lua_gettop(L) - 3, LUA_MULTRET);
-  return lua_gettop(L) - 2;
+  lua_callk(L, lua_gettop(L) - 3, LUA_MULTRET, 0,
+            td__lua_is_job(L) ? run_done : NULL);
+  return run_done(L, LUA_OK, 0);
 }
 
 static int g_tostring(lua_State *L) {

@@ -1,10 +1,8 @@
-/* lua_screen.c -- a line at the bottom of the terminal that prints do not disturb,
-** and output that goes elsewhere for a while.
+/* lua_screen.c -- a line at the bottom of the terminal that prints do not disturb.
 **
 ** The live line (a progress bar) stands below all that is printed.  While there
 ** is one, stdout and stderr are streams that take it away before they write; it
-** comes back when it is drawn next.  In the same way a program may take all that
-** Lua prints (a job that runs while a person types). */
+** comes back when it is drawn next. */
 #define _GNU_SOURCE                   /* fopencookie */
 #include "lua_td.h"
 #include <errno.h>
@@ -17,7 +15,6 @@
 
 static bool live;                     /* the line is on the screen */
 static bool midway;                   /* what was printed does not end its line */
-static td_lua_sink sink;              /* takes what is printed, or NULL */
 
 static void put(int fd, const char *text, size_t n) {
   while (n > 0) {
@@ -47,13 +44,10 @@ static struct stream {
 
 static ssize_t take(void *cookie, const char *text, size_t n) {
   struct stream *s = cookie;
-  if (sink) {
-    sink(text, n);
-  } else {
-    erase();
-    put(s->fd, text, n);
-    if (n) midway = text[n - 1] != '\n';
-  }
+  erase();
+  fwrite(text, 1, n, s->real);
+  fflush(s->real);
+  if (n) midway = text[n - 1] != '\n';
   return (ssize_t)n;
 }
 
@@ -92,7 +86,7 @@ static void redirect(lua_State *L, struct stream *s, bool on) {
 
 static void redirect_all(lua_State *L, bool on) {
   for (int i = 0; i < 2; i++)
-    if (!on || sink || isatty(streams[i].fd)) redirect(L, &streams[i], on);
+    if (!on || isatty(streams[i].fd)) redirect(L, &streams[i], on);
 }
 #else
 static void redirect_all(lua_State *L, bool on) {
@@ -101,14 +95,7 @@ static void redirect_all(lua_State *L, bool on) {
 }
 #endif
 
-void td_lua_screen_take(lua_State *L, td_lua_sink f) {
-  redirect_all(L, false);
-  sink = f;
-  if (f) redirect_all(L, true);
-}
-
 void td_lua_screen_clear(lua_State *L) {
-  if (sink) return;
   redirect_all(L, false);
   erase();
   midway = false;
@@ -132,7 +119,6 @@ static int l_columns(lua_State *L) {
 static int l_show(lua_State *L) {
   size_t n;
   const char *text = luaL_optstring(L, 1, NULL);
-  if (sink) return 0;
   if (!text) {
     td_lua_screen_clear(L);
     return 0;

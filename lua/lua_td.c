@@ -228,7 +228,20 @@ static void push_guard(lua_State *L) {
   lua_setmetatable(L, -2);
 }
 
-/* The call cannot yield: another coroutine's tensors would get into the list. */
+/* Results lie above the guard. */
+static int scope_done(lua_State *L, int status, lua_KContext unused) {
+  (void)status;
+  (void)unused;
+  lua_newtable(L);
+  int keep = lua_gettop(L);
+  for (int i = 2; i < keep; i++) collect(L, i, keep);
+  leave(L, 1, keep);
+  lua_settop(L, keep - 1);
+  return keep - 2;
+}
+
+/* The call cannot yield: another coroutine's tensors would get into the list.  A
+** job can, since its list goes with it. */
 int td__lua_scope(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   push_guard(L);
@@ -237,11 +250,16 @@ int td__lua_scope(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &scope_list);
   scopes++;
   lua_toclose(L, 1);
-  lua_call(L, lua_gettop(L) - 2, LUA_MULTRET);
-  lua_newtable(L);
-  int keep = lua_gettop(L);
-  for (int i = 2; i < keep; i++) collect(L, i, keep);
-  leave(L, 1, keep);
-  lua_settop(L, keep - 1);
-  return keep - 2;
+  lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0,
+            td__lua_is_job(L) ? scope_done : NULL);
+  return scope_done(L, LUA_OK, 0);
+}
+
+void td__lua_scope_swap(lua_State *L, int *count) {
+  int open = scopes;
+  scopes = *count;
+  *count = open;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &scope_list);
+  lua_insert(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &scope_list);
 }

@@ -65,10 +65,30 @@ void td__lua_gc(lua_State *L);         /* the same, and pays the collector's deb
 void td__lua_gc_open(lua_State *L);
 bool td_lua_flag(lua_State *L, int opt, const char *name);  /* of table opt */
 
+/* ---- lua_job.c: coroutines that run in slices ---- */
+typedef struct td_lua_slice {
+  lua_State *job;          /* coroutine of the job that runs; NULL: none does */
+  double until;            /* td__lua_clock at which safe points yield */
+  bool through;            /* every coroutine between job and the one that runs
+                           ** may be left */
+  bool nested;             /* the program passes yields on through coroutines */
+  bool leaving;            /* the job is being left: pass the yield on */
+  bool cancel;             /* an error is to be raised in the job */
+  bool used;               /* there has been a job */
+  int shields;             /* open shield() calls: no interrupt, no yield */
+  void (*watch)(lua_State *L, bool begins);   /* of the program, or NULL: L runs */
+  void (*unshielded)(void);                   /* of the program, or NULL */
+} td_lua_slice;
+extern td_lua_slice td__lua_slice;
+double td__lua_clock(void);            /* seconds, as tide.clock() */
+bool td__lua_can_leave(lua_State *L);  /* may a yield in L end the slice? */
+bool td__lua_is_job(lua_State *L);     /* the job's own coroutine, none inside */
+void td__lua_arm_cancel(lua_State *L); /* raise it in L, at the next step */
+/* Exchanges the list of the open tide.scope with the value on top, and their
+** number with *count. */
+void td__lua_scope_swap(lua_State *L, int *count);
+
 /* ---- lua_screen.c: the live line of a terminal ---- */
-typedef void (*td_lua_sink)(const char *text, size_t n);
-/* All that Lua prints goes to the sink; NULL: to where it went before. */
-void td_lua_screen_take(lua_State *L, td_lua_sink sink);
 void td_lua_screen_clear(lua_State *L);   /* when no bar is drawn any more */
 
 /* ---- what the parts add to the tables; each finds its table on top ---- */

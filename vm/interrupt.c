@@ -15,7 +15,13 @@
 ** the error again, and then pcall, xpcall and resume pass it on.  A second
 ** Ctrl-C raises at every instruction, for loops that lose errors in other ways.
 ** Where Lua is not reached at all (a slow C function), a third one after some
-** seconds says so and the next one ends the process. */
+** seconds says so and the next one ends the process.
+**
+** While a job has its slice, Ctrl-C is for whoever waits: the slice ends, and then
+** the statement that waits for jobs gets the error, or the line that is typed is
+** cleared.  A slice that does not end gets the error itself at the second Ctrl-C.
+** An alarm ends slices in which the job comes to no safe point: it arms a hook
+** that yields, through all coroutines of the job. */
 #include "vm/vm.h"
 
 #include <errno.h>
@@ -23,14 +29,17 @@
 #include <lualib.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "tensor/tensor.h"
+#include "lua/lua_td.h"
 
 enum {
   GRACE_MS = 300,                     /* after the error, to put things back */
-  PATIENCE_MS = 2000                  /* until a third Ctrl-C warns */
+  PATIENCE_MS = 2000,                 /* until a third Ctrl-C warns */
+  OVERTIME_MS = 15,                   /* of a slice, until the alarm */
+  RETRY = 1000                        /* instructions, where no yield was possible */
 };
 
 static pthread_t lua_thread;
@@ -41,6 +50,11 @@ static volatile sig_atomic_t warned;
 static volatile long long pressed;    /* when; at first, and at a warning */
 static long long raised;              /* when the error was raised, or 0 */
 static bool insistent;                /* no pcall catches it any more */
+
+static volatile sig_atomic_t deferred;    /* presses that wait for a slice or a */
+                                          /* shielded call to end */
+static volatile sig_atomic_t overtime;    /* the slice is to end now */
+static lua_State *waiter;             /* what ran when the slice began */
 
 static lua_CFunction stock_resume, stock_create, stock_close;
 
@@ -99,9 +113,18 @@ static void stop_script(lua_State *L) {
   if (deliver) luaL_error(L, "interrupted!");
 }
 
+static bool sheltered(void) {
+  return td__lua_slice.job || td__lua_slice.shields > 0;
+}
+
+/* Is what runs not to be stopped? */
+static bool not_meant(void) {
+  return presses == 0 || (sheltered() && deferred < 2);
+}
+
 static void stop_at_prompt(lua_State *L) {
-  if (presses == 0) {                 /* left over in some coroutine */
-    lua_sethook(L, NULL, 0, 0);
+  if (presses == 0 || not_meant()) { /* left over in some coroutine, or early */
+    lua_sethook(L, presses ? stop : NULL, presses ? LUA_MASKCOUNT : 0, 100);
     return;
   }
   bool again = raised != 0;
@@ -126,7 +149,40 @@ static void stop(lua_State *L, lua_Debug *ar) {
   else stop_script(L);
 }
 
-/* ---- the signal handler ---- */
+/* ---- the end of a slice ---- */
+
+static void leave_job(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  if (!td__lua_can_leave(L)) {        /* inside table.sort or the like */
+    lua_sethook(L, td__lua_slice.job ? leave_job : NULL, LUA_MASKCOUNT, RETRY);
+    return;
+  }
+  lua_sethook(L, NULL, 0, 0);
+  td__lua_slice.leaving = true;
+  lua_yield(L, 0);
+}
+
+/* Called by signal handlers: a hook that raises stays. */
+static void end_slice(void) {
+  lua_State *L = running;
+  td__lua_slice.until = 0;
+  overtime = 1;
+  if (td__lua_slice.job && L && !lua_gethook(L))
+    lua_sethook(L, leave_job, LUA_MASKCOUNT, 1);
+}
+
+static void on_alarm(int sig) {
+  int kept = errno;
+  if (!vm_signal_forward(sig) && td__lua_slice.job) end_slice();
+  errno = kept;
+}
+
+static void set_alarm(int ms) {
+  struct itimerval t = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
+  setitimer(ITIMER_REAL, &t, NULL);
+}
+
+/* ---- the signal handlers ---- */
 
 static void escalate(int sig) {
   static const char text[] =
@@ -150,7 +206,9 @@ static void on_signal(int sig) {
     lua_State *L = running;
     presses++;
     if (!at_prompt) signal(sig, SIG_DFL);
-    if (L) {
+    if (sheltered() && deferred++ == 0) {
+      end_slice();
+    } else if (L) {
       td_interrupt_flag = 1;
       arm(L);
       if (at_prompt) escalate(sig);
@@ -170,6 +228,7 @@ static void listen(bool on) {
 
 static void forget(void) {
   td_interrupt_flag = 0;
+  deferred = 0;
   presses = 0;
   warned = 0;
   raised = 0;
@@ -206,7 +265,14 @@ bool vm_interrupt_taken(void) {
 
 /* Does an interrupt wait, or did one happen that must not get lost? */
 static bool wanted(void) {
-  return td_interrupt_flag || (at_prompt && presses > 0);
+  return td_interrupt_flag || (at_prompt && !not_meant());
+}
+
+/* L is about to run: what is wanted of it? */
+static void prepare(lua_State *L) {
+  if (wanted()) arm(L);
+  else if (td__lua_slice.cancel) td__lua_arm_cancel(L);
+  else if (overtime) lua_sethook(L, leave_job, LUA_MASKCOUNT, 1);
 }
 
 /* Status and results, or error object, of a protected call lie on top; `below`
@@ -240,11 +306,14 @@ static int l_xpcall(lua_State *L) {
 
 /* Calls a stock function that runs code in `co` and does not raise. */
 static int run_in(lua_State *L, lua_State *co, lua_CFunction stock) {
+  bool through = td__lua_slice.through;
+  td__lua_slice.through = through && lua_isyieldable(L);
   running = co;
-  if (wanted()) arm(co);
+  prepare(co);
   int n = stock(L);
   running = L;
-  if (wanted()) arm(L);
+  prepare(L);
+  td__lua_slice.through = through;
   return n;
 }
 
@@ -252,12 +321,28 @@ static bool failed(lua_State *L, int nresults) {
   return !lua_toboolean(L, -nresults);
 }
 
+/* Did `co` yield because the whole job is to be left? */
+static bool is_left(lua_State *co) {
+  return td__lua_slice.leaving && lua_status(co) == LUA_YIELD;
+}
+
+static int resume_again(lua_State *L, int status, lua_KContext unused);
+
 static int l_resume(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
   if (!co || co == L) return stock_resume(L);   /* an error message */
   int n = run_in(L, co, stock_resume);
-  if (failed(L, n) && insistent) return lua_error(L);
-  return n;
+  if (failed(L, n)) return insistent ? lua_error(L) : n;
+  if (!is_left(co)) return n;
+  lua_settop(L, 1);
+  return lua_yieldk(L, 0, 0, resume_again);
+}
+
+static int resume_again(lua_State *L, int status, lua_KContext unused) {
+  (void)status;
+  (void)unused;
+  lua_settop(L, 1);
+  return l_resume(L);
 }
 
 static int l_close(lua_State *L) {
@@ -280,12 +365,18 @@ static int close_dead(lua_State *L, lua_State *co) {
   return status;
 }
 
+static int wrapped_again(lua_State *L, int status, lua_KContext unused);
+
 /* The function that wrap returns; the coroutine is its upvalue. */
 static int wrapped(lua_State *L) {
   lua_State *co = lua_tothread(L, lua_upvalueindex(1));
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   int n = co == L ? stock_resume(L) : run_in(L, co, stock_resume);
+  if (!failed(L, n) && is_left(co)) {
+    lua_settop(L, 0);
+    return lua_yieldk(L, 0, 0, wrapped_again);
+  }
   if (!failed(L, n)) return n - 1;
   int status = lua_status(co);
   if (status != LUA_OK && status != LUA_YIELD) {  /* it died of an error */
@@ -300,10 +391,56 @@ static int wrapped(lua_State *L) {
   return lua_error(L);
 }
 
+static int wrapped_again(lua_State *L, int status, lua_KContext unused) {
+  (void)status;
+  (void)unused;
+  lua_settop(L, 0);
+  return wrapped(L);
+}
+
 static int l_wrap(lua_State *L) {
   stock_create(L);
   lua_pushcclosure(L, wrapped, 1);
   return 1;
+}
+
+/* ---- slices ---- */
+
+/* L is the coroutine of a job whose slice begins, or what runs after it.  A job
+** that was killed takes the marks of that with it. */
+static void watch(lua_State *L, bool begins) {
+  if (begins) {
+    double ms = 1e3 * (td__lua_slice.until - td__lua_clock());
+    waiter = running;
+    running = L;
+    set_alarm((ms > 0 ? (int)ms : 0) + OVERTIME_MS);
+  } else {
+    set_alarm(0);
+    running = waiter;
+    overtime = 0;
+    if (!at_prompt || deferred < 2) return;
+    forget();
+    presses = deferred = 1;
+  }
+}
+
+/* What waited for the end of slice or shield: an error, or, where a line is being
+** typed, the end of that line. */
+static void unshielded(void) {
+  if (!deferred) return;
+  deferred = 0;
+  if (!running) return;
+  td_interrupt_flag = 1;
+  arm(running);
+}
+
+static void watch_slices(void) {
+  struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+  sigemptyset(&sa.sa_mask);
+  sigaction(SIGALRM, &sa, NULL);
+  td__lua_slice.watch = watch;
+  td__lua_slice.unshielded = unshielded;
+  td__lua_slice.nested = true;
 }
 
 /* Puts f in place of a field of the table on top and returns what was there. */
@@ -319,6 +456,7 @@ static lua_CFunction replace(lua_State *L, const char *name, lua_CFunction f) {
 }
 
 void vm_interrupt_init(lua_State *L) {
+  watch_slices();
   lua_pushglobaltable(L);
   replace(L, "pcall", l_pcall);
   replace(L, "xpcall", l_xpcall);

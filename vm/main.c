@@ -176,7 +176,10 @@ static bool run_all(lua_State *L, const vm_options *o) {
 
 static int protected_run(lua_State *L) {
   const vm_options *o = lua_touserdata(L, 2);
-  lua_pushboolean(L, run_all(L, o));
+  bool good = run_all(L, o);
+  if (good) good = vm_jobs_finish(L);
+  vm_jobs_cancel(L);
+  lua_pushboolean(L, good);
   return 1;
 }
 

@@ -212,6 +212,20 @@ static bool open_session(lua_State *L) {
   return true;
 }
 
+/* At the end of input: does the session end?  A person is asked once when jobs
+** would be lost; a script waits for its jobs. */
+static bool may_leave(lua_State *L, bool asked) {
+  int n = vm_jobs_count(L);
+  if (!vm_stdin_is_terminal()) {
+    vm_jobs_finish(L);
+    return true;
+  }
+  if (n == 0 || asked) return true;
+  printf("\n%d %s; Ctrl-D again cancels %s and leaves\n", n,
+         n == 1 ? "job is not over" : "jobs are not over", n == 1 ? "it" : "them");
+  return false;
+}
+
 void vm_repl(lua_State *L) {
   const vm_reader *reader = choose_reader();
   const char *name = vm_progname();
@@ -219,10 +233,16 @@ void vm_repl(lua_State *L) {
   vm_progname_set(NULL);
   vm_interrupt_prompt(true);
   reader->open();
-  int got;
-  while ((got = read_entry(L, reader)) != VM_READ_END)
+  vm_jobs_prompt(true);
+  for (bool asked = false;;) {
+    int got = read_entry(L, reader);
+    if (got == VM_READ_END && may_leave(L, asked)) break;
+    asked = got == VM_READ_END;
     if (got == VM_READ_LINE && lua_gettop(L) > 0) run_entry(L);
+  }
+  vm_jobs_prompt(false);
   reader->close();
+  vm_jobs_cancel(L);
   vm_interrupt_prompt(false);
   lua_settop(L, 0);
   putchar('\n');

@@ -3,7 +3,8 @@
 ** main.c      starts Lua and runs what the command line asks for
 ** options.c   says what each argument of the command line is
 ** script.c    runs chunks the way the stand-alone interpreter does
-** interrupt.c turns Ctrl-C into a Lua error wherever Lua is
+** interrupt.c turns Ctrl-C into a Lua error wherever Lua is, and ends slices
+** jobs.c      runs jobs while the prompt waits and at the end
 ** repl.c      the prompt; repl_readline.c and repl_plain.c read its lines,
 **             repl_wait.c waits for keys, repl_screen.c draws
 **
@@ -98,6 +99,12 @@ void vm_interrupt_leave(lua_State *L);
 void vm_interrupt_prompt(bool on);
 /* True once after a Ctrl-C that came while nothing was running. */
 bool vm_interrupt_taken(void);
+
+/* ---- jobs.c: what runs in slices (lua/tide/job.lua) ---- */
+void vm_jobs_prompt(bool on);         /* they run while the prompt waits */
+int vm_jobs_count(lua_State *L);      /* that are not over */
+bool vm_jobs_finish(lua_State *L);    /* runs all; were all done? */
+void vm_jobs_cancel(lua_State *L);    /* with time to put things back */
 
 /* ---- repl.c ---- */
 void vm_banner(void);

@@ -67,11 +67,25 @@ function tide.help(topic)
   return require("tide.help")(topic)
 end
 
--- Loaded when first called.
+-- What follows is loaded when first called.
+for _, name in ipairs { "spawn", "jobs", "yield", "wait_all" } do
+  tide[name] = function(...) return require("tide.job")[name](...) end
+end
+
 tide.progress = setmetatable({ enabled = os.getenv("TIDE_PROGRESS") ~= "0" }, {
   __call = function(self, ...)
     require("tide.progress")
     return self(...)
   end })
+
+-- Tools of the prompt, which scripts can use too, are loaded when first called.
+for part, names in pairs {
+  show = { "show", "format" }, tools = { "who", "time", "bench", "profile" },
+  reload = { "edit", "reload" }, session = { "save_session", "transcript" },
+} do
+  for _, name in ipairs(names) do
+    tide[name] = function(...) return require("tide.shell." .. part)[name](...) end
+  end
+end
 
 require("tide.tensor")

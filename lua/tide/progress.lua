@@ -6,6 +6,7 @@
 
 local tide = require "tide"
 local screen = require "tide.screen"
+local core = require "tide.job.core"
 
 local progress = tide.progress
 local clock = tide.clock
@@ -229,9 +230,13 @@ end
 function Bar:update(step, figures)
   self.step = step or self.step + 1
   if figures then self.figures = figures end
-  local now = clock()
+  local now, used_up = core.tick()
   if now >= self.next then draw(self, now) end
+  if used_up then core.yield() end
 end
+
+-- What the line says.
+function Bar:text() return describe(self) end
 
 -- Rate, remaining time and all figures as numbers.
 function Bar:status()
@@ -243,7 +248,7 @@ function Bar:status()
     fraction = self.total and self:fraction() or nil, rate = r,
     left = self.total and r > 0 and (self.total - self.step) / r or nil,
     seconds = clock() - self.started, figures = figures,
-    text = describe(self) }
+    text = self:text() }
 end
 
 -- Ends the bar.  What was drawn gives way to one line that stays, unless the loop
@@ -315,6 +320,8 @@ end
 function progress._forget()
   for number in pairs(opened) do opened[number] = nil end
 end
+
+progress._fit = fit
 
 -- find(bar) returns the job that runs, if any; it hears of the end of the bar by
 -- job:bar_closed(bar).
