@@ -5,6 +5,7 @@
 ** where the embedded Lua files are, and runs lua/tide/init.lua.  Everything
 ** else (tide.nn, tide.flow, ...) is loaded when it is first used. */
 #include "lua_td.h"
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include "embed.h"
@@ -92,6 +93,28 @@ static int l_clock(lua_State *L) {
   return 1;
 }
 
+static const char *bytes_text(lua_State *L, const char *field) {
+  static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
+  char text[32];
+  int u = 0;
+  lua_getfield(L, 1, field);
+  double n = lua_tonumber(L, -1);
+  for (; n >= 1024 && u < 4; u++) n /= 1024;
+  snprintf(text, sizeof text, u && n < 100 ? "%.1f %s" : "%.0f %s", n, units[u]);
+  return lua_pushstring(L, text);
+}
+
+/* __tostring of what tide.memory returns */
+static int l_memory_text(lua_State *L) {
+  lua_getfield(L, 1, "tensors");
+  lua_Integer n = lua_tointeger(L, -1);
+  lua_pushfstring(L, "%I tensors: %s live, %s at most, %s cached, %s handed out "
+                  "so far", (LUAI_UACINT)n, bytes_text(L, "live"),
+                  bytes_text(L, "peak"), bytes_text(L, "cached"),
+                  bytes_text(L, "total"));
+  return 1;
+}
+
 static int l_memory(lua_State *L) {
   td_backend *b = lua_isnoneornil(L, 1) ? NULL : td_lua_device(L, 1);
   td_memory m = td_memory_stats(b);
@@ -104,6 +127,11 @@ static int l_memory(lua_State *L) {
     lua_pushinteger(L, fields[i].v);
     lua_setfield(L, -2, fields[i].name);
   }
+  if (luaL_newmetatable(L, "tide.Memory")) {
+    lua_pushcfunction(L, l_memory_text);
+    lua_setfield(L, -2, "__tostring");
+  }
+  lua_setmetatable(L, -2);
   return 1;
 }
 

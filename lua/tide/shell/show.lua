@@ -153,7 +153,7 @@ local function is_plain(v)
   return type(v) == "table" and not meta_field(v, "__tostring")
 end
 
-local function is_module(v)
+function M.is_module(v)
   return type(v) == "table" and meta_field(v, "__module") == true
 end
 
@@ -260,7 +260,7 @@ local inline
 -- The text of a nested value on one line of at most `room` columns, or nil.
 local function inline_value(st, v, room, depth)
   if is_plain(v) then return inline(st, v, room, depth) end
-  if is_module(v) and room < 20 then return nil end
+  if M.is_module(v) and room < 20 then return nil end
   local text = leaf(st, v, true)
   return color.width(text) <= room and text or nil
 end
@@ -353,6 +353,10 @@ end
 
 -- ---- modules ----
 
+local sizes = { f64 = 8, i64 = 8, f32 = 4, i32 = 4, bf16 = 2, u8 = 1, bool = 1 }
+
+function M.tensor_bytes(x) return x:numel() * sizes[x.dtype] end
+
 local function dims(t) return "(" .. table.concat(t.shape, ", ") .. ")" end
 
 -- Lines of one module: itself, and its own parameters and buffers.
@@ -397,7 +401,7 @@ local function module_total(net)
   local n, bytes, frozen = 0, 0, true
   for _, p in net:named_parameters() do
     n = n + p:numel()
-    bytes = bytes + p:numel() * p:element_size()
+    bytes = bytes + M.tensor_bytes(p)
     frozen = frozen and not p.requires_grad
   end
   if n == 0 then return "no parameters" end
@@ -449,7 +453,7 @@ local function state(o, fd)
 end
 
 local function value_text(st, v)
-  if is_module(v) and meta_field(v, "__tostring") == tide.nn.Module.__tostring then
+  if M.is_module(v) and meta_field(v, "__tostring") == tide.nn.Module.__tostring then
     local ok, text = pcall(module_text, st, v)
     if ok then return text end
   end
