@@ -232,7 +232,7 @@ void vm_repl(lua_State *L) {
   if (!open_session(L)) return;
   vm_progname_set(NULL);
   vm_interrupt_prompt(true);
-  reader->open();
+  reader->open(L);
   vm_jobs_prompt(true);
   for (bool asked = false;;) {
     int got = read_entry(L, reader);

@@ -15,4 +15,8 @@ void vm__screen_shown(void);          /* the editor has drawn the prompt */
 void vm__screen_plain(void);          /* takes the status line away: Enter */
 void vm__screen_end(void);            /* the line is done or abandoned */
 
+/* ---- repl_history.c ---- */
+void vm__history_open(void);
+void vm__history_add(const char *entry);
+
 #endif

@@ -8,6 +8,10 @@
 
 static void nothing(void) {}
 
+static void no_setup(lua_State *L) {
+  (void)L;
+}
+
 static void forget(const char *entry) {
   (void)entry;
 }
@@ -50,4 +54,4 @@ static int plain_read(lua_State *L, const char *prompt, char **line) {
   return VM_READ_LINE;
 }
 
-const vm_reader vm_reader_plain = { nothing, plain_read, forget, nothing };
+const vm_reader vm_reader_plain = { no_setup, plain_read, forget, nothing };

@@ -12,65 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <readline/history.h>
 #include <readline/readline.h>
-
-enum { HISTORY_KEPT = 5000 };         /* lines in the file and in memory */
-
-/* ---- history: one file, appended at each entry ---- */
-
-static char history_file[4096];       /* "" when there is nowhere to keep it */
-
-/* Makes every folder above the file; only the user may look into new ones. */
-static bool make_folders(char *path) {
-  for (char *p = path + 1; (p = strchr(p, '/')); p++) {
-    *p = '\0';
-    bool made = mkdir(path, 0700) == 0 || errno == EEXIST;
-    *p = '/';
-    if (!made) return false;
-  }
-  return true;
-}
-
-static void history_locate(void) {
-  const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-  size_t size = sizeof history_file;
-  int n = 0;
-  if (state && state[0] == '/')
-    n = snprintf(history_file, size, "%s/tide/history", state);
-  else if (home && home[0] == '/')
-    n = snprintf(history_file, size, "%s/.local/state/tide/history", home);
-  if (n <= 0 || (size_t)n >= size || !make_folders(history_file))
-    history_file[0] = '\0';
-}
-
-static void history_open(void) {
-  using_history();
-  stifle_history(HISTORY_KEPT);
-  history_comment_char = '#';         /* marks the time line above an entry, */
-  history_write_timestamps = 1;       /* by which entries may span lines */
-  history_locate();
-  if (!history_file[0]) return;
-  FILE *f = fopen(history_file, "a");
-  if (!f) {
-    history_file[0] = '\0';
-    return;
-  }
-  fchmod(fileno(f), 0600);
-  fclose(f);
-  history_truncate_file(history_file, HISTORY_KEPT);
-  read_history(history_file);
-}
-
-static void remember(const char *entry) {
-  HIST_ENTRY *last = history_get(history_base + history_length - 1);
-  if (last && strcmp(last->line, entry) == 0) return;
-  add_history(entry);
-  if (history_file[0]) append_history(1, history_file);
-}
 
 /* ---- signals while a line is edited ---- */
 
@@ -226,7 +171,76 @@ static int edit_line(lua_State *L, const char *prompt, char **line) {
   return entered ? VM_READ_LINE : VM_READ_END;
 }
 
-static void editor_open(void) {
+/* ---- the line in an editor ---- */
+
+/* Runs the editor on a file; false when it failed. */
+static bool run_editor(const char *path) {
+  static const char words[] = "${VISUAL:-${EDITOR:-vi}} ";
+  char command[128];
+  snprintf(command, sizeof command, "%s%s", words, path);
+  vm_prompt_hide();
+  rl_deprep_terminal();
+  signals_release();                  /* the editor gets its own */
+  int status = system(command);
+  signals_catch();
+  rl_prep_terminal(1);
+  return status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Puts what the file holds in place of the line, without its last newlines. */
+static void take_file(FILE *f) {
+  rewind(f);
+  char *text = NULL;
+  size_t size = 0;
+  ssize_t n = getdelim(&text, &size, '\0', f);
+  if (n < 0) n = 0;
+  while (n > 0 && strchr("\r\n", text[n - 1])) n--;
+  if (text) text[n] = '\0';
+  rl_begin_undo_group();
+  rl_delete_text(0, rl_end);
+  rl_point = 0;
+  if (text) rl_insert_text(text);
+  rl_end_undo_group();
+  free(text);
+}
+
+/* Ctrl-X Ctrl-E: the line in $VISUAL, $EDITOR or vi; it comes back for Enter. */
+static int edit_in_editor(int count, int key) {
+  char path[] = "/tmp/tide-XXXXXX.lua";
+  int fd = mkstemps(path, 4);
+  FILE *f = fd < 0 ? NULL : fdopen(fd, "w+");
+  (void)count, (void)key;
+  if (!f) {
+    if (fd >= 0) close(fd);
+    return rl_ding();
+  }
+  fprintf(f, "%s\n", rl_line_buffer);
+  fflush(f);
+  if (run_editor(path) && (f = freopen(path, "r", f))) take_file(f);
+  if (f) fclose(f);
+  unlink(path);
+  vm_prompt_show();
+  return 0;
+}
+
+/* ---- settings ---- */
+
+/* Before the user's inputrc, which has the last word. */
+static void bind_keys(void) {
+  Keymap maps[] = { emacs_standard_keymap, vi_insertion_keymap,
+                    vi_movement_keymap };
+  for (int i = 0; i < 3; i++) {
+    rl_bind_keyseq_in_map("\033[A", rl_history_search_backward, maps[i]);
+    rl_bind_keyseq_in_map("\033OA", rl_history_search_backward, maps[i]);
+    rl_bind_keyseq_in_map("\033[B", rl_history_search_forward, maps[i]);
+    rl_bind_keyseq_in_map("\033OB", rl_history_search_forward, maps[i]);
+    rl_bind_keyseq_in_map("\030\005", edit_in_editor, maps[i]);
+  }
+  rl_add_defun("edit-in-editor", edit_in_editor, -1);
+}
+
+static void editor_open(lua_State *L) {
+  (void)L;
   setlocale(LC_CTYPE, "");            /* bytes of one character go together */
   rl_readline_name = "tide";          /* for $if in .inputrc */
   rl_instream = stdin;
@@ -235,13 +249,14 @@ static void editor_open(void) {
   rl_catch_signals = 0;
   rl_catch_sigwinch = 0;
   rl_change_environment = 0;
-  history_open();
+  bind_keys();
+  vm__history_open();
 }
 
 static void editor_close(void) {}
 
 const vm_reader vm_reader_readline = {
-  editor_open, edit_line, remember, editor_close
+  editor_open, edit_line, vm__history_add, editor_close
 };
 #else
 typedef int vm_no_readline;           /* a file must not be empty */

@@ -56,6 +56,7 @@ typedef struct vm_options {
   bool show_version;                  /* --version */
   bool show_usage;                    /* --help */
   bool help;                          /* the command "help" */
+  bool runs;                          /* the command "runs" */
   const char *device;                 /* NULL: not given */
   bool has_threads;
   bool has_seed;
@@ -113,7 +114,7 @@ bool vm_stdin_is_terminal(void);
 
 enum { VM_READ_LINE, VM_READ_END, VM_READ_INTERRUPT };
 typedef struct vm_reader {
-  void (*open)(void);
+  void (*open)(lua_State *L);
   int (*read)(lua_State *L, const char *prompt,
               char **line);                       /* *line: free() it */
   void (*remember)(const char *entry);            /* into the history */
