@@ -33,6 +33,7 @@ local SPEC = {
     { "methods", nil, "which, in order (plain,vae,cosine,LOSS; in a sweep LOSS)" },
     { "loss", "align,excess", "of alignment: align, likelihood, excess, or several" },
     { "lambda", 0.01, "weight of the alignment loss" },
+    { "ramp", 0.4, "share of the steps in which weights rise from 0 in a line" },
     { "beta", 0.001, "weight of the KL of the variational autoencoder" },
     { "cosine-weight", 0.01, "weight of feature matching" },
     { "steps", 3000, "of each autoencoder", least = 1 },
@@ -48,6 +49,8 @@ local SPEC = {
     { "images", 60000, "at most so many images to train with", least = 16 },
     { "latents", 10000, "at most so many test images", least = 16 },
     { "cache", "runs/cache", "folder for classifier and flows, trained once" },
+    { "checkpoint", 500, "steps between checkpoints; 0: none" },
+    { "resume", false, "go on where a run into the same --out was cut off" },
     { "quick", false, "a tenth of the steps, to see whether all is well" },
   },
   figures = { "psnr", "log_radius", "prior_log_radius", "align", "align_floor",
@@ -89,6 +92,9 @@ local function complete(o)
   if o.vectors and o.prior then error("give --prior or --vectors, not both", 0) end
   o.prior = o.prior or o.vectors or (o.latent == 2 and "mog" or "mixture")
   o.groups = require("tide.flow.loss").group_count(o.batch)
+  o.key = ("%d-D, %s %s, %s, lambda %g, steps %d, batch %d, width %d, lr %g, draws %d, " ..
+    "seed %d"):format(o.latent, o.prior, o.projection, o.data or "-", o.lambda, o.steps,
+    o.batch, o.width, o.lr, o.draws, o.seed)
   return o
 end
 
@@ -159,37 +165,62 @@ end
 
 ---- an autoencoder ----
 
-local function train(method, data, judge, y, o)
+local function checkpoint_of(method) return ("checkpoint_%s.safetensors"):format(method) end
+
+-- Is there a checkpoint to go on from, of a run with the same options?
+local function left_over(path, o)
+  if not o.resume or not tide.checkpoint.exists(path) then return false end
+  local was = tide.checkpoint.load(path, nil, { random = false }).key
+  if was ~= o.key then
+    error(("--resume: %s is of a run with other options (%s; now %s)"):format(path, was,
+      o.key), 0)
+  end
+  return true
+end
+
+local function train(method, data, judge, y, out, o)
   tide.seed(o.seed)
   local ae, penalty = models.make(method, data.pixels, o)
   local optimizer = tide.optim.Adam(ae:parameters(), { lr = o.lr })
+  local batches = tide.data.batches(data.train, { batch = o.batch, labels = judge.features })
+  local curve, seconds = measure.new_curve(), 0
+  local kept = { model = ae, optimizer = optimizer, batches = batches }
+  for name, thing in pairs(penalty.keep or {}) do kept[name] = thing end
+  local path = out:path(checkpoint_of(method))
+  local some = data.test:narrow(1, 1, math.min(1000, data.test:size(1)))
+  if left_over(path, o) then
+    local was = tide.checkpoint.load(path, kept)
+    curve, seconds = was.curve, was.seconds
+  else
+    measure.record(curve, 0, ae, some, y)
+  end
   local cosine = tide.optim.lr.cosine { warmup = math.min(100, o.steps // 10) }
   local progress = script.progress("autoencoder, " .. method)
-  local run = { curve = measure.new_curve(), seconds = 0 }
-  local moments = measure.moments(o.steps, 24)
-  local some = data.test:narrow(1, 1, math.min(1000, data.test:size(1)))
-  measure.record(run.curve, 0, ae, some, y)
-  local due, started = 2, tide.clock()
-  for step, x, features in tide.data.batches(data.train, {
-      batch = o.batch, labels = judge.features }) do
+  local moments, ramp = measure.moments(o.steps, 24), math.max(1, o.ramp * o.steps)
+  local started = tide.clock() - seconds
+  for step = batches.step + 1, o.steps do
+    local _, x, features = batches()
     local z, log_var = ae:encode(x)
     local code = log_var and z + (log_var * 0.5):exp() * tensor.randn_like(z) or z
     local loss = (ae:decode(code) - x):square():mean()
-    if penalty then loss = loss + penalty(z, log_var, features) end
+    if penalty.loss then
+      loss = loss + penalty.loss(z, log_var, features) * math.min(1, step / ramp)
+    end
     optimizer:zero_grad()
     loss:backward()
     optimizer.lr = o.lr * cosine(step, o.steps)
     optimizer:step()
-    if step == moments[due] then
-      measure.record(run.curve, step, ae, some, y)
-      due = due + 1
+    if moments[step] then
+      measure.record(curve, step, ae, some, y)
       progress { step = step, steps = o.steps, loss = loss:item(),
                  seconds = tide.clock() - started }
     end
-    if step == o.steps then break end
+    if o.checkpoint > 0 and (step % o.checkpoint == 0 or step == o.steps) then
+      kept.key, kept.curve, kept.seconds = o.key, curve, tide.clock() - started
+      tide.checkpoint.save(path, kept)
+    end
   end
-  run.seconds = tide.clock() - started
-  return ae:eval(), run
+  return ae:eval(), { curve = curve, seconds = tide.clock() - started }
 end
 
 ---- the report ----
@@ -215,10 +246,10 @@ local function print_table(s, o)
   for _, name in ipairs(o.methods) do
     local r = s.methods[name]
     if r.verdict == "collapsed" then
-      print(("%s has COLLAPSED: latents lie nearer to the prior's points than its own do " ..
-        "(log r5 %.2f below %.2f)\nand at %.2f of their distance from each other; L align " ..
-        "%.3f, floor %.3f."):format(name, r.log_radius, s.prior_log_radius, r.spread,
-        r.align, s.align_floor))
+      print(("%s has COLLAPSED: latents lie at %.2f of the distance from each other that " ..
+        "points of the prior have;\nL align %.3f, floor %.3f; log r5 %.2f, the prior's own " ..
+        "%.2f."):format(name, r.spread, r.align, s.align_floor, r.log_radius,
+        s.prior_log_radius))
     end
   end
 end
@@ -240,16 +271,17 @@ local function main(o)
   local started = tide.clock()
   complete(o)
   local out = script.results(o.out)
-  script.results(o.cache)
+  require("tide.data.core").mkdir(o.cache)
   local data = load_data(o)
   local judge = make_judge(data, o)
   local prior = make_prior(data, judge, o)
   local v, cached = train_prior(prior, o)
-  o.flow, o.features = v, judge.features:size(2)
+  local setup = setmetatable({ flow = v, features = judge.features:size(2) },
+                             { __index = o })
   local y = measure.yardstick(prior, v, { latents = data.test:size(1) })
   local results, figures = {}, {}
   for _, method in ipairs(o.methods) do
-    local ae, run = train(method, data, judge, y, o)
+    local ae, run = train(method, data, judge, y, out, setup)
     local r, made = measure.all(method, ae, data, judge, y, run)
     made.ae, made.curve, made.figures = ae, run.curve, r
     results[method], figures[method] = made, r
@@ -269,6 +301,7 @@ local function main(o)
   summary.seconds = tide.clock() - started
   save(out, results, o.methods, data, y, o)
   out:json("summary.json", summary)
+  for _, name in ipairs(o.methods) do os.remove(out:path(checkpoint_of(name))) end
   print_table(summary, o)
   print("results are in " .. out.dir)
 end

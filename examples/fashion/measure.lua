@@ -21,29 +21,25 @@ end
 function measure.yardstick(prior, field, o)
   local d, n = prior.dim, o.latents
   local reference, fresh = prior:reference(2 * n), prior:fresh(n)
-  local draws = flow.draws(64, d, { generator = tide.generator(77) })
+  local draws = flow.draws(32, d, { generator = tide.generator(77) })
   local align = tide.no_grad(function()
     return flow.align_loss(field, fresh, { draws = draws, reduction = "none" }) / d
   end)
   return {
     prior = prior, field = field, reference = reference, fresh = fresh, draws = draws,
-    few_draws = flow.draws(16, d, { generator = tide.generator(78) }),
     log_radius = log_radius(fresh, reference),
-    spacing = log_radius(fresh, fresh, true),
     align = mean_of(align), align_error = align:std():item() / math.sqrt(align:numel()),
   }
 end
 
 ---- while it is trained ----
 
--- Steps at which curves have a point: close together first, where most happens.
+-- The steps at which curves have a point, as a set: close together first, where most
+-- happens.
 function measure.moments(steps, n)
-  local list, last = {}, -1
-  for i = 0, n do
-    local s = math.floor(steps * (i / n) ^ 2 + 0.5)
-    if s > last then list[#list + 1], last = s, s end
-  end
-  return list
+  local set = {}
+  for i = 1, n do set[math.max(1, math.floor(steps * (i / n) ^ 2.5 + 0.5))] = true end
+  return set
 end
 
 function measure.new_curve()
@@ -56,7 +52,7 @@ function measure.record(curve, step, ae, some, y)
   tide.no_grad(function()
     table.insert(curve.step, step)
     table.insert(curve.psnr, metrics.psnr(models.decode(ae, z), some))
-    table.insert(curve.align, flow.align_loss(y.field, z, { draws = y.few_draws }):item()
+    table.insert(curve.align, flow.align_loss(y.field, z, { draws = y.draws }):item()
       / y.prior.dim)
     table.insert(curve.log_radius, log_radius(z, y.reference))
   end)
@@ -64,13 +60,15 @@ end
 
 ---- at the end ----
 
--- Latents closer to the prior's points than its own are, and closer to each other,
--- have collapsed towards its modes: a low loss is then no merit.
+-- What became of latents.  Those that are closer to each other than points of the
+-- prior, and closer to the prior's points or cheaper than its own are, have collapsed
+-- towards the inside of its modes: a low loss is then no merit.
 local function verdict(r, y)
   local denser = r.log_radius < y.log_radius - 0.05
-  if denser and r.spread < 0.95 then return "collapsed" end
-  if denser or r.align < y.align - 3 * y.align_error then return "leans to collapse" end
-  if r.log_radius < y.log_radius + 0.35 then return "matches the prior" end
+  local cheaper = r.align < y.align - 3 * y.align_error
+  if (denser or cheaper) and r.spread < 0.85 then return "collapsed" end
+  if denser or cheaper then return "leans to collapse" end
+  if r.log_radius < y.log_radius + 0.35 then return "as the prior" end
   return r.log_radius < y.log_radius + 1 and "near the prior" or "off the prior"
 end
 
@@ -135,6 +133,7 @@ function measure.all(method, ae, data, judge, y, run)
   local images = models.decode(ae, drawn)
   for k, v in pairs(measure.images(images, judge)) do r[k] = v end
   local again = models.decode(ae, z)
+  r.frechet_again = measure.images(again, judge).frechet   -- of reconstructions
   r.psnr = metrics.psnr(again, data.test)
   r.ssim = metrics.ssim(again:reshape(-1, data.height, data.width),
                         data.test:reshape(-1, data.height, data.width))

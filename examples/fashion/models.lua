@@ -52,19 +52,20 @@ end
 
 ---- what a method adds to the reconstruction loss ----
 --
--- Each entry makes a function of (z, log_var, features of the batch) that returns
--- what is added, as a mean over channels: so weights mean the same for 2 and for 32
--- latents, and 0.01 is the weight of the paper.
+-- Each entry makes an object: loss(z, log_var, features of the batch) is what is added,
+-- a mean over channels, so weights mean the same for 2 and for 32 latents, and 0.01 is
+-- the weight of the paper; net is trained along with the autoencoder; keep has what
+-- else a checkpoint needs.
 
 local penalties = {}
 
-function penalties.plain() return nil end
+function penalties.plain() return {} end
 
 -- KL(N(mean, var) || N(0, 1)), as in variational autoencoders.
 function penalties.vae(o)
-  return function(z, log_var)
+  return { loss = function(z, log_var)
     return (z:square() + log_var:exp() - log_var - 1):mean() * (0.5 * o.beta)
-  end
+  end }
 end
 
 -- Per-sample feature matching, as done with features of vision networks: a linear
@@ -73,22 +74,22 @@ end
 -- nothing of how they are distributed as a whole, which is what a prior is about.
 function penalties.cosine(o)
   local map = nn.Linear(o.latent, o.features, { bias = false })
-  return function(z, _, features)
+  return { net = map, loss = function(z, _, features)
     local a = map(z)
     local cos = (a * features):sum(2) /
       (a:square():sum(2) * features:square():sum(2) + 1e-12):sqrt()
     return (1 - cos):mean() * o["cosine-weight"]
-  end, map
+  end }
 end
 
 -- The residual of the frozen flow, which is summed over dimensions, per channel.
 local function aligned(weight)
   return function(o)
-    return function(z)
+    return { loss = function(z)
       return flow.align_loss(o.flow, z, { samples = o.draws, groups = o.groups,
         weight = weight, clip = weight == "likelihood" and 20 or nil })
         * (o.lambda / o.latent)
-    end
+    end }
   end
 end
 penalties.align, penalties.likelihood = aligned("uniform"), aligned("likelihood")
@@ -96,20 +97,20 @@ penalties.align, penalties.likelihood = aligned("uniform"), aligned("likelihood"
 -- The alignment loss minus that of a second flow, fitted to the latents all along.
 function penalties.excess(o)
   local second = flow.critic(o.flow, { batch = o.batch })
-  return function(z)
-    second:update(z)
-    return flow.excess_loss(o.flow, z, { critic = second, samples = o.draws,
-      groups = o.groups }) * (o.lambda / o.latent)
-  end
+  return { keep = { second = second.net, second_optimizer = second.optimizer },
+    loss = function(z)
+      second:update(z)
+      return flow.excess_loss(o.flow, z, { critic = second, samples = o.draws,
+        groups = o.groups }) * (o.lambda / o.latent)
+    end }
 end
 
--- An autoencoder for a method and what it adds; the method's own network, if it has
--- one, belongs to the autoencoder, so that one optimiser trains both.
+-- An autoencoder for a method, and what the method adds.
 function models.make(method, pixels, o)
   local ae = Autoencoder(pixels, { width = o.width, latent = o.latent,
                                    variational = method == "vae" })
-  local penalty, own = penalties[method](o)
-  ae.own = own
+  local penalty = penalties[method](o)
+  ae.own = penalty.net             -- so that one optimiser trains both
   return ae, penalty
 end
 

@@ -87,21 +87,27 @@ end
 
 ---- curves ----
 
+-- Without the point at step 0, for a logarithmic axis: most happens early.
+local function late(column)
+  return table.move(column, 2, #column, 1, {})
+end
+
 local function curves(results, order, y)
-  local fig = tide.plot.figure { size = { 300 * #order, 260 }, cols = #order }
+  local fig = tide.plot.figure { size = { 270 * #order, 250 }, cols = #order }
   for i, name in ipairs(order) do
     local c, f = results[name].curve, results[name].figures
-    local ax = fig:axes { col = i, xlabel = "step",
-      ylabel = "L_{align} per channel", y2label = "mean log r_5", yscale = "log",
-      ycolor = ALIGN, y2color = RADIUS,
-      title = ("%s: Pearson %.2f"):format(name, f.pearson or 0 / 0) }
-    ax:line { x = c.step, y = c.align, color = ALIGN, marker = "circle", size = 3.5,
+    local step = late(c.step)
+    local ax = fig:axes { col = i, xlabel = "step", xscale = "log", yscale = "log",
+      ylabel = i == 1 and "L_{align} per channel" or nil,
+      y2label = i == #order and "mean log r_5" or nil, ycolor = ALIGN, y2color = RADIUS,
+      title = f.pearson and ("%s: Pearson %.2f"):format(name, f.pearson) or name }
+    ax:line { x = step, y = late(c.align), color = ALIGN, marker = "circle", size = 3.5,
               label = "L_{align}" }
-    ax:line { x = c.step, y = c.log_radius, color = RADIUS, marker = "square", size = 3.5,
-              axis = "y2", label = "log r_5" }
-    ax:hline(y.align, { color = ALIGN, dash = "dashed", label = "floor" })
+    ax:line { x = step, y = late(c.log_radius), color = RADIUS, marker = "square",
+              size = 3.5, axis = "y2", label = "log r_5" }
+    ax:hline(y.align, { color = ALIGN, dash = "dashed", label = "L_{align} of the prior" })
     ax:hline(y.log_radius, { color = RADIUS, dash = "dotted", axis = "y2",
-                             label = "the prior's own" })
+                             label = "log r_5 of the prior" })
     ax:legend(i == 1)
   end
   return fig
@@ -149,21 +155,39 @@ local function reconstructions(results, order, data)
   return fig
 end
 
--- The plane, decoded at the points of a grid; fainter where the prior has no mass.
+-- How much of the full density a prior has at points, from 0 to 1.
+local function presence(name, points, y)
+  local log_p, full
+  if name == "vae" then
+    log_p, full = points:square():sum(2) * -0.5, -0.5 * 2.5 ^ 2
+  else
+    local o = { bandwidth = 0.12 }
+    log_p = metrics.kde_log_density(points, y.reference, o)
+    local own = metrics.kde_log_density(y.fresh, y.reference, o):sort(1)
+    full = own:get(math.max(1, own:numel() // 20))
+  end
+  return (log_p - full):exp():clamp(0, 1)
+end
+
+-- The plane, decoded at the points of a grid; faint where the prior has no mass.
 local function manifold(results, order, data, y)
-  local n, plane = 22, plane_of(y)
-  local prior = density(y, plane)
-  local reach = prior.reach / 1.25 * 1.05
-  local steps = tensor.linspace(-reach, reach, n)
-  local points = tensor.stack({ steps:unsqueeze(1):expand(n, n):flatten(),
-    steps:flip(1):unsqueeze(2):expand(n, n):flatten() }, 2)
-  local mass = metrics.kde_log_density(points, plane(y.reference), { bandwidth = 0.12 })
-  local shown = (mass:exp() / prior.levels[1]):clamp(0, 1) * 0.88 + 0.12
-  local fig = tide.plot.figure { size = { 330 * #order, 350 }, cols = #order }
-  for i, name in ipairs(order) do
-    local ax = fig:axes { col = i, title = name .. ": the plane, decoded" }
-    local images = models.decode(results[name].ae, points)
-    sheet(ax, images * shown:unsqueeze(2), data, { columns = n, gap = 0 })
+  local shown = {}
+  for _, name in ipairs(order) do
+    if name ~= "plain" and name ~= "cosine" then shown[#shown + 1] = name end
+  end
+  if #shown == 0 then return nil end
+  local n = 20
+  local fig = tide.plot.figure { size = { 330 * #shown, 350 }, cols = #shown }
+  for i, name in ipairs(shown) do
+    local reach = name == "vae" and 2.5 or 1.05 * y.reference:abs():max():item()
+    local steps = tensor.linspace(-reach, reach, n)
+    local points = tensor.stack({ steps:unsqueeze(1):expand(n, n):flatten(),
+      steps:flip(1):unsqueeze(2):expand(n, n):flatten() }, 2)
+    local weight = presence(name, points, y) * 0.92 + 0.08
+    local images = models.decode(results[name].ae, points) * weight:unsqueeze(2)
+    local ax = fig:axes { col = i, title = name .. (name == "vae" and ": N(0, 1), decoded"
+      or ": the prior, decoded") }
+    sheet(ax, images, data, { columns = n, gap = 0 })
   end
   return fig
 end
@@ -177,7 +201,8 @@ function pictures.save(out, results, order, data, y, o)
   out:figure("curves", curves(results, order, y))
   out:figure("samples", samples(results, order, data))
   out:figure("reconstructions", reconstructions(results, order, data))
-  if o.latent == 2 then out:figure("manifold", manifold(results, order, data, y)) end
+  local plane = o.latent == 2 and manifold(results, order, data, y)
+  if plane then out:figure("manifold", plane) end
 end
 
 return pictures

@@ -135,6 +135,28 @@ t.test("a sweep over lambda: only the aligned one, a table and its files", funct
   os.execute("rm -r " .. dir)
 end)
 
+t.test("a run that is killed goes on to the same numbers", function()
+  local whole, cut = folder(), folder()
+  local line = "--methods excess --steps 300 --checkpoint 20 --out "
+  local text, status = run(line .. whole)
+  t.eq(status, 0, text)
+  local file = cut .. "/checkpoint_excess.safetensors"
+  os.execute(("%s examples/fashion_ae.lua --data %s --cache %s %s %s%s >%s/log 2>&1 & " ..
+    "p=$!; while [ ! -e %s ] && kill -0 $p; do sleep 0.02; done; kill -9 $p")
+    :format(program, images, cache, TINY, line, cut, cut, file))
+  t.ok(tide.checkpoint.exists(file), "cut off before its end")
+  text, status = run(line .. cut .. " --lambda 0.5 --resume")
+  t.eq(status, 1)
+  t.ok(text:find("other options", 1, true), text)
+  text, status = run(line .. cut .. " --resume")
+  t.eq(status, 0, text)
+  for _, name in ipairs { "latents_excess.npy", "curve_excess.csv" } do
+    t.ok(read(whole .. "/" .. name) == read(cut .. "/" .. name), name)
+  end
+  t.ok(not tide.checkpoint.exists(file), "nothing is left to go on with")
+  os.execute("rm -r " .. whole .. " " .. cut)
+end)
+
 t.test("wrong options are answered", function()
   for line, want in pairs {
     ["--loss aling"] = "did you mean align",
