@@ -191,7 +191,7 @@ typedef enum { TD_PLOT_X, TD_PLOT_Y, TD_PLOT_Y2 } td_plot_dim;
 enum { TD_PLOT_SCALE_LINEAR, TD_PLOT_SCALE_LOG };
 
 typedef struct td_plot_axes_options {
-  td_plot_data title, label[3], ticks[3], ticklabels[3];
+  td_plot_data title, label[3], ticks[3], ticklabels[3], share[2];
   td_plot_limits lim[3];
   td_plot_color ycolor, y2color;
   double margin;
@@ -226,7 +226,8 @@ typedef struct td_plot_figure_options {
   td_plot_data title, widths, heights;
   td_plot_list size;
   td_plot_theme theme;
-  bool text;
+  int share[2];
+  bool text, letters;
 } td_plot_figure_options;
 
 struct td_plot_figure {
@@ -339,6 +340,9 @@ typedef struct td_plot_scale {
 ** empty, positive on a log scale. */
 td_plot_scale td_plot_axes_scale(const td_plot_axes *ax, td_plot_dim dim);
 bool td_plot_axes_has_y2(const td_plot_axes *ax);
+/* Do these axes of one figure have the same limits along x or y? */
+bool td_plot_axes_linked(const td_plot_axes *a, const td_plot_axes *b,
+                         td_plot_dim dim);
 /* The first visible bars with categories along this axis, or NULL. */
 const td_plot_artist *td_plot_axes_bars(const td_plot_axes *ax, td_plot_dim dim);
 /* The first visible images in these axes, or NULL. */

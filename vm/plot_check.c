@@ -152,9 +152,10 @@ td_plot_stack td_plot_artist_stack(const td_plot_artist_options *o) {
   }
   s.columns = isnan(o->columns) ? (size_t)ceil(sqrt((double)s.n))
                                 : (size_t)o->columns;
-  if (o->cols.blob && isnan(o->columns)) s.columns = o->cols.dim[0];
-  else if (o->rows.blob && isnan(o->columns))
-    s.columns = (s.n + o->rows.dim[0] - 1) / o->rows.dim[0];
+  size_t cols = o->cols.blob ? o->cols.dim[0] : 0;
+  size_t rows = o->rows.blob ? o->rows.dim[0] : 0;
+  if (cols && isnan(o->columns)) s.columns = cols;
+  else if (rows && isnan(o->columns)) s.columns = (s.n + rows - 1) / rows;
   if (s.columns > s.n) s.columns = s.n;
   s.rows = (s.n + s.columns - 1) / s.columns;
   return s;

@@ -147,6 +147,20 @@ static void draw_factor(td_plot_painter *p, const td_plot_axes_layout *a, int di
                       dim == TD_PLOT_Y ? 0 : 1, TD_PLOT_BASELINE, 0);
 }
 
+/* (a), (b), ... as papers call the parts of a figure. */
+static void draw_letter(td_plot_painter *p, const td_plot_axes_layout *a) {
+  const td_plot_figure *f = a->axes->figure;
+  td_plot_style s = td_plot_title_style(p);
+  int k = 0;
+  while (f->axes[k] != a->axes) k++;
+  char text[8] = {'(', (char)('a' + k % 26), ')'};
+  s.bold = true;
+  td_plot_text_draw(p, text, s, ink(p),
+                    a->box.x0 - td_plot_axis_depth(p, &a->axis[1],
+                                                   td_plot_text(&a->axes->o.label[1], 0)),
+                    a->box.y0 - a->margin[2] + 0.95 * s.size, 0, TD_PLOT_BASELINE, 0);
+}
+
 static void draw_names(td_plot_painter *p, const td_plot_axes_layout *a) {
   const td_plot_axes_options *o = &a->axes->o;
   td_plot_style s = td_plot_label_style(p);
@@ -169,6 +183,7 @@ static void draw_names(td_plot_painter *p, const td_plot_axes_layout *a) {
     td_plot_text_draw(p, title, td_plot_title_style(p), ink(p), cx,
                       a->box.y0 - a->margin[2] + 0.95 * td_plot_title_style(p).size,
                       0.5, TD_PLOT_BASELINE, 0);
+  if (a->axes->figure->o.letters) draw_letter(p, a);
   for (int d = 0; d < (a->y2 ? 3 : 2); d++) draw_factor(p, a, d);
 }
 

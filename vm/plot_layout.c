@@ -68,6 +68,19 @@ static void name_ticks(const td_plot_data *names, td_plot_ticks *t) {
   }
 }
 
+/* Does a neighbour below (x) or to the left (y) carry the labels of this axis? */
+static bool labelled_beside(const td_plot_axes *ax, td_plot_dim dim) {
+  const td_plot_figure *f = ax->figure;
+  if (dim == TD_PLOT_Y2 || !f->o.share[dim]) return false;
+  for (int i = 0; i < f->naxes; i++) {
+    const td_plot_axes *b = f->axes[i];
+    bool beside = dim == TD_PLOT_X ? b->row > ax->row && b->col == ax->col
+                                   : b->col < ax->col && b->row == ax->row;
+    if (beside && td_plot_axes_linked(ax, b, dim)) return true;
+  }
+  return false;
+}
+
 static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
                          double length, td_plot_axis *a) {
   a->scale = td_plot_axes_scale(ax, (td_plot_dim)dim);
@@ -88,6 +101,10 @@ static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
       want = fmin(want, a->ticks.n) * 0.75;
       td_plot_ticks_choose(&a->scale, want, 0, &a->ticks);
     }
+  }
+  if (labelled_beside(ax, (td_plot_dim)dim)) {
+    for (int i = 0; i < a->ticks.n; i++) a->ticks.label[i][0] = 0;
+    a->ticks.factor[0] = 0;
   }
   a->labels = measure(p, &a->ticks, dim != TD_PLOT_X);
 }
@@ -194,6 +211,7 @@ static void measure_axes(td_plot_painter *p, td_plot_axes_layout *l, double w,
   bool factor = l->axis[1].ticks.factor[0] || (l->y2 && l->axis[2].ticks.factor[0]);
   for (int i = 0; i < l->nbars; i++) factor |= l->bar_axis[i].ticks.factor[0] != 0;
   if (factor && p->text) m[TOP] += line;
+  if (!title && ax->figure->o.letters) title = "(a)";
   td_plot_text_size(p, title, td_plot_title_style(p), &tw, &th);
   if (th > 0) m[TOP] += th + 0.1 * p->theme->fontsize;
   if (l->images && l->images->o.cols.blob && p->text)

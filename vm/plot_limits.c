@@ -2,6 +2,7 @@
 #include "vm/plot.h"
 
 #include <math.h>
+#include <string.h>
 
 #define FAR 1e300 /* limits stay inside, so that hi - lo is finite */
 
@@ -308,9 +309,48 @@ static void pad(range *r, double share, bool log_scale) {
   r->hi = hi == r->fixed_hi ? hi : clamp(hi + span * share);
 }
 
+bool td_plot_axes_linked(const td_plot_axes *a, const td_plot_axes *b,
+                         td_plot_dim dim) {
+  if (a == b) return true;
+  if (dim == TD_PLOT_Y2) return false;
+  const char *one = td_plot_text(&a->o.share[dim], 0);
+  const char *other = td_plot_text(&b->o.share[dim], 0);
+  if (one || other) return one && other && strcmp(one, other) == 0;
+  switch (a->figure->o.share[dim]) {
+    case 1: return true;
+    case 2: return a->row == b->row;
+    case 3: return a->col == b->col;
+    default: return false;
+  }
+}
+
+/* The limits that these axes, or others linked to them, were given. */
+static td_plot_limits given_limits(const td_plot_axes *ax, td_plot_dim dim) {
+  const td_plot_figure *f = ax->figure;
+  td_plot_limits l = ax->o.lim[dim];
+  for (int i = 0; i < f->naxes && (isnan(l.lo) || isnan(l.hi)); i++) {
+    if (!td_plot_axes_linked(ax, f->axes[i], dim)) continue;
+    if (isnan(l.lo)) l.lo = f->axes[i]->o.lim[dim].lo;
+    if (isnan(l.hi)) l.hi = f->axes[i]->o.lim[dim].hi;
+  }
+  if (l.lo == l.hi || (ax->o.scale[dim] == TD_PLOT_SCALE_LOG &&
+                       (l.lo <= 0 || l.hi <= 0)))
+    return ax->o.lim[dim]; /* theirs do not fit here */
+  return l;
+}
+
+static void include_linked(range *r, const td_plot_axes *ax, td_plot_dim dim,
+                           const td_plot_limits *x) {
+  const td_plot_figure *f = ax->figure;
+  for (int i = 0; i < f->naxes; i++)
+    if (td_plot_axes_linked(ax, f->axes[i], dim))
+      for (int k = 0; k < f->axes[i]->nartists; k++)
+        include_artist(r, f->axes[i]->artists[k], dim, x);
+}
+
 static td_plot_scale from_data(const td_plot_axes *ax, td_plot_dim dim) {
   const td_plot_limits *x = NULL;
-  td_plot_limits given = ax->o.lim[TD_PLOT_X];
+  td_plot_limits given = given_limits(ax, TD_PLOT_X);
   if (dim != TD_PLOT_X && (!isnan(given.lo) || !isnan(given.hi))) {
     if (isnan(given.lo)) given.lo = -INFINITY;
     if (isnan(given.hi)) given.hi = INFINITY;
@@ -320,11 +360,8 @@ static td_plot_scale from_data(const td_plot_axes *ax, td_plot_dim dim) {
   }
   td_plot_scale s = {.log = ax->o.scale[dim] == TD_PLOT_SCALE_LOG};
   range r = {INFINITY, -INFINITY, INFINITY, -INFINITY, s.log};
-  for (int i = 0; i < ax->nartists; i++)
-    include_artist(&r, ax->artists[i], dim, x);
-  if (r.lo > r.hi && x) /* nothing in view: take it all */
-    for (int i = 0; i < ax->nartists; i++)
-      include_artist(&r, ax->artists[i], dim, NULL);
+  include_linked(&r, ax, dim, x);
+  if (r.lo > r.hi && x) include_linked(&r, ax, dim, NULL); /* none is in view */
   if (r.lo > r.hi) {
     s.lo = s.log ? 1 : 0, s.hi = s.log ? 10 : 1;
     return s;
@@ -334,14 +371,18 @@ static td_plot_scale from_data(const td_plot_axes *ax, td_plot_dim dim) {
   return s;
 }
 
+/* Row 1 of images and of lying bars is on top. */
+static bool from_the_top(const td_plot_axes *ax, td_plot_dim dim) {
+  return dim == TD_PLOT_Y && (td_plot_axes_images(ax) || td_plot_axes_bars(ax, dim));
+}
+
 td_plot_scale td_plot_axes_scale(const td_plot_axes *ax, td_plot_dim dim) {
-  td_plot_limits given = ax->o.lim[dim];
+  td_plot_limits given = given_limits(ax, dim);
   td_plot_scale s = {given.lo, given.hi, ax->o.scale[dim] == TD_PLOT_SCALE_LOG};
   if (!isnan(s.lo) && !isnan(s.hi)) return s;
   td_plot_scale data = from_data(ax, dim);
-  if (isnan(s.lo) && isnan(s.hi) && dim == TD_PLOT_Y &&
-      (td_plot_axes_images(ax) || td_plot_axes_bars(ax, dim)))
-    return (td_plot_scale){data.hi, data.lo, s.log}; /* row 1 is on top */
+  if (isnan(s.lo) && isnan(s.hi) && from_the_top(ax, dim))
+    return (td_plot_scale){data.hi, data.lo, s.log};
   if (isnan(s.lo)) s.lo = data.lo;
   if (isnan(s.hi)) s.hi = data.hi;
   if (s.lo < s.hi) return s;
