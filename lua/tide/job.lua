@@ -24,7 +24,7 @@ Job.__name = "tide.Job"
 local listed = {}                  -- all jobs by age, those that are over up to KEPT
 local numbers = 0
 local current                      -- the job whose slice runs
-local last = 0                     -- number of the one that ran last
+local turn = 0                     -- the share that the job which ran last has had
 
 local over = { done = true, failed = true, cancelled = true }
 
@@ -53,9 +53,12 @@ local function label(job)
   return job.name and ("job %d '%s'"):format(job.number, job.name) or "job " .. job.number
 end
 
+-- What its bar says, without the name of the job.
 local function progress_text(job)
   local p = job.progress
-  return p and p.text or ""
+  local text, name = p and p.text or "", job.name
+  if name and text:sub(1, #name) == name then text = text:sub(#name + 1) end
+  return text:match("^%s*(.*)$")
 end
 
 function Job.__tostring(job)
@@ -129,10 +132,11 @@ end
 
 local function slice(job)
   local how, from = manner(job), tide.clock()
-  current, job.started, last = job, true, job.number
+  current, job.started, turn = job, true, job.share
   local r = table.pack(core.run(job.coroutine, job.slice, how))
   current = nil
-  job.spent = job.spent + tide.clock() - from
+  from = tide.clock() - from
+  job.spent, job.share = job.spent + from, job.share + from
   if r[1] == "done" then
     job.values = table.pack(table.unpack(r, 2, r.n))
     job.result = r[2]
@@ -145,16 +149,17 @@ local function slice(job)
   end
 end
 
--- The next job in turn that can go on.
+-- Of the jobs that can go on the one that has had least; one that comes, or comes
+-- back, does not make up for the time before.
 local function next_ready()
-  local first
+  local least
   for _, job in ipairs(listed) do
     if is_ready(job) then
-      if job.number > last then return job end
-      first = first or job
+      job.share = math.max(job.share, turn)
+      if not least or job.share < least.share then least = job end
     end
   end
-  return first
+  return least
 end
 
 local function run_next()
@@ -174,8 +179,7 @@ function M.status()
       local text = progress_text(job)
       local name = job.name or "job " .. job.number
       local state = job.state ~= "running" and " (" .. job.state .. ")" or ""
-      if text:sub(1, #name) == name then name = "" end
-      parts[#parts + 1] = (name .. state .. "  " .. text):match("^%s*(.-)%s*$")
+      parts[#parts + 1] = (name .. state .. "  " .. text):match("^(.-)%s*$")
     end
   end
   if live == 0 then return nil end
@@ -302,7 +306,7 @@ function M.spawn(f, o)
   end
   numbers = numbers + 1
   local job = setmetatable({ number = numbers, name = o.name, state = "running", slice = o.slice,
-    spent = 0, bars = {} }, Job)
+    spent = 0, share = turn, bars = {} }, Job)
   job.coroutine = core.new(o.seed, function() return f(job) end)
   listed[#listed + 1] = job
   return job

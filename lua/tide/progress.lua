@@ -103,7 +103,7 @@ local function speed_text(bar, r)
 end
 
 local function left_text(bar, r)
-  if not bar.total or r <= 0 then return nil end
+  if not bar.total or r <= 0 or bar.step >= bar.total then return nil end
   return duration(math.max(0, bar.total - bar.step) / r) .. " left"
 end
 
