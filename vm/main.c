@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tensor/tensor.h"
 
 /* ---- the library's globals, for -e and the prompt only ---- */
 
 static const char *const lazy_names[] = {
-  "tide", "tensor", "nn", "optim", "flow", "plot", "data", "metrics", "help", NULL
+  "tide", "tensor", "nn", "optim", "flow", "plot", "data", "metrics", "help",
+  "show", "who", "time", "bench", "profile", "edit", "reload", "save_session",
+  "transcript", "spawn", "jobs", NULL
 };
 
 /* __index of the cache behind _G: loads the library at the first use of one of
@@ -83,6 +86,7 @@ static bool set_option(lua_State *L, const char *option, const char *function) {
 
 static bool apply_options(lua_State *L, const vm_options *o) {
   if (o->headless) setenv("TIDE_HEADLESS", "1", 1);
+  if (o->color) setenv("TIDE_COLOR", o->color, 1);
   if (o->has_threads) {
     lua_pushinteger(L, o->threads);
     if (!set_option(L, "--threads", "set_threads")) return false;
@@ -121,18 +125,36 @@ static bool run_options(lua_State *L, const vm_options *o) {
   return true;
 }
 
-/* tide help [name]: what help(name) shows at the prompt. */
+/* tide help [name]: what help(name) shows at the prompt; false when there is no
+** such entry. */
 static bool run_help(lua_State *L, const vm_options *o) {
   const char *name = o->script + 1 < o->argc ? o->argv[o->script + 1] : NULL;
   lua_getglobal(L, "require");
-  lua_pushliteral(L, VM_MODULE);
+  lua_pushliteral(L, VM_MODULE ".help");
   int status = vm_call(L, 1, 1);
   if (status == LUA_OK) {
-    lua_getfield(L, -1, "help");
+    lua_getfield(L, -1, "command");
     lua_pushstring(L, name);          /* NULL pushes nil */
-    status = vm_call(L, 1, 0);
+    status = vm_call(L, 1, 1);
   }
-  return vm_report(L, status) == LUA_OK;
+  return vm_report(L, status) == LUA_OK && lua_toboolean(L, -1);
+}
+
+/* tide runs ...: tide.runs for the command line. */
+static bool run_runs(lua_State *L, const vm_options *o) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, VM_MODULE ".runs");
+  int status = vm_call(L, 1, 1);
+  if (status == LUA_OK) {
+    lua_getfield(L, -1, "main");
+    lua_newtable(L);
+    for (int i = o->script + 1; i < o->argc; i++) {
+      lua_pushstring(L, o->argv[i]);
+      lua_rawseti(L, -2, i - o->script);
+    }
+    status = vm_call(L, 1, 1);
+  }
+  return vm_report(L, status) == LUA_OK && lua_toboolean(L, -1);
 }
 
 static void print_version(void) {
@@ -164,9 +186,11 @@ static bool run_all(lua_State *L, const vm_options *o) {
   if (!o->no_environment && vm_do_init(L) != LUA_OK) return false;
   if (!run_options(L, o)) return false;
   if (o->help) return run_help(L, o);
+  if (o->runs) return run_runs(L, o);
   if (o->script < o->argc && vm_do_script(L, o) != LUA_OK) return false;
   if (prompt) {
     lazy_globals(L, true);
+    if (vm_stdin_is_terminal() && isatty(STDOUT_FILENO)) vm_print_tables(L);
     vm_repl(L);
   } else if (bare) {
     vm_do_file(L, NULL);

@@ -17,6 +17,7 @@ static const struct {
   { "help", VM_ARG_HELP, false },        { "version", VM_ARG_VERSION, false },
   { "device", VM_ARG_DEVICE, true },     { "threads", VM_ARG_THREADS, true },
   { "seed", VM_ARG_SEED, true },         { "headless", VM_ARG_HEADLESS, false },
+  { "color", VM_ARG_COLOR, true },
 };
 enum { LONG_COUNT = sizeof long_options / sizeof *long_options };
 
@@ -25,6 +26,7 @@ static const char letters[] = "eilvEW";
 static const char usage_text[] =
   "usage: %s [options] [script [args]]\n"
   "       %s help [name]\n"
+  "       %s runs [folder|name|pattern ...]   (runs --help says more)\n"
   "Options as in lua:\n"
   "  -e code    run the string 'code'\n"
   "  -i         show the prompt after running 'script'\n"
@@ -40,14 +42,15 @@ static const char usage_text[] =
   "  --threads N  how many threads compute\n"
   "  --seed N     first state of the random numbers\n"
   "  --headless   no windows\n"
+  "  --color C    colours: auto (on terminals), always or never\n"
   "  --version    show the version of Springtide and of Lua\n"
   "  --help       show this text\n"
   "Without a script: the prompt on a terminal, else stdin is the script.\n"
-  "A file called 'help' is run with ./help\n";
+  "A file called 'help' or 'runs' is run with ./help, ./runs\n";
 
 void vm_usage(bool on_stderr) {
   FILE *out = on_stderr ? stderr : stdout;
-  fprintf(out, usage_text, vm_progname(), vm_progname());
+  fprintf(out, usage_text, vm_progname(), vm_progname(), vm_progname());
   fflush(out);
 }
 
@@ -155,6 +158,15 @@ static bool parse_integer(const char *name, const char *text, long long least,
   return true;
 }
 
+static bool check_color(const char *value) {
+  static const char *const known[] = { "auto", "always", "never", NULL };
+  for (int i = 0; known[i]; i++)
+    if (strcmp(known[i], value) == 0) return true;
+  fprintf(stderr, "%s: --color is auto, always or never, not '%s'\n",
+          vm_progname(), value);
+  return false;
+}
+
 static bool take(const vm_arg *a, vm_options *o) {
   switch (a->kind) {
   case 'i': o->interactive = true; break;
@@ -163,6 +175,7 @@ static bool take(const vm_arg *a, vm_options *o) {
   case 'E': o->no_environment = true; break;
   case VM_ARG_DEVICE: o->device = a->value; break;
   case VM_ARG_HEADLESS: o->headless = true; break;
+  case VM_ARG_COLOR: o->color = a->value; return check_color(a->value);
   case VM_ARG_VERSION: o->show_version = true; break;
   case VM_ARG_HELP: o->show_usage = true; break;
   case VM_ARG_THREADS:
@@ -186,6 +199,7 @@ bool vm_options_parse(int argc, char **argv, vm_options *o) {
     if (a.kind == VM_ARG_SCRIPT) {
       o->script = i;
       o->help = strcmp(argv[i], "help") == 0;
+      o->runs = strcmp(argv[i], "runs") == 0;
       break;
     }
     if (a.kind == VM_ARG_STOP) {

@@ -144,6 +144,40 @@ int vm_do_library(lua_State *L, const char *spec) {
   return vm_report(L, status);
 }
 
+/* Has value i something to print beyond its address? */
+static bool speaks(lua_State *L, int i) {
+  if (lua_type(L, i) != LUA_TTABLE) return true;
+  if (!luaL_getmetafield(L, i, "__tostring") &&
+      !luaL_getmetafield(L, i, "__name")) return false;
+  lua_pop(L, 1);
+  return true;
+}
+
+/* print at the prompt: shows what is in plain tables, up to a point.  All else is
+** as ever; the stock function is the upvalue. */
+static int l_print(lua_State *L) {
+  int n = lua_gettop(L), i = 1;
+  while (i <= n && speaks(L, i)) i++;
+  if (i <= n) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tide.shell.show");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "print");
+    lua_replace(L, -2);
+    lua_insert(L, 1);
+  }
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, i <= n ? 2 : 1);
+  lua_call(L, n + (i <= n), 0);
+  return 0;
+}
+
+void vm_print_tables(lua_State *L) {
+  lua_getglobal(L, "print");
+  lua_pushcclosure(L, l_print, 1);
+  lua_setglobal(L, "print");
+}
+
 int vm_do_init(lua_State *L) {
   const char *chunkname = "=LUA_INIT_5_4";
   const char *init = getenv(chunkname + 1);

@@ -34,6 +34,7 @@ enum {                                /* kinds beside lua's own letters */
   VM_ARG_THREADS,
   VM_ARG_SEED,
   VM_ARG_HEADLESS,
+  VM_ARG_COLOR,
   VM_ARG_VERSION,
   VM_ARG_HELP
 };
@@ -58,6 +59,7 @@ typedef struct vm_options {
   bool help;                          /* the command "help" */
   bool runs;                          /* the command "runs" */
   const char *device;                 /* NULL: not given */
+  const char *color;                  /* likewise; auto, always, never */
   bool has_threads;
   bool has_seed;
   long long threads;
@@ -81,6 +83,7 @@ int vm_do_file(lua_State *L, const char *name);     /* NULL: stdin */
 int vm_do_library(lua_State *L, const char *spec);  /* "mod" or "name=mod" */
 int vm_do_script(lua_State *L, const vm_options *o);
 int vm_do_init(lua_State *L);             /* LUA_INIT_5_4 or LUA_INIT */
+void vm_print_tables(lua_State *L);       /* for people: print shows tables */
 void vm_arg_table(lua_State *L, const vm_options *o);
 
 /* ---- interrupt.c ---- */

@@ -270,6 +270,20 @@ function M.show(topic)
   return known
 end
 
+-- tide help [name]: the answer, and false after saying on stderr what is near when there is none.
+function M.command(name)
+  local text, known = M.text(name)
+  if known then
+    say(text)
+    if name == nil then
+      say("From a shell: tide help NAME, tide runs (records of runs), tide --help (options).")
+    end
+  else
+    io.stderr:write("tide help: ", text, "\n")
+  end
+  return known
+end
+
 -- Prints the entries that mention the words.
 function M.search(words)
   local text, found = search_text(words)
