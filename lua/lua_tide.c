@@ -108,8 +108,8 @@ static const char *bytes_text(lua_State *L, const char *field) {
 static int l_memory_text(lua_State *L) {
   lua_getfield(L, 1, "tensors");
   lua_Integer n = lua_tointeger(L, -1);
-  lua_pushfstring(L, "%I tensors: %s live, %s at most, %s cached, %s handed out "
-                  "so far", (LUAI_UACINT)n, bytes_text(L, "live"),
+  lua_pushfstring(L, "%I tensor%s: %s live, %s at most, %s cached, %s handed out "
+                  "so far", (LUAI_UACINT)n, n == 1 ? "" : "s", bytes_text(L, "live"),
                   bytes_text(L, "peak"), bytes_text(L, "cached"),
                   bytes_text(L, "total"));
   return 1;

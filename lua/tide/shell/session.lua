@@ -1,21 +1,24 @@
 -- session.lua -- what was typed in this session: save_session writes it as a script, transcript
 -- writes down what is typed and shown.
 --
--- The prompt calls entered(text) before it runs an entry and note(text, good) after that.
+-- The prompt keeps the entries that ran without error (done, in statement.lua) and calls
+-- entered(text) before it runs one.
 local tide = require("tide")
 local core = require("tide.shell.core")
 local M = {}
-
-local entries = {}                    -- texts that ran without error
 
 -- An entry is about to run: it goes into the transcript.
 function M.entered(text)
   core.copy_text("> " .. text:gsub("\n", "\n>> ") .. "\n")
 end
 
--- An entry has run; those without error are kept.
-function M.note(text, good)
-  if good and text:find("%S") and not text:find("^%s*[?!]") then entries[#entries + 1] = text end
+-- The entries that ran without error, without questions and commands of the shell.
+local function entries()
+  local prompt, list = package.loaded["tide.shell.statement"], {}
+  for _, text in ipairs(prompt and prompt.current and prompt.current.done or {}) do
+    if not text:find("^%s*[?!]") then list[#list + 1] = text end
+  end
+  return list
 end
 
 -- ---- save_session ----
@@ -60,11 +63,12 @@ local function header(code)
   return table.concat(lines, "\n")
 end
 
--- The session as a script.
-function M.script()
+-- The session, or a list of entries, as a script; and how many entries.
+function M.script(texts)
   local uses_last, list = false, {}
-  for _, text in ipairs(entries) do uses_last = uses_last or mentions(text, "_") end
-  for _, text in ipairs(entries) do
+  texts = texts or entries()
+  for _, text in ipairs(texts) do uses_last = uses_last or mentions(text, "_") end
+  for _, text in ipairs(texts) do
     if not is_save(text) then list[#list + 1] = as_statement(text, uses_last) end
   end
   local code = table.concat(list, "\n")

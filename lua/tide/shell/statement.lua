@@ -193,7 +193,9 @@ Session.__index = Session
 -- A session of its own: its entries see each other's locals. With plain = true it does no more than
 -- the stand-alone interpreter of Lua.
 function M.session(plain)
-  return setmetatable({ kept = {}, count = 0, plain = plain }, Session)
+  local session = setmetatable({ kept = {}, count = 0, plain = plain, done = {} }, Session)
+  if not plain then M.current = session end
+  return session
 end
 
 -- The kept locals that the tokens mention, as a list of names, at most MOST.
@@ -341,15 +343,21 @@ function Session:read(text, prompt, prompt2)
     local list, err, more = pieces_of(code, self.plain)
     if not list then
       entry.status, entry.error = more and "incomplete" or "invalid", err
+      if not more and not self.plain then entry.error = trace().syntax(err, code) end
       if more then entry.indent = 2 * lex.depth((lex.tokens(code))) end
       return entry
     end
     for _, piece in ipairs(list) do pieces[#pieces + 1] = piece end
   end
   if #pieces > 0 then entry.status = "complete" end
+  local writing = package.loaded["tide.shell.session"]
+  if writing and not self.plain then writing.entered(entry.text) end
   entry.next = function()
     local piece = table.remove(pieces, 1)
-    if not piece then return nil end
+    if not piece then                 -- all have run without error
+      if not self.plain then self.done[#self.done + 1] = entry.text end
+      return nil
+    end
     local f, failure = self:compile(piece)
     if f then return f, piece.shows, piece.expression end
     pieces = {}

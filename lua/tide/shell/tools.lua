@@ -68,9 +68,6 @@ for name in ([[_G _VERSION assert collectgarbage coroutine debug dofile error ge
   setmetatable string table tonumber tostring type utf8 warn xpcall arg _ _PROMPT _PROMPT2 tide tensor
   nn optim flow plot data metrics help]]):gmatch("%S+") do usual[name] = true end
 
--- What the prompt knows beyond globals: a function that returns its locals by name, or nil.
-M.locals = nil
-
 -- The user's variables by name.
 local function variables()
   local values = {}
@@ -79,7 +76,10 @@ local function variables()
       values[name] = v
     end
   end
-  for name, v in pairs(M.locals and M.locals() or {}) do values[name] = v end
+  local prompt = package.loaded["tide.shell.statement"]
+  if prompt and prompt.current then
+    for name, v in pairs(prompt.current:locals()) do values[name] = v end
+  end
   return values
 end
 

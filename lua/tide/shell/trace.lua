@@ -5,6 +5,7 @@
 --   trace.report(err)           the whole report, for xpcall and stderr
 --   trace.text(err, o)          the same with {thread=, level=, color=, bare=}
 --   trace.line(message)         only the source line that a message points at, or nil
+--   trace.syntax(message, text) for a text that does not load
 local tide = require("tide")
 local color = require("tide.shell.color")
 local M = {}
@@ -117,6 +118,15 @@ function M.line(message)
   return line and excerpt(line, n, text, color.painter(color.wanted(2)))
 end
 
+-- The message of a text that does not load, with its line; for stderr.
+function M.syntax(message, text)
+  local _, n, what = split(message)
+  local line = n and line_of_text(text, n)
+  if not line or not line:find("%S") or #line > 400 then return message end
+  local paint = color.painter(color.wanted(2))
+  return paint("error", message) .. "\n" .. excerpt(line, n, what, paint)
+end
+
 -- ---- frames ----
 
 local function is_library(info)
@@ -154,6 +164,12 @@ local function global_name(f)
   end
 end
 
+-- Is it the function around an entry of the prompt that knows its locals?
+local function is_entry(info)
+  local text = texts[info.short_src]
+  return text and info.linedefined == 1 and info.lastlinedefined > select(2, text:gsub("\n", "")) + 1
+end
+
 local function frame_text(info)
   local place = info.currentline > 0 and ("%s:%d:"):format(info.short_src, info.currentline)
     or info.short_src .. ":"
@@ -161,7 +177,7 @@ local function frame_text(info)
   local what
   if name then what = ("function '%s'"):format(name)
   elseif info.namewhat ~= "" then what = ("%s '%s'"):format(info.namewhat, info.name)
-  elseif info.what == "main" then what = "main chunk"
+  elseif info.what == "main" or is_entry(info) then what = "main chunk"
   elseif info.what ~= "C" then
     what = ("function <%s:%d>"):format(info.short_src, info.linedefined)
   else what = "?" end
@@ -258,6 +274,11 @@ function M.text(err, o)
   if own then return paint("error", message) end
   local out = { paint("error", message) }
   local short, n, text = split(message)
+  if short and short:find("^tide/.*%.lua$") then  -- no frame of the user's is left: a tail call
+    message = text
+    out[1] = paint("error", message)
+    short = nil
+  end
   if short then
     local source
     for _, info in ipairs(infos) do
