@@ -88,11 +88,14 @@ static int l_alive(lua_State *L) {
   return 1;
 }
 
-/* machine(): names of the computer, the system and the BLAS, how many processors. */
+/* machine(): names of the computer, the system, Lua and the BLAS, and how many
+** processors there are. */
 static int l_machine(lua_State *L) {
   struct utsname u;
   if (uname(&u)) memset(&u, 0, sizeof u);
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 5);
+  lua_pushliteral(L, LUA_RELEASE);
+  lua_setfield(L, -2, "lua");
   lua_pushstring(L, td_blas_describe());
   lua_setfield(L, -2, "blas");
   lua_pushstring(L, u.nodename);

@@ -168,6 +168,9 @@ local function each_public(f)
       local part = name == "tide" and own[k] and type(v) == "table" and not tide.callable(v)
       if not part then functions[k] = v end
     end
+    if name == "tide" then           -- parts that are not modules of their own
+      functions.checkpoint, functions.sweep = tide.checkpoint, tide.sweep
+    end
     visit(name, functions, 1)
   end
 end

@@ -67,6 +67,14 @@ function tide.help(topic)
   return require("tide.help")(topic)
 end
 
+-- The record of a run in a folder, and what folders hold of them.
+function tide.run(o)
+  return require("tide.run").new(o)
+end
+function tide.runs(...)
+  return require("tide.runs").list(...)
+end
+
 -- What follows is loaded when first called.
 for _, name in ipairs { "spawn", "jobs", "yield", "wait_all" } do
   tide[name] = function(...) return require("tide.job")[name](...) end

@@ -155,11 +155,18 @@ local current                        -- {spec=, options=, results=} of the run o
 -- summary.json.
 local function run(spec, main, args)
   local values, given = script.options(spec, args)
-  current = { spec = spec, options = values }
-  local figures = main(values, given)
-  local results = current.results
+  local own = { spec = spec, options = values }
+  current = own
+  local ok, figures = xpcall(main, function(message)
+    if own.results then own.results:fail(message) end
+    return os.getenv "TIDE_TRACEBACK" and debug.traceback(message, 2) or message
+  end, values, given)
   current = nil
-  return type(figures) == "table" and figures or results and results.summary
+  if not ok then error(figures, 0) end
+  local results = own.results
+  figures = type(figures) == "table" and figures or results and results.summary
+  if results then results:finish(figures) end
+  return figures
 end
 
 -- --sweep key=v1,v2 as {key, {values}}.
@@ -219,14 +226,11 @@ end
 -- Runs main(options), or a sweep of it: what goes wrong is one line and status 1;
 -- with TIDE_TRACEBACK set, the place too.
 function script.main(spec, main, args)
-  local function report(message)
-    return os.getenv("TIDE_TRACEBACK") and debug.traceback(message, 2) or message
-  end
-  local ok, message = xpcall(function()
+  local ok, message = pcall(function()
     local values = read(spec, args)
     if values.sweep then run_sweep(spec, main, args, values)
     else run(spec, main, args) end
-  end, report)
+  end)
   if ok then return end
   io.stderr:write(spec.name, ": ", tostring(message), "\n")
   os.exit(1, true)
@@ -234,61 +238,15 @@ end
 
 ---- results ----
 
-local Results = {}
-Results.__index = Results
-
--- The folder dir, made when it is not there.
+-- A record of this run (tide.run) in the folder dir, which is made when it is not
+-- there: with the options, and for results.
 function script.results(dir)
-  require("tide.data.core").mkdir(dir)
-  local results = setmetatable({ dir = dir }, Results)
-  if current then current.results = current.results or results end
+  local c = current
+  local results = tide.run { path = dir, overwrite = true,
+    name = c and c.spec.name or nil, options = c and c.options or nil,
+    figures = c and c.spec.figures or nil }
+  if c then c.results = c.results or results end
   return results
-end
-
-function Results:path(name) return self.dir .. "/" .. name end
-
--- Text in one piece: under another name first, then renamed.
-function Results:write(name, text)
-  local path = self:path(name)
-  local temporary = path .. ".part"
-  local file, why = io.open(temporary, "wb")
-  if not file then error("cannot write " .. path .. ": " .. why, 2) end
-  local ok = file:write(text)
-  ok = file:close() and ok
-  if not ok or not os.rename(temporary, path) then
-    os.remove(temporary)
-    error("cannot write " .. path .. ": is the disk full?", 2)
-  end
-end
-
-function Results:json(name, value)
-  if name == "summary.json" then self.summary = value end
-  self:write(name, require("tide.json").encode(value) .. "\n")
-end
-
--- Columns of equal length under their names.
-function Results:csv(name, names, columns)
-  local lines = { table.concat(names, ",") }
-  for i = 1, #columns[1] do
-    local row = {}
-    for j = 1, #columns do
-      local v = columns[j][i]
-      row[j] = v == nil and "" or math.type(v) == "float" and ("%.9g"):format(v)
-        or tostring(v)
-    end
-    lines[#lines + 1] = table.concat(row, ",")
-  end
-  self:write(name, table.concat(lines, "\n") .. "\n")
-end
-
--- A tensor, or a table of tensors, in the format of the extension.
-function Results:save(name, x) tide.data.save(self:path(name), x) end
-
--- A figure as .png and .pdf, where this build can draw.
-function Results:figure(name, fig)
-  if not tide.plot.can_save then return end
-  fig:save(self:path(name .. ".png"))
-  fig:save(self:path(name .. ".pdf"))
 end
 
 ---- tables ----

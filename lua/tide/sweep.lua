@@ -21,7 +21,7 @@ local sweep = {}
 ---- figures ----
 
 -- Numbers of a nested table by path ("likelihood.ode_nll"); lists are left out.
-function sweep.numbers(t)
+local function numbers(t)
   local out = {}
   local function visit(prefix, node)
     for key, value in pairs(node) do
@@ -184,8 +184,8 @@ local function picture(rows, names, o)
         end
       end
       if #x > 0 then
-        ax:line { x = x, y = y, color = color, marker = "circle", size = 5,
-                  label = name ~= "" and name or nil }
+        ax[numeric and "line" or "scatter"](ax, { x = x, y = y, color = color,
+          marker = "circle", size = 5, label = name ~= "" and name or nil })
       end
     end
     if #others > 0 and k == 1 then ax:legend {} end
@@ -219,16 +219,15 @@ end
 
 -- One run: its figures, or why there are none.  A failure does not end the sweep.
 local function one(o, setting, seed, dir)
-  local ok, result = xpcall(o.run, function(e)
-    return os.getenv("TIDE_TRACEBACK") and debug.traceback(tostring(e), 2) or tostring(e)
-  end, setting, seed, dir)
+  local ok, result = pcall(o.run, setting, seed, dir)
+  if not ok then result = tostring(result) end
   if not ok and result:find("interrupted!", 1, true) then error(result, 0) end
   local r = { setting = setting, seed = seed, dir = dir, numbers = {}, status = "finished" }
   if not ok then
     r.status, r.message = "failed", result
     io.stderr:write(("%s, seed %d: %s\n"):format(label(o.over, setting), seed, result))
   elseif type(result) == "table" then
-    r.numbers = sweep.numbers(result)
+    r.numbers = numbers(result)
   end
   collectgarbage()
   return r
@@ -261,7 +260,8 @@ function sweep.run(o)
   o = tide.options("sweep.run", o, { "over", "run", "figures", "out", seeds = { 1 },
                                      name = "sweep", quiet = false })
   check(o)
-  local out = require("tide.script").results(o.out)
+  local out = tide.run { path = o.out, overwrite = true, name = o.name, kind = "sweep",
+                         options = { over = o.over, seeds = o.seeds } }
   local runs, failed, total = {}, 0, 0
   local settings = combinations(o.over)
   for _, setting in ipairs(settings) do
@@ -287,6 +287,7 @@ function sweep.run(o)
   if #names > 0 and tide.plot.can_save then
     out:figure("sweep", picture(rows, names, o))
   end
+  out:finish { runs = #runs, failed = failed }
   if not o.quiet then
     print()
     print_table(rows, names, o)

@@ -56,7 +56,8 @@ os.remove(path)]] },
 local there, x, y, names = pcall(data.fashion_mnist, { split = "test" })
 if there then assert(x:size(1) == 10000 and names[y[1]:item()] == "Ankle boot") end]] },
 ["data.batches"] = {
-  text = "An iterator over batches of rows, shuffled anew in each epoch; endless unless epochs is given.",
+  text = "An iterator over batches of rows, shuffled anew in each epoch; endless unless epochs is given. " ..
+    "It is a source for flow.train, and has state_dict and load_state_dict: where it stands.",
   args = { { "x", "tensor", "(N, ...)" },
     { "options", "table", "batch [64], labels (N, ...), epochs, shuffle [true], drop_last [true], generator",
       optional = true } },
