@@ -10,6 +10,8 @@ TD_CPU_TABLE(td_cpu_reduce)
 TD_CPU_TABLE(td_cpu_index)
 TD_CPU_TABLE(td_cpu_random)
 TD_CPU_TABLE(td_cpu_density)
+TD_CPU_TABLE(td_cpu_knn)
+TD_CPU_TABLE(td_cpu_assign)
 extern const td_kernel_entry td_cpu_blas[], td_cpu_lapack[];
 
 static void *cpu_alloc(td_backend *b, size_t n) {
@@ -96,6 +98,8 @@ void td_core_init(void) {
   td_cpu_add(TD_CPU_PICK(td_cpu_index));
   td_cpu_add(TD_CPU_PICK(td_cpu_random));
   td_cpu_add(TD_CPU_PICK(td_cpu_density));
+  td_cpu_add(TD_CPU_PICK(td_cpu_knn));
+  td_cpu_add(TD_CPU_PICK(td_cpu_assign));
   td_cpu_add(td_cpu_blas);
   td_cpu_add(td_cpu_lapack);
   td__backend_add(&cpu);

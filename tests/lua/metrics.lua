@@ -198,3 +198,82 @@ t.test("nearest neighbours: SciPy", function()
   t.near(d:sum():item(), 99.111008631017, 1e-9)
   t.eq(at[1]:totable(), { 37, 14, 1, 6 })
 end)
+
+t.test("nearest neighbours: sorting all distances, for any number of rows and NaN", function()
+  for _, dtype in ipairs { "f32", "f64" } do
+    for _, size in ipairs { { 3, 5, 5 }, { 70, 600, 65 }, { 1, 1100, 3 }, { 130, 513, 1 } } do
+      local x = tensor.randn(size[1], 7, { dtype = dtype })
+      local y = tensor.randn(size[2], 7, { dtype = dtype })
+      local d, at = tensor.knn(x, y, size[3])
+      local want, order = tensor.cdist(x, y):topk(size[3], 2, false)
+      t.ok(d:equal(want) and at:equal(order), dtype)
+    end
+  end
+  local data = tensor.from { { 1 }, { 0 / 0 }, { -1 }, { 0 } }
+  local d, at = tensor.knn(tensor.zeros(1, 1), data, 4)
+  t.eq(at[1]:totable(), { 4, 1, 3, 2 })
+  t.near(d[1][4]:item(), 0 / 0)
+  -- far from the origin nothing cancels
+  local far = tensor.from({ { 1e6 }, { 1e6 + 0.5 } })
+  t.near(tensor.knn(far, far, 2):select(2, 2), { 0.5, 0.5 }, 0)
+end)
+
+t.test("densities on a grid: the direct sums, near and far", function()
+  -- scipy logsumexp(-cdist^2 / 2 h^2) - log N - 2 log h - log 2 pi
+  local x = tensor.from({ -30, 0, 0.4 }, F64)
+  local z = metrics.kde_grid(x, tensor.from({ 0, 100 }, F64), mix(50, 2, 0.7), { bandwidth = 0.2 })
+  t.near(z, { { -10517.103165608, -1.332933344, -2.915788473 },
+    { -133228.631315713, -122529.857137307, -122538.618342595 } }, 1e-8)
+  for _, dtype in ipairs { "f32", "f64" } do
+    local data = tensor.randn(9000, 2, { dtype = dtype })
+    local gx = tensor.linspace(-9, 9, 30, { dtype = dtype })
+    local gy = tensor.linspace(-7, 8, 20, { dtype = dtype })
+    local got = metrics.kde_grid(gx, gy, data)
+    local points = tensor.stack({ gx:unsqueeze(1):expand(20, 30):flatten(),
+      gy:unsqueeze(2):expand(20, 30):flatten() }, 2)
+    local want = metrics.kde_log_density(points:to("f64"), data:to("f64")):reshape(20, 30)
+    t.eq(got.dtype, dtype)
+    local off = ((got:to("f64") - want) / want:abs():clamp { min = 1 }):abs():max():item()
+    t.ok(off < (dtype == "f32" and 2e-7 or 1e-11), off)
+  end
+  t.raises("samples of the plane", metrics.kde_grid, x, x, mix(5, 3, 1))
+  t.raises("tensors of one dim", metrics.kde_grid, 1, x, mix(5, 2, 1))
+end)
+
+t.test("exact W2 and assignments: SciPy's linear_sum_assignment, and all orders", function()
+  local d, at = metrics.wasserstein(mix(60, 3, 0.7), mix(60, 3, 0.9) * 1.5 + 0.25)
+  t.near(d, 0.937426337479, 1e-10)
+  t.eq(at:narrow(1, 1, 8):totable(), { 1, 18, 58, 41, 32, 7, 27, 6 })
+  t.eq(tensor.cdist(mix(5, 3, 0.7), mix(9, 3, 0.9)):assignment():totable(), { 1, 2, 7, 6, 8 })
+  local function best(c, n, used, i)               -- by trying everything
+    if i > n then return 0 end
+    local least = math.huge
+    for j = 1, #c[1] do
+      if not used[j] then
+        used[j] = true
+        least = math.min(least, c[i][j] + best(c, n, used, i + 1))
+        used[j] = nil
+      end
+    end
+    return least
+  end
+  for k = 1, 60 do
+    local n = k % 6 + 1
+    local m = k % 2 == 0 and n or n + k % 3
+    local cost = tensor.rand(n, m, F64)
+    if k % 5 == 0 then cost = (cost * 4):floor() - 1 end        -- ties, negative costs
+    local cols = cost:assignment()
+    local sum = cost:gather(2, cols:unsqueeze(2)):sum():item()
+    t.near(sum, best(cost:totable(), n, {}, 1), 1e-12)
+    local seen = {}
+    for _, j in ipairs(cols:totable()) do t.ok(not seen[j]); seen[j] = true end
+  end
+  -- in one dimension the best matching is the sorted one; a shift is its length
+  local a, b = tensor.randn(500, 1, F64), tensor.randn(500, 1, F64)
+  t.near(metrics.wasserstein(a, b), (a:sort(1) - b:sort(1)):square():mean():sqrt():item(), 1e-12)
+  local x = mix(200, 3, 0.7)
+  t.near(metrics.wasserstein(x, x + 2), 2 * math.sqrt(3), 1e-12)
+  t.raises("no more rows than columns", tensor.assignment, tensor.zeros(3, 2))
+  t.raises("row 1, column 2", tensor.assignment, tensor.from { { 0, 1 / 0 }, { 0, 0 } })
+  t.raises("as many rows", metrics.wasserstein, x, x:narrow(1, 1, 7))
+end)

@@ -152,6 +152,13 @@ assert(tensor.zeros(3):scatter_add(1, at, tensor.ones(3)):equal(tensor.from{ 2, 
 local log_p = tensor.zeros(1, 2):kde(tensor.zeros(1, 2), 1)
 assert(log_p:allclose(tensor.full(1, -math.log(2 * math.pi))))]],
   kde_mean = "assert(tensor.zeros(1, 2):kde_mean(tensor.ones(1, 2), 1):allclose(tensor.ones(1, 2)))",
+  kde_grid = [[
+local x, data = tensor.from{ 0, 1 }, tensor.randn(9, 2)
+assert(math.abs(x:kde_grid(x, data, 0.5):get(2, 1) - tensor.from{ {0, 1} }:kde(data, 0.5):item()) < 1e-5)]],
+  knn = [[
+local near, at = tensor.from{ {0} }:knn(tensor.from{ {3}, {-1}, {2} }, 2)
+assert(near:get(1, 2) == 2 and at:get(1, 1) == 2)]],
+  assignment = "assert(tensor.from{ {1, 2}, {1, 9} }:assignment():get(1) == 2)",
 
   -- decompositions
   cholesky = "assert(tensor.from{ {4, 0}, {0, 9} }:cholesky():allclose(tensor.from{ {2, 0}, {0, 3} }))",

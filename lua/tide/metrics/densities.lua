@@ -17,19 +17,28 @@ function M.kde_log_density(y, data, o)
   return tensor.kde(y, data, o.bandwidth)
 end
 
+-- The same at the crossings of the lines x (A) and y (B), for samples of the plane:
+-- (B, A), row = y and column = x.
+function M.kde_grid(x, y, data, o)
+  o = tide.options("metrics.kde_grid", o, { bandwidth = 0.1 })
+  for _, v in ipairs { x or false, y or false } do
+    if not tensor.is_tensor(v) or v:dim() ~= 1 then
+      tide.raise("metrics.kde_grid: x and y must be tensors of one dim, the places of the grid's lines")
+    end
+  end
+  if not tensor.is_tensor(data) or data:dim() ~= 2 or data:size(2) ~= 2 or data:size(1) == 0 then
+    tide.raise("metrics.kde_grid: data must be samples of the plane, a tensor (N,2)")
+  end
+  check.positive("metrics.kde_grid", "bandwidth", o.bandwidth)
+  return tensor.kde_grid(x, y, data, o.bandwidth)
+end
+
 -- Distances of each row of y to its k nearest rows of data, ascending (B, k), and
 -- their positions.
 function M.knn(y, data, k)
   check.samples("metrics.knn", y, data)
   check.neighbours("metrics.knn", k, data:size(1))
-  return tide.no_grad(function()
-    local near, at = {}, {}
-    for from = 1, y:size(1), 512 do
-      local rows = y:narrow(1, from, math.min(512, y:size(1) - from + 1))
-      near[#near + 1], at[#at + 1] = tensor.cdist(rows, data):topk(k, 2, false)
-    end
-    return tensor.cat(near), tensor.cat(at)
-  end)
+  return tensor.knn(y, data, k)
 end
 
 -- log distance of each row of y to its k-th nearest row of data.

@@ -41,6 +41,21 @@ function M.sliced_wasserstein(x, y, o)
   end)
 end
 
+-- W2 distance of equally many samples, exact: the root of the mean squared
+-- distance under the best matching.
+function M.wasserstein(x, y)
+  check.samples("metrics.wasserstein", x, y)
+  if x:size(1) ~= y:size(1) then
+    tide.raise(("metrics.wasserstein: as many rows are needed in both, not %d and %d; " ..
+      "metrics.sliced_wasserstein takes any"):format(x:size(1), y:size(1)))
+  end
+  return tide.no_grad(function()
+    local cost = tensor.cdist(x:to("f64"), y:to("f64")):square()
+    local at = cost:assignment()
+    return math.sqrt(cost:gather(2, at:unsqueeze(2)):mean():item()), at
+  end)
+end
+
 ---- kernels ----
 
 -- n rows of x, evenly spread, or all of them.
