@@ -415,9 +415,10 @@ function M._cancel_all()
 end
 
 -- At the end of a script: jobs run to their ends, those that are paused are
--- cancelled.  Returns whether all that were left are done.
+-- cancelled.  Returns whether none failed, but for failures that were waited for.
 function M._finish()
-  local ok = M.wait_all()
+  local ok = true
+  M.wait_all()
   M._cancel_all()
   for _, job in ipairs(listed) do
     if job.state == "failed" and not job.handled then ok = false end
