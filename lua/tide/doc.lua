@@ -170,18 +170,25 @@ local function each_public(f)
     end
     if name == "tide" then           -- parts that are not modules of their own
       functions.checkpoint, functions.sweep = tide.checkpoint, tide.sweep
+      functions.debug = tide.debug
     end
     visit(name, functions, 1)
   end
 end
 
+local public_names                    -- [function or class] = the shortest name
+
 -- The name under which a function or class is public, or nil.
 function M.name_of(value)
-  local found
-  each_public(function(name, v)
-    if v == value and (not found or #name < #found) then found = name end
-  end)
-  return found
+  if not public_names or public_names[value] == nil then
+    public_names = setmetatable({}, { __mode = "k" })
+    each_public(function(name, v)
+      local known = public_names[v]
+      if not known or #name < #known then public_names[v] = name end
+    end)
+    if value ~= nil and public_names[value] == nil then public_names[value] = false end
+  end
+  return public_names[value] or nil
 end
 
 -- The entry of a name ("tensor.sum", "sum", "x:sum", "tide.flow.sample") or function.
