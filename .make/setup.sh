@@ -34,6 +34,7 @@ END
 readline       libreadline-dev   readline-devel    readline    readline    editing and history at the prompt
 cairo          libcairo2-dev     cairo-devel       cairo       cairo       drawing of figures
 pangocairo     libpango1.0-dev   pango-devel       pango       pango       text in figures
+gif            libgif-dev        giflib-devel      giflib      giflib      moving pictures
 END
     ;;
   headless) cat <<'END'
@@ -45,6 +46,15 @@ END
 }
 
 pc() { pkg-config "$@" 2>/dev/null; }
+
+# giflib has no file for pkg-config; Homebrew keeps it outside the usual folders.
+gif_flags() {
+  if command -v brew >/dev/null; then printf " -I%s" "$(brew --prefix giflib)/include"; fi
+}
+gif_libs() {
+  if command -v brew >/dev/null; then printf '%s ' "-L$(brew --prefix giflib)/lib"; fi
+  echo -lgif
+}
 
 lua_name() {
   for n in lua5.4 lua-5.4 lua54 lua; do
@@ -73,6 +83,7 @@ has() {
   lua) lua_name >/dev/null ;;
   lua-static) archive "lib$(lua_name | sed 's/^lua-/lua/').a" "$(lua_name)" >/dev/null ||
     archive liblua.a >/dev/null ;;
+  gif) printf '#include <stdio.h>\n#include <gif_lib.h>\n' | "$cc" $(gif_flags) -E - >/dev/null 2>&1 ;;
   gfortran) archive libgfortran.a >/dev/null ;;
   interpreter) command -v lua5.4 >/dev/null || command -v lua >/dev/null ;;
   rsvg-convert | pdftotext) command -v "$1" >/dev/null ;;
@@ -153,9 +164,9 @@ isas() {
 
 write_build() {
   lua=$(lua_name)
-  echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas cairo pangocairo libpng zlib)"
+  echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas cairo pangocairo libpng zlib)$(gif_flags)"
   echo "CORE_LIBS := $(pc --libs openblas libpng zlib) -lm"
-  echo "MODULE_LIBS := $(pc --libs pangocairo cairo) -ldl"
+  echo "MODULE_LIBS := $(pc --libs pangocairo cairo) $(gif_libs) -ldl"
   echo "TIDE_LIBS := $(pc --libs "$lua" readline)"
 }
 

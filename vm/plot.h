@@ -449,17 +449,35 @@ typedef struct td_plot_bytes {
   size_t n, capacity;
 } td_plot_bytes;
 
-/* format: "png", "svg" or "pdf"; scale: pixels per point, for png. */
-int td_plot_encode(const td_plot_figure *f, const char *format, double scale,
-                   td_plot_bytes *out);
+typedef struct td_plot_output {
+  double scale;     /* pixels per point */
+  double size[2];   /* width and height in points; 0: the figure's */
+  bool transparent; /* no background */
+} td_plot_output;
+
+/* format: "png", "svg" or "pdf". */
+int td_plot_encode(const td_plot_figure *f, const char *format,
+                   const td_plot_output *o, td_plot_bytes *out);
 /* The format by the name's end; written whole or not at all. */
-int td_plot_save(const td_plot_figure *f, const char *path, double scale);
-/* Rows of r, g, b from the top; of a figure, or of a PNG file. */
-int td_plot_pixels(const td_plot_figure *f, double scale, td_plot_bytes *out,
-                   int *width, int *height);
+int td_plot_save(const td_plot_figure *f, const char *path,
+                 const td_plot_output *o);
+/* Rows from the top: r, g, b and, of 4 channels, alpha; of a figure, or (3
+** channels) of a PNG file. */
+int td_plot_pixels(const td_plot_figure *f, const td_plot_output *o, int channels,
+                   td_plot_bytes *out, int *width, int *height);
 int td_plot_read_png(const char *path, td_plot_bytes *out, int *width,
                      int *height);
 /* x0 y0 x1 y1 of axes i in points; y grows downwards. */
 int td_plot_box(const td_plot_figure *f, int i, double scale, double box[4]);
+
+/* ---- moving pictures (plot_gif.c) ---------------------------------------- */
+typedef struct td_plot_gif td_plot_gif;
+/* loop: how often it is shown; 0 for ever, -1 once. NULL with a message. */
+td_plot_gif *td_plot_gif_open(const char *path, double scale, double fps, int loop);
+/* Adds what the figure shows now; returns before it is drawn. */
+int td_plot_gif_frame(td_plot_gif *g, const td_plot_figure *f);
+/* Writes the file, whole or not at all. */
+int td_plot_gif_close(td_plot_gif *g);
+void td_plot_gif_free(td_plot_gif *g);
 
 #endif

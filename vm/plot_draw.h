@@ -1,16 +1,17 @@
 /* plot_draw.h -- drawing of figures with cairo and pango.
 **
 ** A painter draws on one target: pixels in memory, or a cairo surface that keeps
-** vectors. Drawing a figure is three steps:
+** vectors. Drawing a figure is these steps:
 **
 **   td_plot_layout_make   boxes, ticks and labels, from the model and the fonts
-**   td_plot_draw_back     per axes: face, grids, grid lines
-**   td_plot_draw_data     per axes: all other artists
+**   td_plot_draw_page     background and heading
+**   td_plot_draw_back     per axes: face, heatmaps, grid lines
+**   td_plot_draw_artist   per axes: the others, in the order of td_plot_draw_list
 **   td_plot_draw_front    per axes: frame, ticks, labels, colour bars, legend
 **
-** td_plot_draw does all of it. The steps are apart because a window keeps the
-** result of each and repeats only what has changed. Coordinates are points from
-** the top left of the page. */
+** td_plot_draw does all of it. A canvas keeps what the steps drew and repeats
+** only those that something has changed. Coordinates are points from the top
+** left of the page. */
 #ifndef TD_PLOT_DRAW_H
 #define TD_PLOT_DRAW_H
 
@@ -39,7 +40,7 @@ typedef struct td_plot_painter {
   double scale;           /* device pixels per point */
   double x, y;            /* page position of pixel (0, 0) */
   const td_plot_theme *theme;
-  bool text;
+  bool text, clear; /* clear: no background */
   PangoContext *pango;
   td_plot_glyphs *glyphs;   /* layouts made so far */
   td_plot_sprite *sprites;  /* marker images made so far */
@@ -167,9 +168,15 @@ static inline double td_plot_map_y(const td_plot_map *m, double v) {
 /* ---- drawing (plot_draw.c, plot_frame.c) --------------------------------- */
 void td_plot_draw(td_plot_painter *p, const td_plot_figure *f,
                   const td_plot_layout *l);
+void td_plot_draw_page(td_plot_painter *p, const td_plot_figure *f,
+                       const td_plot_layout *l);
+void td_plot_draw_background(td_plot_painter *p);
 void td_plot_draw_back(td_plot_painter *p, const td_plot_axes_layout *a);
-void td_plot_draw_data(td_plot_painter *p, const td_plot_axes_layout *a);
 void td_plot_draw_front(td_plot_painter *p, const td_plot_axes_layout *a);
+/* True for artists that td_plot_draw_back draws. */
+bool td_plot_artist_is_back(const td_plot_artist *a);
+/* The others, first ones first; free the list. */
+const td_plot_artist **td_plot_draw_list(const td_plot_axes *ax, int *n);
 double td_plot_artist_order(const td_plot_artist *a);
 td_plot_rgba td_plot_artist_color(const td_plot_painter *p,
                                   const td_plot_artist *a);
@@ -302,8 +309,34 @@ enum { TD_PLOT_LEGEND_AUTO, TD_PLOT_LEGEND_NONE, TD_PLOT_LEGEND_BEST,
        TD_PLOT_LEGEND_CORNERS, TD_PLOT_LEGEND_OUTSIDE = 11 };
 
 /* ---- pictures in memory (plot_save.c, plot_png.c) ------------------------ */
+int td_plot_status(int cairo_status); /* 0, or -1 with a message */
+/* Pixels for a figure, `clear` with an alpha channel; NULL with a message. */
+cairo_surface_t *td_plot_new_image(const td_plot_figure *f, double scale,
+                                   bool clear);
 int td_plot_write_png(cairo_surface_t *image, double scale, td_plot_bytes *out);
-/* BGRx rows of a drawn figure; free with cairo_surface_destroy. */
-cairo_surface_t *td_plot_render(const td_plot_figure *f, double scale);
+/* Pixels of cairo's as bytes r, g, b (, a) with the alpha taken out of them. */
+void td_plot_straight_row(const uint32_t *row, int w, int channels, bool opaque,
+                          unsigned char *out);
+/* Beside the file's place first, then renamed. */
+int td_plot_write_file(const char *path, const td_plot_bytes *bytes);
+
+/* ---- snapshots (plot_canvas.c) ------------------------------------------- */
+/* A copy of the figure that shares its arrays: cheap, never changes, and may be
+** drawn and dropped on another thread. Drop it as a figure. */
+td_plot_figure *td_plot_snapshot(const td_plot_figure *f);
+
+/* ---- canvases (plot_canvas.c) -------------------------------------------- */
+/* Pixels that follow a figure. Each call draws a newer snapshot of it and draws
+** as little as it can: parts that did not change are kept. A canvas belongs to
+** one thread at a time. */
+typedef struct td_plot_canvas td_plot_canvas;
+td_plot_canvas *td_plot_canvas_new(void); /* NULL when out of memory */
+void td_plot_canvas_free(td_plot_canvas *c);
+/* Takes over the snapshot. `dirty` gets the pixels that may have changed. */
+int td_plot_canvas_draw(td_plot_canvas *c, td_plot_figure *snapshot, double scale,
+                        td_plot_pixel_box *dirty);
+/* Premultiplied ARGB, rows of `stride` pixels; until the next draw. */
+const uint32_t *td_plot_canvas_pixels(const td_plot_canvas *c, int *w, int *h,
+                                      ptrdiff_t *stride);
 
 #endif

@@ -58,14 +58,14 @@ static void draw_grid(td_plot_painter *p, const td_plot_axes_layout *a) {
 }
 
 void td_plot_draw_back(td_plot_painter *p, const td_plot_axes_layout *a) {
+  const td_plot_axes *ax = a->axes;
   td_plot_set_color(p, td_plot_painter_color(p, &p->theme->face, black), 1);
   cairo_rectangle(p->cr, a->box.x0, a->box.y0, a->box.x1 - a->box.x0,
                   a->box.y1 - a->box.y0);
-  cairo_fill(p->cr);
-  const td_plot_axes *ax = a->axes;
+  if (p->clear) cairo_new_path(p->cr);
+  else cairo_fill(p->cr);
   for (int i = 0; i < ax->nartists; i++)
-    if (td_plot_artist_order(ax->artists[i]) < 1 &&
-        ax->artists[i]->kind == TD_PLOT_HEATMAP)
+    if (td_plot_artist_is_back(ax->artists[i]))
       td_plot_draw_artist(p, a, ax->artists[i]);
   draw_grid(p, a);
 }

@@ -16,6 +16,7 @@
 #define FIGURE "tide.plot.Figure"
 #define AXES "tide.plot.Axes"
 #define ARTIST "tide.plot.Artist"
+#define GIF "tide.plot.Gif"
 
 typedef struct handle {
   td_plot_figure *figure; /* owned */
@@ -152,45 +153,51 @@ static int l_axes(lua_State *L) {
   return 1;
 }
 
-/* Pixels per point from options scale= or dpi= of table idx. */
-static double scale_option(lua_State *L, int idx) {
-  double scale = 2;
-  if (!lua_istable(L, idx)) return scale;
-  lua_pushnil(L);
-  while (lua_next(L, idx)) {
+/* Options of pictures, from the table at idx; keys in `skip` are the caller's. */
+static td_plot_output output_options(lua_State *L, int idx, const char *what,
+                                     const char *skip) {
+  td_plot_output o = {.scale = 2};
+  if (lua_isnoneornil(L, idx)) return o;
+  if (!lua_istable(L, idx)) td_lua_typeerror(L, idx, "table of options");
+  for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
     const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    double v = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
     bool dpi = !strcmp(key, "dpi");
-    if (!dpi && strcmp(key, "scale"))
-      td_lua_error(L, "save: unknown option '%s'; did you mean 'scale' (pixels "
-                   "per point) or 'dpi'?", luaL_tolstring(L, -2, NULL));
-    double v = lua_tonumber(L, -1);
-    if (lua_type(L, -1) != LUA_TNUMBER || !(v > 0 && v <= (dpi ? 7200 : 100)))
-      td_lua_error(L, "save: %s must be a number above 0%s", key,
-                   dpi ? "" : ", at most 100");
-    scale = dpi ? v / 72 : v;
-    lua_pop(L, 1);
+    char word[64];
+    snprintf(word, sizeof word, "|%.60s|", key);
+    if (dpi || !strcmp(key, "scale")) {
+      if (!(v > 0 && v <= (dpi ? 7200 : 100)))
+        td_lua_error(L, "%s: %s must be a number above 0, at most %d", what, key,
+                     dpi ? 7200 : 100);
+      o.scale = dpi ? v / 72 : v;
+    } else if (!strcmp(key, "transparent")) {
+      o.transparent = lua_toboolean(L, -1);
+    } else if (!strcmp(key, "size")) {
+      for (int k = 0; k < 2; k++) {
+        if (!lua_istable(L, -1) || lua_geti(L, -1, k + 1) != LUA_TNUMBER ||
+            !((o.size[k] = lua_tonumber(L, -1)) >= 16 && o.size[k] <= 20000))
+          td_lua_error(L, "%s: size is {width, height} in points, each 16 to 20000",
+                       what);
+        lua_pop(L, 1);
+      }
+    } else if (!strstr(skip, word) || !*key) {
+      char near[200], all[96];
+      snprintf(all, sizeof all, "scale|dpi|size|transparent%.40s", skip);
+      all[strlen(all) - 1] = 0;
+      td_lua_error(L, "%s: unknown option '%s'%s", what, luaL_tolstring(L, -2, NULL),
+                   td_plot_suggest(key, all, near, sizeof near));
+    }
   }
-  return scale;
+  return o;
 }
 
 static int l_save(lua_State *L) {
   lua_settop(L, 3);
   td_plot_figure *f = check_figure(L);
   if (lua_type(L, 2) != LUA_TSTRING) td_lua_typeerror(L, 2, "file name");
-  if (td_plot_save(f, lua_tostring(L, 2), scale_option(L, 3))) td_plot_lua_fail(L);
+  td_plot_output o = output_options(L, 3, "save", "|");
+  if (td_plot_save(f, lua_tostring(L, 2), &o)) td_plot_lua_fail(L);
   lua_settop(L, 1);
-  return 1;
-}
-
-static int l_encode(lua_State *L) {
-  lua_settop(L, 3);
-  td_plot_figure *f = check_figure(L);
-  td_plot_bytes b;
-  if (lua_type(L, 2) != LUA_TSTRING) td_lua_typeerror(L, 2, "name of a format");
-  double scale = scale_option(L, 3);
-  if (td_plot_encode(f, lua_tostring(L, 2), scale, &b)) td_plot_lua_fail(L);
-  lua_pushlstring(L, (const char *)b.data, b.n);
-  free(b.data);
   return 1;
 }
 
@@ -207,8 +214,100 @@ static int l_pixels(lua_State *L) {
   td_plot_figure *f = check_figure(L);
   td_plot_bytes b = {.data = NULL};
   int w, h;
-  if (td_plot_pixels(f, scale_option(L, 2), &b, &w, &h)) td_plot_lua_fail(L);
+  td_plot_output o = output_options(L, 2, "pixels", "|");
+  if (td_plot_pixels(f, &o, 3, &b, &w, &h)) td_plot_lua_fail(L);
   return push_pixels(L, &b, w, h);
+}
+
+/* fig:render{format=, scale=, ...}: the bytes; of "rgba" with width and height */
+static int l_render(lua_State *L) {
+  lua_settop(L, 2);
+  td_plot_figure *f = check_figure(L);
+  td_plot_bytes b = {.data = NULL};
+  td_plot_output o = output_options(L, 2, "render", "|format|");
+  const char *format = "png";
+  int w, h;
+  if (lua_istable(L, 2) && lua_getfield(L, 2, "format") != LUA_TNIL)
+    format = luaL_tolstring(L, -1, NULL);
+  if (!strcmp(format, "rgba")) {
+    if (td_plot_pixels(f, &o, 4, &b, &w, &h)) td_plot_lua_fail(L);
+    return push_pixels(L, &b, w, h);
+  }
+  if (td_plot_encode(f, format, &o, &b)) td_plot_lua_fail(L);
+  lua_pushlstring(L, (const char *)b.data, b.n);
+  free(b.data);
+  return 1;
+}
+
+/* ---- moving pictures ----------------------------------------------------- */
+typedef struct recording {
+  td_plot_figure *figure; /* owned */
+  td_plot_gif *gif;       /* owned; NULL: closed */
+} recording;
+
+static recording *check_gif(lua_State *L) {
+  recording *r = luaL_testudata(L, 1, GIF);
+  if (!r) td_lua_typeerror(L, 1, GIF);
+  return r;
+}
+
+/* fig:gif(path [, {fps=, loop=, scale=, dpi=}]) */
+static int l_gif(lua_State *L) {
+  lua_settop(L, 3);
+  td_plot_figure *f = check_figure(L);
+  if (lua_type(L, 2) != LUA_TSTRING) td_lua_typeerror(L, 2, "file name");
+  td_plot_output o = output_options(L, 3, "gif", "|fps|loop|");
+  double fps = 20;
+  int loop = 0;
+  if (o.transparent || o.size[0] > 0)
+    td_lua_error(L, "gif: transparent and size are for single pictures");
+  if (lua_istable(L, 3)) {
+    if (lua_getfield(L, 3, "fps") != LUA_TNIL) fps = lua_tonumber(L, -1);
+    if (!(fps >= 0.01 && fps <= 50))
+      td_lua_error(L, "gif: fps is a number from 0.01 to 50 (viewers slow down what "
+                   "is faster)");
+    if (lua_getfield(L, 3, "loop") == LUA_TBOOLEAN) loop = lua_toboolean(L, -1) - 1;
+    else if (!lua_isnil(L, -1)) {
+      lua_Integer n = lua_tointeger(L, -1);
+      if (n < 1 || n > 65535)
+        td_lua_error(L, "gif: loop is true (for ever), false (once) or a whole number "
+                     "from 1 to 65535");
+      loop = n == 1 ? -1 : (int)n - 1; /* the format counts repeats */
+    }
+  }
+  recording *r = lua_newuserdatauv(L, sizeof *r, 0);
+  *r = (recording){.figure = NULL};
+  luaL_setmetatable(L, GIF);
+  r->figure = td_plot_figure_keep(f);
+  r->gif = td_plot_gif_open(lua_tostring(L, 2), o.scale, fps, loop);
+  if (!r->gif) td_plot_lua_fail(L);
+  return 1;
+}
+
+static int l_gif_frame(lua_State *L) {
+  recording *r = check_gif(L);
+  if (!r->gif) td_lua_error(L, "gif: frame() after close()");
+  if (td_plot_gif_frame(r->gif, r->figure)) td_plot_lua_fail(L);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int gif_gc(lua_State *L) {
+  recording *r = lua_touserdata(L, 1);
+  td_plot_gif_free(r->gif);
+  td_plot_figure_drop(r->figure);
+  *r = (recording){.figure = NULL};
+  return 0;
+}
+
+/* Also at the end of a block; a second time does nothing. */
+static int l_gif_close(lua_State *L) {
+  recording *r = check_gif(L);
+  if (!r->gif) return 0;
+  int rc = td_plot_gif_close(r->gif);
+  gif_gc(L);
+  if (rc) td_plot_lua_fail(L);
+  return 0;
 }
 
 static int l_read_png(lua_State *L) {
@@ -263,7 +362,7 @@ static int axes_index(const td_plot_axes *ax) {
 static int l_axes_box(lua_State *L) {
   lua_settop(L, 2);
   const td_plot_axes *ax = check_axes(L);
-  double scale = scale_option(L, 2), box[4];
+  double scale = output_options(L, 2, "box", "|").scale, box[4];
   if (td_plot_box(ax->figure, axes_index(ax), scale, box)) td_plot_lua_fail(L);
   for (int k = 0; k < 4; k++) lua_pushnumber(L, box[k] * scale);
   return 4;
@@ -543,28 +642,36 @@ static int l_options(lua_State *L) {
 /* ---- opening ------------------------------------------------------------- */
 static const luaL_Reg figure_methods[] = {
   {"set", l_figure_set}, {"get", l_figure_get}, {"axes", l_axes},
-  {"save", l_save}, {"encode", l_encode}, {"pixels", l_pixels}, {NULL, NULL}
+  {"save", l_save}, {"render", l_render}, {"pixels", l_pixels}, {"gif", l_gif},
+  {NULL, NULL}
 };
 static const luaL_Reg axes_methods[] = {
   {"set", l_axes_set}, {"get", l_axes_get}, {"add", l_add},
   {"colorbar", l_colorbar}, {"clear", l_clear}, {"artists", l_artists},
   {"box", l_axes_box}, {NULL, NULL}
 };
+static const luaL_Reg gif_methods[] = {
+  {"frame", l_gif_frame}, {"close", l_gif_close}, {NULL, NULL}
+};
 static const luaL_Reg artist_methods[] = {
   {"set", l_artist_set}, {"get", l_artist_get}, {"push", l_artist_push},
   {"remove", l_artist_remove}, {NULL, NULL}
 };
 
+#define HANDLE_META(tostring) \
+  {{"__gc", handle_gc}, {"__eq", handle_eq}, {"__tostring", tostring}, {NULL, NULL}}
+static const luaL_Reg figure_meta[] = HANDLE_META(l_figure_tostring);
+static const luaL_Reg axes_meta[] = HANDLE_META(l_axes_tostring);
+static const luaL_Reg artist_meta[] = HANDLE_META(l_artist_tostring);
+static const luaL_Reg gif_meta[] = {
+  {"__gc", gif_gc}, {"__close", l_gif_close}, {NULL, NULL}
+};
+
 /* Leaves the table of methods in field `name` of the module on top. */
 static void open_class(lua_State *L, const char *type, const char *name,
-                       const luaL_Reg *methods, lua_CFunction tostring) {
+                       const luaL_Reg *methods, const luaL_Reg *meta) {
   luaL_newmetatable(L, type);
-  lua_pushcfunction(L, handle_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, handle_eq);
-  lua_setfield(L, -2, "__eq");
-  lua_pushcfunction(L, tostring);
-  lua_setfield(L, -2, "__tostring");
+  luaL_setfuncs(L, meta, 0);
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
@@ -582,9 +689,10 @@ int luaopen_tide_plot_core(lua_State *L) {
   };
   td_plot_lua_open_drafts(L);
   luaL_newlib(L, functions);
-  open_class(L, FIGURE, "Figure", figure_methods, l_figure_tostring);
-  open_class(L, AXES, "Axes", axes_methods, l_axes_tostring);
-  open_class(L, ARTIST, "Artist", artist_methods, l_artist_tostring);
+  open_class(L, FIGURE, "Figure", figure_methods, figure_meta);
+  open_class(L, AXES, "Axes", axes_methods, axes_meta);
+  open_class(L, ARTIST, "Artist", artist_methods, artist_meta);
+  open_class(L, GIF, "Gif", gif_methods, gif_meta);
   lua_pushboolean(L, td_plot_can_save);
   lua_setfield(L, -2, "can_save");
   return 1;

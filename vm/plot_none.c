@@ -10,20 +10,21 @@ static int refuse(void) {
                       "draws PNG, SVG and PDF");
 }
 
-int td_plot_encode(const td_plot_figure *f, const char *format, double scale,
-                   td_plot_bytes *out) {
-  (void)f, (void)format, (void)scale, (void)out;
+int td_plot_encode(const td_plot_figure *f, const char *format,
+                   const td_plot_output *o, td_plot_bytes *out) {
+  (void)f, (void)format, (void)o, (void)out;
   return refuse();
 }
 
-int td_plot_save(const td_plot_figure *f, const char *path, double scale) {
-  (void)f, (void)path, (void)scale;
+int td_plot_save(const td_plot_figure *f, const char *path,
+                 const td_plot_output *o) {
+  (void)f, (void)path, (void)o;
   return refuse();
 }
 
-int td_plot_pixels(const td_plot_figure *f, double scale, td_plot_bytes *out,
-                   int *width, int *height) {
-  (void)f, (void)scale, (void)out, (void)width, (void)height;
+int td_plot_pixels(const td_plot_figure *f, const td_plot_output *o, int channels,
+                   td_plot_bytes *out, int *width, int *height) {
+  (void)f, (void)o, (void)channels, (void)out, (void)width, (void)height;
   return refuse();
 }
 
@@ -37,4 +38,22 @@ int td_plot_box(const td_plot_figure *f, int i, double scale, double box[4]) {
   (void)f, (void)i, (void)scale, (void)box;
   return refuse();
 }
+
+td_plot_gif *td_plot_gif_open(const char *path, double scale, double fps, int loop) {
+  (void)path, (void)scale, (void)fps, (void)loop;
+  refuse();
+  return NULL;
+}
+
+int td_plot_gif_frame(td_plot_gif *g, const td_plot_figure *f) {
+  (void)g, (void)f;
+  return refuse();
+}
+
+int td_plot_gif_close(td_plot_gif *g) {
+  (void)g;
+  return refuse();
+}
+
+void td_plot_gif_free(td_plot_gif *g) { (void)g; }
 #endif

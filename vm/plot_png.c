@@ -33,11 +33,30 @@ static void on_warning(png_structp png, png_const_charp text) {
   (void)png, (void)text;
 }
 
+void td_plot_straight_row(const uint32_t *row, int w, int channels, bool opaque,
+                          unsigned char *out) {
+  for (int j = 0; j < w; j++, out += channels) {
+    uint32_t v = row[j], a = opaque ? 255 : v >> 24, c[3];
+    for (int k = 0; k < 3; k++) {
+      c[k] = v >> (16 - 8 * k) & 255;
+      if (a && a < 255) c[k] = (c[k] * 255 + a / 2) / a; /* alpha is in there */
+      out[k] = (unsigned char)(c[k] > 255 ? 255 : c[k]);
+    }
+    if (channels == 4) out[3] = (unsigned char)a;
+  }
+}
+
 /* Holds no C objects of its own: an error jumps out of it. */
-static void write_image(png_structp png, png_infop info, int w, int h,
-                        double scale, unsigned char *rows, int stride) {
+static void write_image(png_structp png, png_infop info, cairo_surface_t *image,
+                        double scale, unsigned char *row) {
+  int w = cairo_image_surface_get_width(image);
+  int h = cairo_image_surface_get_height(image);
+  int stride = cairo_image_surface_get_stride(image) / 4;
+  bool opaque = cairo_image_surface_get_format(image) == CAIRO_FORMAT_RGB24;
+  const uint32_t *pixels = (const void *)cairo_image_surface_get_data(image);
   png_uint_32 density = (png_uint_32)(scale * 72 / 0.0254 + 0.5); /* per metre */
-  png_set_IHDR(png, info, (png_uint_32)w, (png_uint_32)h, 8, PNG_COLOR_TYPE_RGB,
+  png_set_IHDR(png, info, (png_uint_32)w, (png_uint_32)h, 8,
+               opaque ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGB_ALPHA,
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                PNG_FILTER_TYPE_DEFAULT);
   png_set_pHYs(png, info, density, density, PNG_RESOLUTION_METER);
@@ -45,9 +64,11 @@ static void write_image(png_structp png, png_infop info, int w, int h,
   png_set_compression_buffer_size(png, 65536);
   png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);
   png_write_info(png, info);
-  png_set_bgr(png);
-  png_set_filler(png, 0, PNG_FILLER_AFTER);
-  for (int i = 0; i < h; i++) png_write_row(png, rows + (ptrdiff_t)i * stride);
+  for (int i = 0; i < h; i++) {
+    td_plot_straight_row(pixels + (ptrdiff_t)i * stride, w, opaque ? 3 : 4, opaque,
+                         row);
+    png_write_row(png, row);
+  }
   png_write_end(png, info);
 }
 
@@ -55,18 +76,17 @@ int td_plot_write_png(cairo_surface_t *image, double scale, td_plot_bytes *out) 
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error,
                                             on_warning);
   png_infop info = png ? png_create_info_struct(png) : NULL;
+  unsigned char *row = malloc(4 * (size_t)cairo_image_surface_get_width(image) + 4);
   int rc = 0;
-  if (!info) {
+  if (!info || !row) {
     rc = td_plot_fail("png: out of memory");
   } else if (setjmp(png_jmpbuf(png))) {
     rc = -1;
   } else {
     png_set_write_fn(png, out, collect, on_flush);
-    write_image(png, info, cairo_image_surface_get_width(image),
-                cairo_image_surface_get_height(image), scale,
-                cairo_image_surface_get_data(image),
-                cairo_image_surface_get_stride(image));
+    write_image(png, info, image, scale, row);
   }
   png_destroy_write_struct(&png, &info);
+  free(row);
   return rc;
 }

@@ -19,6 +19,13 @@ const bool td_plot_can_save = true;
 static const char *const names[] = {"png", "svg", "pdf"};
 enum { PNG, SVG, PDF };
 
+#define MOST_PIXELS 32767 /* of a side of an image of cairo's */
+
+int td_plot_status(int status) {
+  if (!status) return 0;
+  return td_plot_fail("drawing: %s", cairo_status_to_string((cairo_status_t)status));
+}
+
 static int find_format(const char *path) {
   const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
   if (!dot || (slash && dot < slash))
@@ -43,36 +50,42 @@ static cairo_status_t collect(void *context, const unsigned char *data,
   return CAIRO_STATUS_SUCCESS;
 }
 
-static int draw_on(cairo_surface_t *surface, double scale,
+static int draw_on(cairo_surface_t *surface, double scale, bool clear,
                    const td_plot_figure *f) {
   td_plot_painter p;
   td_plot_layout l = {.axes = NULL};
   int rc = td_plot_painter_open(&p, surface, scale, 0, 0, &f->o);
+  p.clear = clear;
   if (rc == 0) rc = td_plot_layout_make(&p, f, &l);
   if (rc == 0) {
     td_plot_draw(&p, f, &l);
-    if (cairo_status(p.cr))
-      rc = td_plot_fail("drawing: %s",
-                        cairo_status_to_string(cairo_status(p.cr)));
+    rc = td_plot_status(cairo_status(p.cr));
   }
   td_plot_layout_drop(&l);
   td_plot_painter_close(&p);
   return rc;
 }
 
-cairo_surface_t *td_plot_render(const td_plot_figure *f, double scale) {
+cairo_surface_t *td_plot_new_image(const td_plot_figure *f, double scale,
+                                   bool clear) {
   double w = f->o.size.v[0] * scale, h = f->o.size.v[1] * scale;
-  if (!(w >= 1 && h >= 1 && w <= 32000 && h <= 32000)) {
-    td_plot_fail("a picture has 1 to 32000 pixels a side, this one would have "
-                 "%.0f x %.0f; choose a smaller size or scale", w, h);
+  if (!(w >= 1 && h >= 1 && w <= MOST_PIXELS && h <= MOST_PIXELS)) {
+    td_plot_fail("a picture has 1 to %d pixels a side, this one would have "
+                 "%.0f x %.0f; choose a smaller size or scale", MOST_PIXELS, w, h);
     return NULL;
   }
   cairo_surface_t *image = cairo_image_surface_create(
-      CAIRO_FORMAT_RGB24, (int)floor(w + 0.5), (int)floor(h + 0.5));
-  if (cairo_surface_status(image)) {
-    td_plot_fail("drawing: %s",
-                 cairo_status_to_string(cairo_surface_status(image)));
-  } else if (draw_on(image, scale, f) == 0) {
+      clear ? CAIRO_FORMAT_ARGB32 : CAIRO_FORMAT_RGB24, (int)floor(w + 0.5),
+      (int)floor(h + 0.5));
+  if (td_plot_status(cairo_surface_status(image)) == 0) return image;
+  cairo_surface_destroy(image);
+  return NULL;
+}
+
+static cairo_surface_t *render(const td_plot_figure *f, double scale, bool clear) {
+  cairo_surface_t *image = td_plot_new_image(f, scale, clear);
+  if (!image) return NULL;
+  if (draw_on(image, scale, clear, f) == 0) {
     cairo_surface_flush(image);
     return image;
   }
@@ -80,15 +93,16 @@ cairo_surface_t *td_plot_render(const td_plot_figure *f, double scale) {
   return NULL;
 }
 
-static int encode_png(const td_plot_figure *f, double scale, td_plot_bytes *out) {
-  cairo_surface_t *image = td_plot_render(f, scale);
+static int encode_png(const td_plot_figure *f, const td_plot_output *o,
+                      td_plot_bytes *out) {
+  cairo_surface_t *image = render(f, o->scale, o->transparent);
   if (!image) return -1;
-  int rc = td_plot_write_png(image, scale, out);
+  int rc = td_plot_write_png(image, o->scale, out);
   cairo_surface_destroy(image);
   return rc;
 }
 
-static int encode_vectors(const td_plot_figure *f, int format,
+static int encode_vectors(const td_plot_figure *f, int format, bool clear,
                           td_plot_bytes *out) {
   double w = f->o.size.v[0], h = f->o.size.v[1];
   cairo_surface_t *s;
@@ -102,20 +116,29 @@ static int encode_vectors(const td_plot_figure *f, int format,
     if (title)
       cairo_pdf_surface_set_metadata(s, CAIRO_PDF_METADATA_TITLE, title);
   }
-  int rc = draw_on(s, 1, f);
+  int rc = draw_on(s, 1, clear, f);
   cairo_surface_finish(s);
-  if (rc == 0 && cairo_surface_status(s))
-    rc = td_plot_fail("%s: %s", names[format],
-                      cairo_status_to_string(cairo_surface_status(s)));
+  if (rc == 0) rc = td_plot_status(cairo_surface_status(s));
   cairo_surface_destroy(s);
   return rc;
 }
 
-static int encode(const td_plot_figure *f, int format, double scale,
+/* A snapshot of the figure as this output wants it; NULL with a message. */
+static td_plot_figure *prepare(const td_plot_figure *f, const td_plot_output *o) {
+  td_plot_figure *s = td_plot_snapshot(f);
+  for (int k = 0; s && k < 2; k++)
+    if (o->size[k] > 0) s->o.size.v[k] = o->size[k];
+  return s;
+}
+
+static int encode(const td_plot_figure *f, int format, const td_plot_output *o,
                   td_plot_bytes *out) {
   *out = (td_plot_bytes){.data = NULL};
-  int rc = format == PNG ? encode_png(f, scale, out)
-                         : encode_vectors(f, format, out);
+  td_plot_figure *s = prepare(f, o);
+  if (!s) return -1;
+  int rc = format == PNG ? encode_png(s, o, out)
+                         : encode_vectors(s, format, o->transparent, out);
+  td_plot_figure_drop(s);
   if (rc) {
     free(out->data);
     *out = (td_plot_bytes){.data = NULL};
@@ -123,41 +146,41 @@ static int encode(const td_plot_figure *f, int format, double scale,
   return rc;
 }
 
-int td_plot_encode(const td_plot_figure *f, const char *format, double scale,
-                   td_plot_bytes *out) {
+int td_plot_encode(const td_plot_figure *f, const char *format,
+                   const td_plot_output *o, td_plot_bytes *out) {
   for (int k = 0; k < 3; k++)
-    if (strcasecmp(format, names[k]) == 0) return encode(f, k, scale, out);
-  return td_plot_fail("'%s' is not a format; use \"png\", \"svg\" or \"pdf\"",
-                      format);
+    if (strcasecmp(format, names[k]) == 0) return encode(f, k, o, out);
+  return td_plot_fail("'%s' is not a format; use \"png\", \"svg\", \"pdf\" or "
+                      "\"rgba\"", format);
 }
 
 /* ---- pixels -------------------------------------------------------------- */
-static int take_pixels(cairo_surface_t *image, td_plot_bytes *out, int *width,
-                       int *height) {
+static int take_pixels(cairo_surface_t *image, int channels, td_plot_bytes *out,
+                       int *width, int *height) {
   int w = cairo_image_surface_get_width(image);
   int h = cairo_image_surface_get_height(image);
+  cairo_surface_flush(image);
+  const unsigned char *from = cairo_image_surface_get_data(image);
   int stride = cairo_image_surface_get_stride(image);
-  const unsigned char *data = cairo_image_surface_get_data(image);
-  *out = (td_plot_bytes){.n = 3 * (size_t)w * (size_t)h};
+  bool opaque = cairo_image_surface_get_format(image) == CAIRO_FORMAT_RGB24;
+  out->n = out->capacity = (size_t)channels * (size_t)w * (size_t)h;
   out->data = malloc(out->n + 1);
-  if (!out->data || !data) return td_plot_fail("out of memory");
-  unsigned char *d = out->data;
+  if (!out->data) return td_plot_fail("out of memory");
   for (int i = 0; i < h; i++)
-    for (int j = 0; j < w; j++) {
-      const uint32_t *row = (const uint32_t *)(const void *)(data + i * stride);
-      *d++ = row[j] >> 16 & 255;
-      *d++ = row[j] >> 8 & 255;
-      *d++ = row[j] & 255;
-    }
+    td_plot_straight_row((const uint32_t *)(const void *)(from + i * stride), w,
+                         channels, opaque,
+                         out->data + (size_t)i * (size_t)w * (size_t)channels);
   *width = w, *height = h;
   return 0;
 }
 
-int td_plot_pixels(const td_plot_figure *f, double scale, td_plot_bytes *out,
-                   int *width, int *height) {
-  cairo_surface_t *image = td_plot_render(f, scale);
+int td_plot_pixels(const td_plot_figure *f, const td_plot_output *o, int channels,
+                   td_plot_bytes *out, int *width, int *height) {
+  td_plot_figure *s = prepare(f, o);
+  cairo_surface_t *image = s ? render(s, o->scale, o->transparent) : NULL;
+  td_plot_figure_drop(s);
   if (!image) return -1;
-  int rc = take_pixels(image, out, width, height);
+  int rc = take_pixels(image, channels, out, width, height);
   cairo_surface_destroy(image);
   return rc;
 }
@@ -173,7 +196,7 @@ int td_plot_read_png(const char *path, td_plot_bytes *out, int *width,
   else if (format != CAIRO_FORMAT_ARGB32 && format != CAIRO_FORMAT_RGB24)
     rc = td_plot_fail("'%s': not 8 bits a colour", path);
   else
-    rc = take_pixels(image, out, width, height);
+    rc = take_pixels(image, 3, out, width, height);
   cairo_surface_destroy(image);
   return rc;
 }
@@ -204,7 +227,7 @@ static int write_all(int fd, const td_plot_bytes *b) {
   return fsync(fd);
 }
 
-static int write_file(const char *path, const td_plot_bytes *bytes) {
+int td_plot_write_file(const char *path, const td_plot_bytes *bytes) {
   size_t room = strlen(path) + 32;
   char *temp = malloc(room);
   if (!temp) return td_plot_fail("out of memory");
@@ -227,11 +250,12 @@ static int write_file(const char *path, const td_plot_bytes *bytes) {
   return rc;
 }
 
-int td_plot_save(const td_plot_figure *f, const char *path, double scale) {
+int td_plot_save(const td_plot_figure *f, const char *path,
+                 const td_plot_output *o) {
   td_plot_bytes bytes;
   int format = find_format(path);
-  if (format < 0 || encode(f, format, scale, &bytes)) return -1;
-  int rc = write_file(path, &bytes);
+  if (format < 0 || encode(f, format, o, &bytes)) return -1;
+  int rc = td_plot_write_file(path, &bytes);
   free(bytes.data);
   return rc;
 }

@@ -7,6 +7,7 @@
 
 #include "vm/plot_draw.h"
 
+#define MAX_KEPT 300
 #define CAP_HEIGHT 0.73 /* of capitals and digits, relative to the size */
 
 struct td_plot_glyphs {
@@ -55,10 +56,12 @@ static PangoLayout *make_layout(td_plot_painter *p, const char *text,
 
 static td_plot_glyphs *glyphs(td_plot_painter *p, const char *text,
                               td_plot_style s) {
-  for (td_plot_glyphs *g = p->glyphs; g; g = g->next)
+  int kept = 0;
+  for (td_plot_glyphs *g = p->glyphs; g; g = g->next, kept++)
     if (g->style.size == s.size && g->style.bold == s.bold &&
         strcmp(g->text, text) == 0)
       return g;
+  if (kept >= MAX_KEPT) td_plot_glyphs_drop(p); /* texts that count up */
   td_plot_glyphs *g = malloc(sizeof *g + strlen(text) + 1);
   if (!g) return NULL;
   strcpy(g->text, text);

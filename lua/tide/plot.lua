@@ -1,4 +1,4 @@
--- plot.lua -- figures: scatter plots, heatmaps, curves; saved as PNG, SVG or PDF.
+-- plot.lua -- figures: scatter plots, heatmaps, curves; saved as PNG, SVG, PDF or GIF.
 --
 --   local fig = plot.figure{ size = {640, 320}, cols = 2 }
 --   local ax = fig:axes{ xlabel = "z_1", ylabel = "z_2", equal = true }
@@ -22,6 +22,7 @@ local plot = {
   Figure = core.Figure,
   Axes = core.Axes,
   Artist = core.Artist,
+  Gif = core.Gif,
 }
 local Figure, Axes, Artist = core.Figure, core.Axes, core.Artist
 

@@ -28,10 +28,10 @@ time("set 10,000 points and colours from tensors", 20, function() points:set { x
 for scale = 1, 2 do
   local pixels = ("%d x %d"):format(640 * scale, 400 * scale)
   time("draw both at " .. pixels, 10, function() fig:pixels { scale = scale } end)
-  time("the same as PNG", 10, function() fig:encode("png", { scale = scale }) end)
+  time("the same as PNG", 10, function() fig:render { scale = scale } end)
 end
-time("the same as SVG", 3, function() fig:encode("svg") end)
-time("the same as PDF", 3, function() fig:encode("pdf") end)
+time("the same as SVG", 3, function() fig:render { format = "svg" } end)
+time("the same as PDF", 3, function() fig:render { format = "pdf" } end)
 
 local curves = plot.figure { size = { 640, 400 } }
 local line = curves:axes {}:line(tensor.randn(1000):cumsum(1))

@@ -484,21 +484,48 @@ t.test("files of all three kinds, by the end of their names", function()
   t.eq(read(t.tmp("a.png")):sub(1, 8), "\x89PNG\r\n\x1a\n")
   t.ok(read(t.tmp("a.SVG")):find("<svg", 1, true))
   t.eq(read(t.tmp("a.pdf")):sub(1, 5), "%PDF-")
-  t.eq(fig:encode("png"), read(t.tmp("a.png")))
+  t.eq(fig:render { format = "png" }, read(t.tmp("a.png")))
   local _, w, h = core.read_png(t.tmp("a.png"))
   t.eq({ w, h }, { 240, 180 })
   fig:save(t.tmp("b.png"), { dpi = 144 })
   t.eq(read(t.tmp("b.png")), read(t.tmp("a.png")))
 end)
 
+t.test("size and transparent belong to one picture", function()
+  local fig, ax = bare { xlim = { 0, 1 }, ylim = { 0, 1 } }
+  ax:scatter { x = { 0.5 }, y = { 0.5 }, size = 20, color = "#ff0000", alpha = 0.5, edgewidth = 0 }
+  local rgba, w, h = fig:render { format = "rgba", scale = 1, size = { 120, 80 }, transparent = true }
+  t.eq({ w, h, #rgba }, { 120, 80, 4 * 120 * 80 })
+  t.eq({ rgba:byte(1, 4) }, { 0, 0, 0, 0 }, "the corner")
+  local red, clear = 0, 0
+  for k = 1, #rgba, 4 do
+    local r, g, b, a = rgba:byte(k, k + 3)
+    if a == 128 and r == 255 and g == 0 and b == 0 then red = red + 1 end
+    if a == 0 then clear = clear + 1 end
+  end
+  t.ok(red > 250 and clear > 8000, ("%d red, %d clear pixels"):format(red, clear))
+  t.eq(fig:get("size"), { 200, 160 })
+  t.eq(select(2, fig:pixels { scale = 1 }), 200)
+  local opaque = fig:render { format = "rgba", scale = 1 }
+  t.eq({ opaque:byte(1, 4) }, { 255, 255, 255, 255 })
+  fig:save(t.tmp("clear.png"), { transparent = true, scale = 1 })
+  t.eq(read(t.tmp("clear.png")):byte(26), 6, "kind of the PNG: with alpha")
+  local svg = fig:render { format = "svg", size = { 100, 50 }, transparent = true }
+  t.ok(svg:find('width="100pt"', 1, true) and not svg:find("<rect", 1, true))
+  t.ok(fig:render { format = "svg" }:find("<rect", 1, true))
+  t.raises("is not a format", fig.render, fig, { format = "jpg" })
+end)
+
 t.test("a failed save leaves what was there", function()
   local fig = plot.figure { size = { 100, 80 } }
   t.raises("No such file or directory", fig.save, fig, t.tmp("no/folder/a.png"))
+  t.raises("size is {width, height}", fig.save, fig, t.tmp("a.png"), { size = { 3 } })
+  t.raises("at most 100", fig.save, fig, t.tmp("a.png"), { scale = 1000 })
   t.raises("must end in .png, .svg or .pdf", fig.save, fig, t.tmp("a.jpg"))
   t.raises("must end in .png, .svg or .pdf", fig.save, fig, t.tmp("noending"))
   local wide = plot.figure { size = { 2000, 100 } }
-  t.raises("1 to 32000 pixels", wide.save, wide, t.tmp("a.png"), { scale = 20 })
-  t.raises("did you mean 'scale'", fig.save, fig, t.tmp("a.png"), { zoom = 2 })
+  t.raises("1 to 32767 pixels", wide.save, wide, t.tmp("a.png"), { scale = 20 })
+  t.raises("did you mean 'scale'", fig.save, fig, t.tmp("a.png"), { scael = 2 })
   fig:save(t.tmp("kept.png"))
   local before = read(t.tmp("kept.png"))
   os.execute("mkdir " .. t.tmp("taken.png"))
@@ -513,12 +540,12 @@ t.test("many points are an image inside SVG and PDF, letters stay letters", func
   for i = 1, 20000 do x[i], y[i] = math.random(), math.random() end
   local fig = plot.figure { size = { 200, 150 }, title = "crowd" }
   local s = fig:axes {}:scatter { x = x, y = y, size = 2 }
-  local svg = fig:encode("svg")
+  local svg = fig:render { format = "svg" }
   t.ok(svg:find("<image", 1, true) and #svg < 1.5e6, "20,000 points make " .. #svg .. " bytes")
   s:set { rasterize = "never" }
-  t.ok(not fig:encode("svg"):find("<image", 1, true))
+  t.ok(not fig:render { format = "svg" }:find("<image", 1, true))
   s:set { x = { 1 }, y = { 1 }, rasterize = true }
-  t.ok(fig:encode("svg"):find("<image", 1, true))
+  t.ok(fig:render { format = "svg" }:find("<image", 1, true))
   fig:save(t.tmp("c.pdf"))
   if has("pdftotext") then
     t.ok(io.popen("pdftotext " .. t.tmp("c.pdf") .. " -"):read("a"):find("crowd", 1, true))
@@ -528,13 +555,13 @@ end)
 t.test("the same figure gives the same bytes", function()
   local fig = plot.figure { size = { 150, 100 }, theme = "dark" }
   fig:axes { xlabel = "x" }:scatter { x = { 1, 2 }, y = { 2, 1 }, c = { 1, 2 }, label = "a" }
-  t.eq(fig:encode("png"), fig:encode("png"))
+  t.eq(fig:render { format = "png" }, fig:render { format = "png" })
 end)
 
 t.test("text that is no UTF-8, markup and newlines do no harm", function()
   local fig = plot.figure { size = { 150, 100 }, title = "\xff\xfe <b> & _{" }
   fig:axes { xlabel = "a\nb", ylabel = ("long "):rep(100) }:text(0, 0, "x_{1" .. ("^{2}"):rep(300))
-  t.ok(#fig:encode("png") > 100)
+  t.ok(#fig:render { format = "png" } > 100)
 end)
 
 t.test("odd values draw: NaN, infinity, none, one, tiny and huge", function()
@@ -558,7 +585,7 @@ t.test("odd values draw: NaN, infinity, none, one, tiny and huge", function()
     ax:quiver { x = list(n), y = list(n), u = list(n), v = list(n) }
     ax:paths { x = { list(2), list(2) }, y = { list(2), list(2) }, marker = "circle" }
     fig:pixels { scale = 1 }
-    fig:encode(round % 2 == 0 and "svg" or "pdf")
+    fig:render { format = round % 2 == 0 and "svg" or "pdf" }
   end
 end)
 

@@ -31,6 +31,9 @@ local function artist(kind, sig, text, args, example, more)
   return e
 end
 
+local output_options = "scale: pixels per point of a PNG, default 2; or dpi; size: {width, height} in " ..
+  "points instead of the figure's; transparent: true leaves the background out"
+
 return {
 -- ---- module ----
 ["plot.figure"] = {
@@ -45,7 +48,7 @@ return {
 local fig = plot.figure{ size = {400, 200}, cols = 2 }
 fig:axes{ title = "left" }:line{ y = {1, 3, 2} }
 fig:axes{ title = "right" }:scatter{ x = {1, 2}, y = {2, 1} }
-if plot.can_save then assert(#fig:encode("png") > 1000) end]] },
+if plot.can_save then assert(#fig:render { format = "png" } > 1000) end]] },
 ["plot.theme"] = {
   sig = "plot.theme(name or table)",
   text = "Sets what new figures look like: \"paper\", \"dark\" or \"projector\" (large text and " ..
@@ -106,30 +109,78 @@ assert(left:get("xlim")[2] == 2)]] },
   args = { { "fig", "Figure" }, { "name", "string" } }, returns = "any",
   example = 'assert(plot.figure{ size = {300, 200} }:get("size")[1] == 300)' },
 ["plot.Figure.save"] = {
-  sig = "fig:save(path [, {scale=, dpi=}])",
+  sig = "fig:save(path [, {scale=, dpi=, size=, transparent=}])",
   text = "Draws the figure into a file; the end of its name says how: .png, .svg or .pdf. The " ..
     "file is written whole or not at all. In SVG and PDF an artist of very many points is an " ..
     "image of 300 dots per inch, the rest lines and letters.",
   args = { { "fig", "Figure" }, { "path", "string", "or {path, scale=}" },
-    { "options", "table", "scale: pixels per point of a PNG, default 2; or dpi", optional = true } },
-  returns = "Figure", errors = "Another ending; a folder that is not there; a build without " ..
-    "drawing (plot.can_save is false).",
+    { "options", "table", output_options, optional = true } },
+  returns = "Figure", errors = "Another ending; a folder that is not there; more than 32767 pixels " ..
+    "a side; a build without drawing (plot.can_save is false).",
   example = [[
 local path = os.tmpname() .. ".png"
 local fig = plot.figure{ size = {200, 150} }
 fig:axes():line{ y = {3, 1, 2} }
 if plot.can_save then
-  fig:save(path, { dpi = 150 })
+  fig:save(path, { dpi = 150, transparent = true })
   os.remove(path)
 end]] },
-["plot.Figure.encode"] = {
-  sig = "fig:encode(format [, {scale=, dpi=}])",
-  text = "The picture as a string of bytes, as save would write it.",
-  args = { { "fig", "Figure" }, { "format", "string", '"png", "svg" or "pdf"' },
-    { "options", "table", "scale or dpi", optional = true } },
-  returns = "string", example = [[
+["plot.Figure.render"] = {
+  sig = "fig:render{format=, scale=, dpi=, size=, transparent=}",
+  text = "The picture as a string of bytes: of the file that save would write, or, of \"rgba\", rows " ..
+    "of pixels from the top, with their width and height.",
+  args = { { "fig", "Figure" }, { "options", "table", '"png" (default), "svg", "pdf" or "rgba" as ' ..
+    "format; " .. output_options, optional = true } },
+  returns = "string; of \"rgba\" also width and height", errors = "As of save.", example = [[
 local fig = plot.figure{ size = {200, 150} }
-if plot.can_save then assert(fig:encode("pdf"):sub(1, 4) == "%PDF") end]] },
+if plot.can_save then
+  assert(fig:render{ format = "pdf" }:sub(1, 4) == "%PDF")
+  local bytes, w, h = fig:render{ format = "rgba", scale = 1 }
+  assert(#bytes == 4 * w * h)
+end]] },
+["plot.Figure.gif"] = {
+  sig = "fig:gif(path [, {fps=, loop=, scale=, dpi=}])",
+  text = "Starts a moving picture. Each frame() adds what the figure shows then; close(), or the end " ..
+    "of the block for a <close> variable, writes the file, whole or not at all. Frames are drawn by " ..
+    "another thread, and only where something changed; all share one palette of 255 colours.",
+  args = { { "fig", "Figure" }, { "path", "string" },
+    { "options", "table", "fps: frames a second, default 20, at most 50; loop: true (default) shows " ..
+      "it for ever, false once, a number so often; scale: pixels per point, default 2; or dpi",
+      optional = true } },
+  returns = "Gif", errors = "A rate, loop or scale out of range.", example = [[
+if plot.can_save then
+  local path = os.tmpname() .. ".gif"
+  local fig = plot.figure{ size = {120, 90} }
+  local dot = fig:axes{ xlim = {0, 5}, ylim = {0, 1} }:scatter{ x = {0}, y = {0.5} }
+  do
+    local gif <close> = fig:gif(path, { fps = 10, scale = 1 })
+    for k = 1, 5 do
+      dot:set{ x = {k} }
+      gif:frame()
+    end
+  end
+  os.remove(path)
+end]] },
+["plot.Gif.frame"] = {
+  text = "Adds what the figure shows now and returns at once. Errors of drawing come with a later " ..
+    "frame or with close.",
+  args = { { "gif", "Gif" } }, returns = "Gif", errors = "After close; a figure that has changed its size.",
+  example = [[
+if plot.can_save then
+  local path = os.tmpname() .. ".gif"
+  plot.figure{ size = {60, 40} }:gif(path):frame():frame():close()
+  os.remove(path)
+end]] },
+["plot.Gif.close"] = {
+  text = "Chooses the palette and writes the file. A second call does nothing; a Gif that is never " ..
+    "closed leaves no file.",
+  args = { { "gif", "Gif" } }, returns = "nothing", errors = "No frames; a file that cannot be written.",
+  example = [[
+if plot.can_save then
+  local path = os.tmpname() .. ".gif"
+  plot.figure{ size = {60, 40} }:gif(path, { loop = false }):frame():close()
+  os.remove(path)
+end]] },
 ["plot.Figure.pixels"] = {
   sig = "fig:pixels{scale=}",
   text = "The drawn picture as bytes r, g, b, row by row from the top, with its width and height.",
