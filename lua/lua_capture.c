@@ -55,9 +55,13 @@ static int l_replay(lua_State *L) {
 
 static int l_stats(lua_State *L) {
   td_capture_info s = td_capture_stats(*check(L));
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 6);
   lua_pushinteger(L, s.calls);
   lua_setfield(L, -2, "calls");
+  lua_pushinteger(L, s.stages);
+  lua_setfield(L, -2, "stages");
+  lua_pushinteger(L, (lua_Integer)s.scratch);
+  lua_setfield(L, -2, "scratch");
   lua_pushinteger(L, (lua_Integer)s.planned);
   lua_setfield(L, -2, "planned");
   lua_pushinteger(L, (lua_Integer)s.arena);

@@ -141,6 +141,14 @@ static void add_parts(const gemm *g, int64_t np) {
     if (g->dt == TD_F64) ADD_PARTS(double); else ADD_PARTS(float);
 }
 
+_Thread_local bool td__in_tile;
+
+/* BLAS treats the last rows of a call differently, hence fixed places.  A tile by
+** itself is not cut again. */
+int64_t td_product_tile(int64_t m) {
+  return m >= 256 ? 128 : m > 128 ? 64 : m;
+}
+
 /* How many tiles: each costs a packing of its operands, so no more than keep
 ** some threads busy, and more only for work that takes long. */
 static double tiles_wanted(double work) {
@@ -152,13 +160,10 @@ static double tiles_wanted(double work) {
 
 static void plan(gemm *g) {
   double want = tiles_wanted(flop((double)g->m, (double)g->n, (double)g->k));
-  int64_t tm = g->m, tn = g->n;
-  while ((double)(pieces(g->m, tm) * pieces(g->n, tn)) * 1.01 < want) {
-    if (2 * tn > 3 * tm && tn > 2 * ROUND) tn = (tn + 1) / 2;
-    else if (tm > 2 * ROUND) tm = (tm + 1) / 2;
-    else break;
-  }
-  g->tm = even(g->m, tm);
+  int64_t tn = g->n;
+  g->tm = td_product_tile(g->m);
+  while (g->tm == g->m && (double)(pieces(g->m, g->tm) * pieces(g->n, tn)) * 1.01 < want &&
+         tn > 2 * ROUND) tn = (tn + 1) / 2;
   g->tn = even(g->n, tn);
 }
 
@@ -197,15 +202,18 @@ static void scale_c(const gemm *g) {
 
 /* On the calling thread alone. */
 static void gemm_small(gemm *g) {
+  int64_t tm = td_product_tile(g->m), row = g->ldc * (int64_t)td_dtype_size(g->dt);
   if (!g->k) scale_c(g);
   else if (is_skinny(g)) compute_skinny(g, 0, g->m, 0, g->n);
-  else compute(g, 0, g->m, 0, g->n, 0, g->k, g->beta, g->c, g->ldc);
+  else
+    for (int64_t i = 0; i < g->m; i += tm)
+      compute(g, i, least(tm, g->m - i), 0, g->n, 0, g->k, g->beta, g->c + i * row, g->ldc);
 }
 
 static void gemm_run(gemm *g) {
   td__blas_pin();
   if (!g->m || !g->n) return;
-  if (flop((double)g->m, (double)g->n, (double)g->k) < PARALLEL_FLOP) {
+  if (td__in_tile || flop((double)g->m, (double)g->n, (double)g->k) < PARALLEL_FLOP) {
     gemm_small(g);
     return;
   }

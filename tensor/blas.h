@@ -20,6 +20,12 @@ void td_gemm_f64(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
                  const double *b, int64_t ldb,
                  double beta, double *c, int64_t ldc);
 
+/* The rows of a product of m rows that are computed together: whoever cuts one by
+** rows cuts at multiples of this, else the results differ in their last bits. */
+int64_t td_product_tile(int64_t m);
+/* Set on a thread while it computes one such tile by itself: no further cuts. */
+extern _Thread_local bool td__in_tile;
+
 /* Keeps OpenBLAS to one thread; called before anything of it is used. */
 void td__blas_pin(void);
 

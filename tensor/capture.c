@@ -1,4 +1,4 @@
-/* capture.c -- recording the kernel calls of a step, and running them again. */
+/* capture.c -- recording the kernel calls of a step. */
 #include "capture.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,18 +101,20 @@ static bool note_room(td_note *n, int count) {
   n->t = calloc((size_t)count + 1, sizeof *n->t);
   n->arg = malloc(((size_t)count + 1) * sizeof *n->arg);
   n->place = malloc(((size_t)count + 1) * sizeof *n->place);
-  return n->t && n->arg && n->place;
+  n->cut = calloc((size_t)count + 1, 1);
+  return n->t && n->arg && n->place && n->cut;
 }
 
 static void note_free(td_note *n) {
   free(n->t);
   free(n->arg);
   free(n->place);
+  free(n->cut);
 }
 
 static void note_tensors(td_capture *c, td_note *n, td_tensor *const *in,
                          td_tensor *const *out) {
-  int nin = n->call.nin, id = c->n;
+  int nin = n->call.nin;
   for (int i = 0; i < nin + n->nout; i++) {
     const td_tensor *t = i < nin ? in[i] : out[i - nin];
     n->arg[i] = t ? &n->t[i] : NULL;
@@ -123,8 +125,7 @@ static void note_tensors(td_capture *c, td_note *n, td_tensor *const *in,
     int k = slot_of(c, t->buf);
     if (k < 0 && (k = new_slot(c, t->buf, false)) < 0) return;
     if (!c->slot[k].inside) keep(&c->slot[k]);
-    if (c->slot[k].first < 0) c->slot[k].first = id;
-    c->slot[k].last = id;
+    c->slot[k].first = 0;              /* it is used; stages are not known yet */
     n->place[i] = (td_place){ k, (size_t)(t->data - (char *)t->buf->mem) };
   }
   n->call.in = n->arg;
@@ -156,6 +157,8 @@ void td__capture_note(const td_call *call, td_kernel run, td_tensor **out) {
     if (n->place[k].slot >= 0) write_slot(c, n, k);
   if (!(call->op->rule->flags & TD_RANDOM)) return;
   n->draws = td__draws(out[0]);
+  n->drawn = c->draws;
+  c->draws += n->draws;
   if (td_rng_current() != c->stream)
     fail(c, td_fail(TD_ENOSUP, "capture: %s draws from a generator of its own; "
       "a captured step draws from the current stream", call->op->name));
@@ -192,7 +195,7 @@ void td_capture_stop(td_capture *c) {
 }
 
 /* A tensor from before that only we still hold was let go by the step itself. */
-static td_status check_owners(const td_capture *c) {
+td_status td__capture_owners(const td_capture *c) {
   for (int i = 0; i < c->nslot; i++)
     if (!c->slot[i].inside && c->slot[i].buf->refs == 1)
       return td_fail(TD_ENOSUP, "capture: a tensor of %zu bytes that the step "
@@ -209,7 +212,8 @@ td_status td_capture_finish(td_capture *c) {
   if (c->status) return td_fail(c->status, "%s", c->why);
   for (int i = 0; i < c->nslot; i++)
     if (c->slot[i].first >= 0 && !c->slot[i].dead) keep(&c->slot[i]);
-  td_status st = check_owners(c);
+  td_status st = td__capture_owners(c);
+  if (!st) st = td__capture_schedule(c);
   if (!st) st = td__capture_plan(c);
   c->ready = !st;
   return st;
@@ -223,67 +227,36 @@ void td_capture_free(td_capture *c) {
   for (int i = 0; i < c->nslot; i++)
     if (c->slot[i].kept) td__buffer_drop(c->slot[i].buf);
   for (int i = 0; i < c->narena; i++) td__buffer_drop(c->arena[i]);
+  td__capture_workers_free(c);
   free(c->note);
   free(c->slot);
+  free(c->stage);
+  free(c->order);
   free(c);
 }
 
-/* Graphs outside must notice that what they saved has changed. */
-static void mark_outside(const td_capture *c) {
-  for (int i = 0; i < c->nslot; i++) {
-    const td_slot *s = &c->slot[i];
-    if (!s->kept || !s->written) continue;
-    td_tensor t = { .buf = s->buf };
-    td__mark_changed(&t, "a captured step");
-  }
-}
-
-/* Once something outside has been changed the step goes on to its end, so that
-** an interrupt never leaves half of an update behind. */
-td_status td_capture_replay(td_capture *c) {
-  td_status st = TD_OK;
-  bool begun = false;
-  if (!c || !c->ready)
-    return td_fail(TD_EARG, "capture: there is no recorded step to replay");
-  if (td__recording)
-    return td_fail(TD_ENOSUP, "capture: a captured step cannot be replayed "
-                   "inside a step that is being captured");
-  if ((st = check_owners(c))) return st;
-  bool grad = td_grad_enable(false);
-  sig_atomic_t stop = 0;
-  for (int i = 0; !st && i < c->n; i++) {
-    td_note *n = &c->note[i];
-    if (td_interrupt_flag) {
-      if (!begun) { st = td_fail(TD_EINTR, "interrupted"); break; }
-      stop = td_interrupt_flag;
-      td_interrupt_flag = 0;
-    }
-    begun |= n->outside;
-    if (n->draws) n->call.rng = td__rng_take(n->draws);
-    st = n->run(&n->call, n->arg + n->call.nin);
-  }
-  if (stop) td_interrupt_flag = stop;
-  td_grad_enable(grad);
-  mark_outside(c);
-  return st;
-}
-
 td_capture_info td_capture_stats(const td_capture *c) {
-  td_capture_info s = { .calls = c->n, .arena = c->arena_bytes };
+  td_capture_info s = { .calls = c->n, .stages = c->nstage,
+                        .arena = c->arena_bytes };
   for (int i = 0; i < c->nslot; i++) {
     const td_slot *b = &c->slot[i];
     if (b->first < 0 || !b->inside) continue;
     if (b->kept) s.kept += b->bytes;
     else s.planned += b->bytes;
   }
+  for (int k = 0; k < c->nstage; k++)
+    if (c->stage[k].scratch > s.scratch) s.scratch = c->stage[k].scratch;
   return s;
 }
 
 const char *td_capture_call(const td_capture *c, int i, char *buf, size_t size) {
   if (i < 0 || i >= c->n) return NULL;
-  const td_note *n = &c->note[i];
+  const td_note *n = &c->note[c->order ? c->order[i] : i];
   int nin = n->call.nin, all = nin + n->nout;
-  size_t at = (size_t)snprintf(buf, size, "%s", n->call.op->name);
+  int stage = 0;
+  while (stage + 1 < c->nstage && c->stage[stage + 1].first <= i) stage++;
+  size_t at = (size_t)snprintf(buf, size, "%d%s %s", stage + 1,
+    c->stage && c->stage[stage].rows ? " by rows:" : ":", n->call.op->name);
   for (int k = 0; k < all && at < size; k++) {
     char text[160] = "none";
     if (n->arg[k]) td_spec_text(n->arg[k], text, sizeof text);

@@ -3,13 +3,21 @@
 ** While a capture records, every kernel call that td_apply makes is noted with
 ** the layout of its tensors (capture.c).  What a note refers to is a buffer and
 ** a place in it.  Buffers from outside the step, constants, and what is still
-** alive at its end (results, gradients) stay where they are; all others get a
-** place in one arena, where those that are never needed at the same time share
-** memory (plan.c).  A replay runs the kernels in order: no shapes are worked
-** out, no memory is asked for, no graph is built.
+** alive at its end (results, gradients) stay where they are; all others are the
+** step's own to place.
 **
-** A random op takes a new piece of the current stream at each replay, as the
-** step itself would have. */
+** schedule.c puts the notes into stages.  Most of a step works row by row: row i
+** of a result depends on row i of some inputs and on all of the others (weights).
+** A stage of such notes is cut into tiles of rows; a worker takes a tile through
+** all of them, one after the other, while it is in its cache, and buffers that no
+** other stage touches exist only as scratch of one tile.  Notes that join rows
+** (weight gradients, sums) wait until nothing row-wise needs them and then run
+** side by side, one worker each.
+**
+** plan.c gives buffers that are never needed at the same time the same memory;
+** replay.c runs the stages: no shapes are worked out, no memory is asked for, no
+** graph is built.  A random op takes a new piece of the current stream at each
+** replay, as the step itself would have. */
 #ifndef TD_CAPTURE_H
 #define TD_CAPTURE_H
 #include "op.h"
@@ -25,35 +33,59 @@ typedef struct td_note {       /* one kernel call */
   td_tensor *t;                /* inputs, then results: layouts without owners */
   td_tensor **arg;             /* their addresses */
   td_place *place;             /* of each */
+  bool *cut;                   /* of each: goes by rows, when `rows` does */
   int nout;                    /* results; an update has none */
-  int64_t draws;               /* counters of the stream a random op uses up */
+  int64_t rows;                /* of a result, when made row by row; else 0 */
+  double cost;                 /* bytes touched, and what products add to that */
+  int64_t draws, drawn;        /* counters of the stream: its own, those before */
   bool outside;                /* changes something from outside the step */
 } td_note;
 
 typedef struct td_slot {       /* a buffer of the step */
-  td_buffer *buf;              /* as it was when noted */
+  td_buffer *buf;              /* as it was when noted; later where it lies */
   td_backend *be;
-  size_t bytes, at;            /* at: offset in the arena */
-  int first, last;             /* notes that touch it */
+  size_t bytes, at;            /* at: offset in the arena, or in the scratch */
+  int first, last;             /* stages that touch it */
   bool inside;                 /* allocated by the step */
   bool written;                /* by a note */
   bool constant;               /* read before any note wrote it */
   bool dead;                   /* given back before the step ended */
   bool kept;                   /* we own a share of buf */
+  bool local;                  /* lives in one stage of tiles only */
+  size_t pitch;                /* local: bytes for a row of the stage */
 } td_slot;
+
+typedef struct td_stage {      /* order[first .. first + count - 1] */
+  int first, count;
+  int64_t rows, tile;          /* by tiles of rows; 0: by notes */
+  size_t scratch;              /* bytes that a worker needs for a tile */
+  double cost;
+  bool outside;
+} td_stage;
+
+typedef struct td_worker {     /* what one thread changes while it takes tiles */
+  td_note *note;               /* copies, by their place in the order */
+  char *scratch;
+} td_worker;
 
 struct td_capture {
   td_note *note;
   int n, room;
   td_slot *slot;
   int nslot, slots_room;
+  td_stage *stage;
+  int nstage;
+  int *order;                  /* notes by stages */
+  int64_t draws;               /* of a replay */
   td_rng *stream;              /* current when recording began */
   td_status status;            /* why recording failed, and its text */
   char why[256];
   bool ready;
-  td_buffer *arena[TD_MAXBACKEND * 4];
+  td_buffer *arena[16];        /* one for each device in use */
   int narena;
   size_t arena_bytes;
+  td_worker *worker;
+  int nworker;
 };
 
 extern td_capture *td__recording;      /* NULL: no capture records now */
@@ -66,8 +98,17 @@ bool td__capture_outside(const td_buffer *b);   /* from before the step? */
 void td__capture_note(const td_call *c, td_kernel run, td_tensor **out);
 /* Refuses to read values on the host while a step is recorded. */
 td_status td__capture_no_read(const char *what);
-
-/* Gives every buffer that died inside the step its place in an arena. */
-td_status td__capture_plan(td_capture *c);
 bool td__writes(const td_call *c, int i);      /* op.c: does it change input i? */
+
+/* Fails when something from outside is held by nothing but the capture. */
+td_status td__capture_owners(const td_capture *c);
+
+/* ---- making the plan, in this order ---- */
+td_status td__capture_schedule(td_capture *c);
+td_status td__capture_plan(td_capture *c);
+td_status td__capture_workers(td_capture *c, int n);   /* at least so many */
+void td__capture_workers_free(td_capture *c);
+/* Does argument i of a note go by rows, in a stage of so many, and as buffers
+** are laid out may each tile be taken alone?  The bytes of a row, or 0. */
+size_t td__row_pitch(const td_note *n, int i, int64_t rows);
 #endif

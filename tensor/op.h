@@ -20,6 +20,7 @@ typedef struct td_buffer {
   int slot;                /* 1 + its place in the capture that records, or 0 */
   struct td_buffer *next;  /* in the cache of freed ones */
   char *changed;           /* "add_ at file:line": last change of a saved one */
+  struct td_map *map;      /* mem is of a mapped file (tensor/map.h), or NULL */
 } td_buffer;
 
 typedef struct td_node td_node;
@@ -108,6 +109,10 @@ typedef struct td_rule {
   unsigned flags;
   double lo, hi;           /* domain of test values */
   unsigned writes;         /* U: bit k set: tensor argument k is changed */
+  /* Is row i of the results (first dim) made of row i of some inputs and of the
+  ** others as a whole?  Says which are cut.  NULL: as td_rows_each for
+  ** elementwise ops, else no. */
+  bool (*rows)(const td_call *c, td_tensor *const *out, bool *cut);
 } td_rule;
 
 typedef struct td_arg {
@@ -154,6 +159,12 @@ td_tensor *td_apply1(td_call *c);            /* one result, or NULL */
 td_tensor *td_apply_(td_op *op, td_tensor *x, int nattr, const double *attr);
 
 /* ---- shared by rules ---- */
+bool td_rows_each(const td_call *c, td_tensor *const *out, bool *cut);
+bool td_rows_first(const td_call *c, td_tensor *const *out, bool *cut);
+bool td_rows_product(const td_call *c, td_tensor *const *out, bool *cut);
+bool td_rows_two(const td_call *c, td_tensor *const *out, bool *cut);
+bool td_rows_dim(const td_call *c, td_tensor *const *out, bool *cut);
+bool td_rows_reduce(const td_call *c, td_tensor *const *out, bool *cut);
 td_tensor *td_sum_to(td_tensor *g, const td_tensor *like);
 td_status td_infer_same(const td_call *c, td_spec *out);      /* as in[0] */
 td_status td_infer_broadcast(const td_call *c, td_spec *out); /* all inputs */

@@ -180,8 +180,10 @@ void td_set_allocator(td_allocator a);
 typedef struct td_capture td_capture;
 typedef struct td_capture_info {
   int calls;                              /* kernel calls in a replay */
+  int stages;                             /* groups of calls that run together */
   size_t planned;                         /* bytes of short-lived tensors ... */
-  size_t arena;                           /* ... which lie in so many */
+  size_t arena;                           /* ... which lie in so many, */
+  size_t scratch;                         /* and in so many of each thread */
   size_t kept;                            /* bytes of results and constants */
 } td_capture_info;
 /* Everything computed from begin to finish belongs to the step.  What the step
@@ -196,8 +198,8 @@ td_status td_capture_finish(td_capture *c);
 ** are now, with the next random numbers; results are overwritten. */
 td_status td_capture_replay(td_capture *c);
 td_capture_info td_capture_stats(const td_capture *c);
-/* Call i in words, "mm f32 (256,128), f32 (128,128) -> f32 (256,128)"; NULL past
-** the last. */
+/* Call i with its stage, "2 by rows: mm f32 (256,128), f32 (128,128) -> f32
+** (256,128)"; NULL past the last. */
 const char *td_capture_call(const td_capture *c, int i, char *buf, size_t n);
 void td_capture_free(td_capture *c);
 bool td_capturing(void);                  /* is a step being recorded? */

@@ -49,7 +49,7 @@ const td_rule td_rule_linear = {
   .flags = TD_FLOATONLY | TD_CONTIG | TD_PRODUCT,
   .cases = "3x4;5x4;5 3x4;5x4;- 4;3x4;3 2x3x4;5x4;5 2x1x3x2;1x2;1 0x3;2x3;2 "
            "3x0;2x0;2 1x70;3x70;3",
-  .lo = -1, .hi = 1,
+  .lo = -1, .hi = 1, .rows = td_rows_product,
 };
 
 /* ---- embedding ---- */
@@ -159,7 +159,7 @@ const td_rule td_rule_sinusoid = {
   .infer = sinusoid_infer, .vjp = sinusoid_back, .saves = { TD_OUT(0) },
   .flags = TD_FLOATS | TD_FLOATONLY | TD_CONTIG,
   .cases = "3;#6;#10000 s;#2;#10 2x3;#8;#.5 0;#4;#10000 1x40;#10;#100",
-  .lo = -3, .hi = 3,
+  .lo = -3, .hi = 3, .rows = td_rows_first,
 };
 
 /* ---- split2 and split3 ---- */
@@ -187,9 +187,9 @@ static void split_back(td_back *b) {
 }
 const td_rule td_rule_split2 = {
   .infer = split_infer, .vjp = split_back, .flags = TD_CONTIG | TD_BF16_OK,
-  .cases = "3x4;#-1 4x3;#0 2x6x3;#1 0x4;#1 3x0;#1", .lo = -1, .hi = 1,
+  .cases = "3x4;#-1 4x3;#0 2x6x3;#1 0x4;#1 3x0;#1", .lo = -1, .hi = 1, .rows = td_rows_dim,
 };
 const td_rule td_rule_split3 = {
   .infer = split_infer, .vjp = split_back, .flags = TD_CONTIG | TD_BF16_OK,
-  .cases = "2x6;#-1 6x2;#0 2x3x4;#1 0x3;#1", .lo = -1, .hi = 1,
+  .cases = "2x6;#-1 6x2;#0 2x3x4;#1 0x3;#1", .lo = -1, .hi = 1, .rows = td_rows_dim,
 };

@@ -132,13 +132,13 @@ const td_rule td_rule_layer_norm = {
   .infer = norm_infer, .vjp = norm_back, .saves = NORM_SAVES, .flags = FLAGS,
   .cases = "3x4;4;4;#.1 3x4;-;-;#.1 2x3x5;5;-;#.01 2x3;-;3;#.1 5;5;5;#.1 "
            "0x4;4;4;#.1 3x1;1;1;#.1 3x0;0;0;#.1 2x37;37;37;#.00001",
-  .lo = -2, .hi = 2,
+  .lo = -2, .hi = 2, .rows = td_rows_first,
 };
 const td_rule td_rule_layer_norm_grad = {
   .infer = grad_infer, .vjp = grad_back, .saves = GRAD_SAVES, .flags = FLAGS,
   .cases = "3x4;3x4;4;#.1 3x4;3x4;-;#.1 2x3x5;2x3x5;5;#.1 5;5;5;#.1 "
            "0x4;0x4;4;#.1 2x37;2x37;37;#.1",
-  .lo = -2, .hi = 2,
+  .lo = -2, .hi = 2, .rows = td_rows_two,
 };
 const td_rule td_rule_layer_norm_weight_grad = {
   .infer = wgrad_infer, .vjp = wgrad_back, .saves = WGRAD_SAVES, .flags = FLAGS,
@@ -149,13 +149,13 @@ const td_rule td_rule_rms_norm = {
   .infer = norm_infer, .vjp = norm_back, .saves = NORM_SAVES, .flags = FLAGS,
   .cases = "3x4;4;#.1 3x4;-;#.1 2x3x5;5;#.01 5;5;#.1 0x4;4;#.1 3x1;1;#.1 "
            "3x0;0;#.1 2x37;37;#.00001",
-  .lo = -2, .hi = 2,
+  .lo = -2, .hi = 2, .rows = td_rows_first,
 };
 const td_rule td_rule_rms_norm_grad = {
   .infer = grad_infer, .vjp = grad_back, .saves = GRAD_SAVES, .flags = FLAGS,
   .cases = "3x4;3x4;4;#.1 3x4;3x4;-;#.1 2x3x5;2x3x5;5;#.1 5;5;5;#.1 "
            "0x4;0x4;4;#.1 2x37;2x37;37;#.1",
-  .lo = -2, .hi = 2,
+  .lo = -2, .hi = 2, .rows = td_rows_two,
 };
 const td_rule td_rule_rms_norm_weight_grad = {
   .infer = wgrad_infer, .vjp = wgrad_back, .saves = WGRAD_SAVES, .flags = FLAGS,

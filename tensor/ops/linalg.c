@@ -40,7 +40,7 @@ static void vjp_mm(td_back *b) {
 const td_rule td_rule_mm = {
   .infer = infer_mm, .vjp = vjp_mm,
   .cases = "2x3;3x4 1x5;5x1 3x3;3x3 6x5;5x7 0x3;3x2 2x0;0x3 2x3;3x0",
-  .saves = { TD_IN(1), TD_IN(0) }, .flags = TD_PRODUCT, .lo = -2, .hi = 2,
+  .saves = { TD_IN(1), TD_IN(0) }, .flags = TD_PRODUCT, .lo = -2, .hi = 2, .rows = td_rows_product,
 };
 
 static td_status infer_bmm(const td_call *c, td_spec *out) {
@@ -64,7 +64,7 @@ static void vjp_bmm(td_back *b) {
 const td_rule td_rule_bmm = {
   .infer = infer_bmm, .vjp = vjp_bmm,
   .cases = "2x3x2;2x2x4 1x2x3;1x3x1 3x1x5;3x5x6 0x2x3;0x3x2 2x2x0;2x0x3",
-  .saves = { TD_IN(1), TD_IN(0) }, .flags = TD_PRODUCT, .lo = -2, .hi = 2,
+  .saves = { TD_IN(1), TD_IN(0) }, .flags = TD_PRODUCT, .lo = -2, .hi = 2, .rows = td_rows_two,
 };
 
 /* ---- matmul: any numbers of dims, out of mm and bmm ---- */

@@ -87,7 +87,8 @@ static void vjp_sum(td_back *b) {
 const td_rule td_rule_sum = {
   .infer = infer_sum, .vjp = vjp_sum,
   .cases = "2x3;*;#0 2x3x2;[0,2];#1 2x3x2;[-2];#0 s;*;#0 s;*;#1 0x3;[0];#0 "
-           "2x0;[0];#0 2x0;*;#0 2x3;[];#0 1x4;[0];#0"
+           "2x0;[0];#0 2x0;*;#0 2x3;[];#0 1x4;[0];#0",
+  .rows = td_rows_reduce
 };
 
 /* Products of all other elements along the last dim, by pairing: right where
@@ -134,7 +135,8 @@ static void vjp_prod(td_back *b) {
 const td_rule td_rule_prod = {
   .infer = infer_sum, .vjp = vjp_prod, .saves = { TD_IN(0) },
   .cases = "5;*;#0 2x3x2;[0,2];#1 2x4;[-1];#0 s;*;#0 0x3;[0];#0 2x0;[0];#0 "
-           "2x3;[];#0 7;[0];#0"
+           "2x3;[];#0 7;[0];#0",
+  .rows = td_rows_reduce
 };
 
 /* Elements equal to the result share its gradient. */
@@ -149,11 +151,13 @@ static void vjp_extreme(td_back *b) {
   "2x3;[];#0"
 const td_rule td_rule_amax = {
   .infer = infer_extreme, .vjp = vjp_extreme,
-  .saves = { TD_IN(0) | TD_OUT(0) }, .cases = EXTREME_CASES
+  .saves = { TD_IN(0) | TD_OUT(0) }, .cases = EXTREME_CASES,
+  .rows = td_rows_reduce
 };
 const td_rule td_rule_amin = {
   .infer = infer_extreme, .vjp = vjp_extreme,
-  .saves = { TD_IN(0) | TD_OUT(0) }, .cases = EXTREME_CASES
+  .saves = { TD_IN(0) | TD_OUT(0) }, .cases = EXTREME_CASES,
+  .rows = td_rows_reduce
 };
 
 #define POSITION_CASES "5;#0 2x3;#-1;#1 2x3x2;#1 s;#0 0x3;#1"
@@ -165,8 +169,12 @@ const td_rule td_rule_argmin = {
 };
 
 #define TRUTH_CASES "?5;* ?2x3;[1];#1 2x3x2;[0,-1] s;* 0x3;[0] 2x0;[1];#0"
-const td_rule td_rule_any = { .infer = infer_truth, .cases = TRUTH_CASES };
-const td_rule td_rule_all = { .infer = infer_truth, .cases = TRUTH_CASES };
+const td_rule td_rule_any = {
+  .infer = infer_truth, .cases = TRUTH_CASES, .rows = td_rows_reduce
+};
+const td_rule td_rule_all = {
+  .infer = infer_truth, .cases = TRUTH_CASES, .rows = td_rows_reduce
+};
 
 /* The weights are exp(x - y); where every x is -inf they are 0. */
 static void vjp_logsumexp(td_back *b) {
@@ -177,7 +185,8 @@ static void vjp_logsumexp(td_back *b) {
 const td_rule td_rule_logsumexp = {
   .infer = infer_reduce, .vjp = vjp_logsumexp, .flags = TD_FLOATS,
   .saves = { TD_IN(0) | TD_OUT(0) },
-  .cases = "5;*;#0 2x3x2;[0,2];#1 2x4;[-1];#0 s;*;#0 0x3;[0];#0 2x0;[0];#0"
+  .cases = "5;*;#0 2x3x2;[0,2];#1 2x4;[-1];#0 s;*;#0 0x3;[0];#0 2x0;[0];#0",
+  .rows = td_rows_reduce
 };
 
 /* ---- statistics ---- */
@@ -255,7 +264,8 @@ static void vjp_softmax(td_back *b) {
 #define SOFTMAX_CASES "5;#0 2x3 2x3;#0 2x3x2;#1 s;#0 0x3;#1 2x0;#1"
 const td_rule td_rule_softmax = {
   .infer = td_infer_same, .vjp = vjp_softmax, .flags = TD_FLOATS,
-  .saves = { TD_OUT(0) }, .cases = SOFTMAX_CASES
+  .saves = { TD_OUT(0) }, .cases = SOFTMAX_CASES,
+  .rows = td_rows_dim
 };
 
 static void vjp_log_softmax(td_back *b) {
@@ -264,7 +274,8 @@ static void vjp_log_softmax(td_back *b) {
 }
 const td_rule td_rule_log_softmax = {
   .infer = td_infer_same, .vjp = vjp_log_softmax, .flags = TD_FLOATS,
-  .saves = { TD_OUT(0) }, .cases = SOFTMAX_CASES
+  .saves = { TD_OUT(0) }, .cases = SOFTMAX_CASES,
+  .rows = td_rows_dim
 };
 
 /* ---- scans and orders ---- */

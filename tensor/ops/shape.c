@@ -469,7 +469,8 @@ static void vjp_concat(td_back *b) {
 const td_rule td_rule_concat = {
   .infer = infer_concat, .vjp = vjp_concat, .flags = TD_BF16_OK,
   .cases = "{2x3|2x1};#1 {2x3|1x3|2x3};#0 {3};#0 {2x2x2|2x1x2};#-2 {0x2|2x2};#0 "
-           "{2x0|2x0};#1"
+           "{2x0|2x0};#1",
+  .rows = td_rows_dim
 };
 
 static td_tensor *cat(const td_call *c) {

@@ -1,0 +1,234 @@
+/* replay.c -- runs the stages of a captured step. */
+#include "blas.h"
+#include "capture.h"
+#include "pool.h"
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BALANCE 1.1            /* a call may take so much more than a fair share */
+#define COST_LEAST 65536       /* bytes: less is not worth waking threads for */
+
+/* ---- workers ---- */
+
+static void copy_free(td_note *n) {
+  free(n->t);
+  free(n->arg);
+}
+
+void td__capture_workers_free(td_capture *c) {
+  for (int w = 0; w < c->nworker; w++) {
+    for (int k = 0; c->worker[w].note && k < c->n; k++) copy_free(&c->worker[w].note[k]);
+    free(c->worker[w].note);
+    td__system_free(c->worker[w].scratch);
+  }
+  free(c->worker);
+  c->worker = NULL;
+  c->nworker = 0;
+}
+
+/* A note whose tensors one worker may point at its tile. */
+static bool copy_note(td_note *to, const td_note *n) {
+  int all = n->call.nin + n->nout;
+  *to = *n;
+  to->t = malloc(sizeof *to->t * ((size_t)all + 1));
+  to->arg = malloc(sizeof *to->arg * ((size_t)all + 1));
+  if (!to->t || !to->arg) return false;
+  for (int i = 0; i < all; i++) {
+    to->t[i] = n->t[i];
+    if (to->t[i].number) to->t[i].data = to->t[i].num.b;
+    to->arg[i] = n->arg[i] ? &to->t[i] : NULL;
+  }
+  to->call.in = to->arg;
+  return true;
+}
+
+static bool worker_make(const td_capture *c, td_worker *w) {
+  size_t scratch = 1;
+  w->note = calloc((size_t)c->n + 1, sizeof *w->note);
+  if (!w->note) return false;
+  for (int k = 0; k < c->nstage; k++) {
+    const td_stage *s = &c->stage[k];
+    if (!s->rows) continue;
+    if (s->scratch > scratch) scratch = s->scratch;
+    for (int j = s->first; j < s->first + s->count; j++)
+      if (!copy_note(&w->note[j], &c->note[c->order[j]])) return false;
+  }
+  return (w->scratch = td__system_alloc(scratch)) != NULL;
+}
+
+td_status td__capture_workers(td_capture *c, int n) {
+  if (n <= c->nworker) return TD_OK;
+  td_worker *w = realloc(c->worker, sizeof *w * (size_t)n);
+  if (!w) return td_fail(TD_ENOMEM, "capture: out of memory for %d threads", n);
+  c->worker = w;
+  while (c->nworker < n) {
+    c->worker[c->nworker] = (td_worker){ 0 };
+    if (!worker_make(c, &c->worker[c->nworker++]))
+      return td_fail(TD_ENOMEM, "capture: out of memory for %d threads", n);
+  }
+  return TD_OK;
+}
+
+/* ---- stages ---- */
+
+typedef struct job {
+  td_capture *c;
+  const td_stage *s;
+  atomic_llong next;           /* tile or note to be taken */
+  int64_t count;
+  atomic_int status;
+  char why[256];               /* of the first failure */
+} job;
+
+static void job_failed(job *j, td_status st) {
+  int none = TD_OK;
+  if (atomic_compare_exchange_strong(&j->status, &none, (int)st))
+    snprintf(j->why, sizeof j->why, "%s", td_error());
+}
+
+/* Points argument i at rows [begin, begin + n) of its stage. */
+static void aim(const job *j, const td_worker *w, td_note *n, const td_note *whole,
+                int i, int64_t begin, int64_t rows) {
+  td_tensor *t = &n->t[i];
+  const td_tensor *all = &whole->t[i];
+  int64_t each = all->shape[0] / j->s->rows;
+  const td_slot *b = &j->c->slot[whole->place[i].slot];
+  t->shape[0] = rows * each;
+  t->data = b->local ? w->scratch + b->at + whole->place[i].at :
+    all->data + begin * each * all->stride[0] * (int64_t)td_dtype_size(all->dtype);
+}
+
+static void run_tile(job *j, td_worker *w, int64_t tile) {
+  const td_stage *s = j->s;
+  int64_t begin = tile * s->tile;
+  int64_t rows = s->rows - begin < s->tile ? s->rows - begin : s->tile;
+  for (int k = s->first; k < s->first + s->count; k++) {
+    td_note *n = &w->note[k];
+    const td_note *whole = &j->c->note[j->c->order[k]];
+    for (int i = 0; i < n->call.nin + n->nout; i++)
+      if (n->cut[i] && n->arg[i]) aim(j, w, n, whole, i, begin, rows);
+    td_status st = n->run(&n->call, n->arg + n->call.nin);
+    if (!st) continue;
+    job_failed(j, st);
+    return;
+  }
+}
+
+static void tile_worker(void *ctx, int64_t me) {
+  job *j = ctx;
+  td__in_tile = j->count > 1;
+  for (;;) {
+    int64_t t = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
+    if (t >= j->count || atomic_load_explicit(&j->status, memory_order_relaxed)) break;
+    run_tile(j, &j->c->worker[me], t);
+  }
+  td__in_tile = false;
+}
+
+static td_status run_tiles(td_capture *c, const td_stage *s) {
+  job j = { .c = c, .s = s, .count = (s->rows + s->tile - 1) / s->tile };
+  int workers = s->cost < COST_LEAST ? 1 : td_threads();
+  if (workers > j.count) workers = (int)j.count;
+  td_status st = td__capture_workers(c, workers);
+  if (st) return st;
+  if (workers == 1) tile_worker(&j, 0);
+  else td_parallel(workers, tile_worker, &j);
+  return j.status ? td_fail((td_status)j.status, "%s", j.why) : TD_OK;
+}
+
+static td_status run_note(td_capture *c, int k) {
+  td_note *n = &c->note[c->order[k]];
+  return n->run(&n->call, n->arg + n->call.nin);
+}
+
+static void note_worker(void *ctx, int64_t me) {
+  job *j = ctx;
+  (void)me;
+  for (;;) {
+    int64_t t = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
+    if (t >= j->count || atomic_load_explicit(&j->status, memory_order_relaxed)) return;
+    td_status st = run_note(j->c, (int)t);
+    if (st) job_failed(j, st);
+  }
+}
+
+/* Notes go to one worker each, the dear ones first; those that would keep one
+** worker busy after all others are done run alone, cut up by themselves. */
+static td_status run_notes(td_capture *c, const td_stage *s) {
+  int threads = td_threads(), k = s->first, end = s->first + s->count;
+  double cost = s->cost;
+  td_status st = TD_OK;
+  while (!st && k < end) {
+    double one = c->note[c->order[k]].cost;
+    if (end - k > 1 && threads > 1 && cost > COST_LEAST &&
+        one * threads <= BALANCE * cost) break;
+    st = run_note(c, k++);
+    cost -= one;
+  }
+  if (st || k == end) return st;
+  job j = { .c = c, .s = s, .next = k, .count = end };
+  int workers = threads < end - k ? threads : end - k;
+  td_parallel(workers, note_worker, &j);
+  return j.status ? td_fail((td_status)j.status, "%s", j.why) : TD_OK;
+}
+
+/* ---- a replay ---- */
+
+/* Graphs outside must notice that what they saved has changed. */
+static void mark_outside(const td_capture *c) {
+  for (int i = 0; i < c->nslot; i++) {
+    const td_slot *s = &c->slot[i];
+    if (!s->kept || !s->written) continue;
+    td_tensor t = { .buf = s->buf };
+    td__mark_changed(&t, "a captured step");
+  }
+}
+
+static void take_draws(td_capture *c) {
+  if (!c->draws) return;
+  td_rng piece = td__rng_take(c->draws);
+  for (int i = 0; i < c->n; i++) {
+    td_note *n = &c->note[i];
+    if (!n->draws) continue;
+    n->call.rng = piece;
+    n->call.rng.offset += (uint64_t)n->drawn;
+  }
+}
+
+/* From the first change of something outside the step goes on to its end, so
+** that an interrupt never leaves half of an update behind. */
+static td_status run_stages(td_capture *c) {
+  td_status st = TD_OK;
+  bool begun = false;
+  sig_atomic_t stop = 0;
+  for (int k = 0; !st && k < c->nstage; k++) {
+    const td_stage *s = &c->stage[k];
+    if (td_interrupt_flag) {
+      if (!begun) return td_fail(TD_EINTR, "interrupted");
+      stop = td_interrupt_flag;
+      td_interrupt_flag = 0;
+    }
+    begun |= s->outside;
+    st = s->rows ? run_tiles(c, s) : run_notes(c, s);
+  }
+  if (stop) td_interrupt_flag = stop;
+  return st;
+}
+
+td_status td_capture_replay(td_capture *c) {
+  if (!c || !c->ready)
+    return td_fail(TD_EARG, "capture: there is no recorded step to replay");
+  if (td__recording)
+    return td_fail(TD_ENOSUP, "capture: a captured step cannot be replayed "
+                   "inside a step that is being captured");
+  td_status st = td__capture_owners(c);
+  if (st) return st;
+  bool grad = td_grad_enable(false);
+  take_draws(c);
+  st = run_stages(c);
+  td_grad_enable(grad);
+  mark_outside(c);
+  return st;
+}
