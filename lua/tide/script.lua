@@ -282,18 +282,20 @@ function script.table(headers, rows)
   end
 end
 
--- A report function that prints one line every few seconds.
-function script.progress(label)
-  local last = -math.huge
-  return function(info)
-    local now = tide.clock()
-    if now - last < 2 and info.step < info.steps then return end
-    last = now
-    local rest = info.seconds / info.step * (info.steps - info.step)
-    io.stderr:write(("%-22s %6d/%d  loss %8.4f%s  %5.1f s, %.0f s left\n"):format(
-      label, info.step, info.steps, info.loss,
-      info.nll and ("  nll %7.3f"):format(info.nll) or "", info.seconds, rest))
+-- A report function for loops that shows how far they are: called with {step=,
+-- steps=, loss=, ...}.  flow.train and flow.align take its label for their own line.
+local Report = {}
+Report.__index = Report
+
+function Report:__call(info)
+  self.bar = self.bar or tide.progress { label = self.label, total = info.steps }
+  self.bar:update(info.step, { loss = info.loss, nll = info.nll })
+  if info.step >= info.steps then
+    self.bar:close()
+    self.bar = nil
   end
 end
+
+function script.progress(label) return setmetatable({ label = label }, Report) end
 
 return script

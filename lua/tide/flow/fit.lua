@@ -168,7 +168,7 @@ end
 
 function fit.train(v, source, o)
   o = tide.options("flow.train", o, {
-    "resume", "report", "clip", "schedule", "ema", "validate", "checkpoint", "log",
+    "resume", "report", "label", "clip", "schedule", "ema", "validate", "checkpoint", "log",
     steps = 1000, batch = 256, accumulate = 1, precision = "f32",
     lr = 1e-3, optimizer = "Adam", betas = { 0.9, 0.999 }, weight_decay = 0,
     path = path.linear(), every = 10, report_every = 100, label_drop = 0.1,
@@ -179,6 +179,7 @@ function fit.train(v, source, o)
   local run, saver, last = begin(v, source, o)
   v:train()
   o.total = last
+  local bar <close> = loop.bar("flow.train", o, run, last)
   local started, before = tide.clock(), run.seconds
   while run.step < last do
     run.step = run.step + 1
@@ -186,7 +187,7 @@ function fit.train(v, source, o)
     run.seconds = before + tide.clock() - started
     note(v, run, o, value, last, started)
     saver:after(run.step, last)
-    loop.pause(o)
+    loop.pause(o, bar, run.step, value)
   end
   if run.ema then run.ema:apply() end
   if run.checks then run.best = run.checks.lowest end

@@ -86,9 +86,19 @@ function loop.compute(o, f, ...)
   return f(...)
 end
 
--- The safe point between steps: yields to whoever resumed this loop, where that was
--- asked for.
-function loop.pause(o)
+-- The line that shows how far a loop is; what script.progress made gives its name.
+function loop.bar(name, o, run, last)
+  local label = o.label or name
+  if type(o.report) == "table" and o.report.label then
+    label, o.report = o.report.label, nil
+  end
+  return tide.progress { label = label, total = last, step = run.step }
+end
+
+-- The safe point between steps: others may run here.  Yields to whoever resumed this
+-- loop, where that was asked for.
+function loop.pause(o, bar, step, value)
+  bar:update(step, { loss = value })
   if o.yield then coroutine.yield() end
 end
 

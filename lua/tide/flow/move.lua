@@ -161,7 +161,7 @@ end
 
 function move.align(v, y, o)
   o = tide.options("flow.align", o, {
-    "resume", "report", "critic", "labels", "nll", "groups", "schedule",
+    "resume", "report", "label", "critic", "labels", "nll", "groups", "schedule",
     "checkpoint", "log",
     steps = 1000, lr = 1e-2, precision = "f32",
     loss = "align", samples = 1, clip = 20, path = path.linear(), every = 50,
@@ -180,6 +180,7 @@ function move.align(v, y, o)
   o.wanted = {}
   for _, s in ipairs(o.snapshots) do o.wanted[s] = true end
   if o.wanted[0] and run.step == 0 then run.snapshots[0] = run.y:detach():clone() end
+  local bar <close> = loop.bar("flow.align", o, run, last)
   local started, before = tide.clock(), run.seconds
   while run.step < last do
     run.step = run.step + 1
@@ -187,7 +188,7 @@ function move.align(v, y, o)
     run.seconds = before + tide.clock() - started
     note(run, field, o, value, last, started)
     saver:after(run.step, last)
-    loop.pause(o)
+    loop.pause(o, bar, run.step, value)
   end
   return run
 end
