@@ -137,13 +137,29 @@ assert(same:item() == 0)]] },
 -- ---- loops ----
 ["flow.train"] = {
   text = "Fits a velocity net to data by the flow-matching loss. The run that is returned has " ..
-    "losses, steps_of (their steps), step, seconds, optimizer, ema; pass it as resume= to go on.",
+    "losses, steps_of (their steps), step, seconds, optimizer, ema; pass it as resume= to go on. With " ..
+    "checkpoint= and resume= a run that was killed goes on from a file and ends with the same numbers, " ..
+    "bit by bit.",
   args = { { "v", "nn.Module", "the net" },
     { "source", "target|tensor|function", "gives rows: source:sample(n), random rows, or source(n)" },
     options("steps [1000], batch [256], lr [1e-3], optimizer ['Adam'], betas, weight_decay, " ..
       "schedule(step, steps): factor of lr; clip: largest gradient norm; ema: decay; path; " ..
       "label_drop [0.1]; stratified; every: steps between recorded losses; report(info), " ..
-      "report_every; resume; yield: yields after each step") },
+      "report_every; label: name of the progress line; yield: yields after each step"),
+    { "accumulate", "integer", "option, default 1: a step takes accumulate * batch rows in pieces of batch; " ..
+      "the numbers are those of the larger batch up to rounding", optional = true },
+    { "precision", "string", "option: 'f32' or 'bf16': products in bf16 with sums in f32 (see tide.autocast); " ..
+      "weights, gradients of weights and the optimiser stay f32", optional = true },
+    { "validate", "table", "option: data (default: the source), every [100], batch [1024 rows], seed, " ..
+      "best [false]: the loss on rows, times and noise that stay the same, of the averaged weights where " ..
+      "there is ema. run.validation has lists step, loss and, where the field is known in closed form, " ..
+      "excess: the mean squared distance to it; run.floor is the loss of that field, E Tr Cov(x1 - x0 | z_t). " ..
+      "With best=true run.best has step, loss and state (for load_state_dict)", optional = true },
+    { "checkpoint", "table|string", "option: path, every [1000 steps], keep [0: files before it that stay], with: " ..
+      "more values and objects to keep (run.with after a resume)", optional = true },
+    { "resume", "table|string|boolean", "option: a run, and steps more steps; the path of a checkpoint, and on " ..
+      "to where that call was going; true: the file of checkpoint=, if there is one", optional = true },
+    { "log", "tide.run", "option: gets loss, lr, validation and excess", optional = true } },
   returns = "a run", errors = "An unknown option, named with the nearest valid one.",
   source = fm_paper,
   example = [[
@@ -160,7 +176,8 @@ assert(run.step == 10)]] },
       "clip: largest likelihood weight [20]; critic: a flow.critic or its options; nll(y): mean " ..
       "recorded in the curve; groups: how many groups of latents share a time " ..
       "(false: none); " ..
-      "every, eval_draws, snapshots: list of steps; report, resume, yield") },
+      "every, eval_draws, snapshots: list of steps; report, label, precision, checkpoint, resume, log, " ..
+      "yield: as for flow.train (a checkpoint holds all but the field)") },
   returns = "a run", source = align_paper .. ", algorithm 1",
   example = [[
 local target = flow.targets.mog()
