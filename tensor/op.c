@@ -1,5 +1,7 @@
 /* op.c -- the registry, and td_apply: the one way anything gets computed. */
+#include "map.h"
 #include "op.h"
+#include "pool.h"
 #include "trace.h"
 #include "capture.h"
 #include <math.h>
@@ -272,7 +274,7 @@ static td_status prepare(td_call *c) {
 
 td_kernel td__kernel(td_op *op, td_backend *b) { return op->kernel[b->slot]; }
 
-static td_status run(const td_call *c, td_tensor **out) {
+static td_status run_kernel(const td_call *c, td_tensor **out) {
   td_kernel k = td__kernel(c->op, c->be);
   if (!k)
     return td_fail(TD_ENOSUP, "%s: not available on %s; move the tensors with "
@@ -284,6 +286,13 @@ static td_status run(const td_call *c, td_tensor **out) {
   td__recording = r;
   if (!st) td__capture_note(c, k, out);
   return st;
+}
+
+/* Zeros of a file that was cut short must not become results. */
+static td_status run(const td_call *c, td_tensor **out) {
+  td_status st = td__maps ? td__map_check_all(c->in, c->nin) : TD_OK;
+  if (!st) st = run_kernel(c, out);
+  return st || !td__maps ? st : td__map_check_all(c->in, c->nin);
 }
 
 /* On the CPU bf16 is a storage type: compute in f32, round the results. */
@@ -393,6 +402,16 @@ int64_t td__draws(const td_tensor *t) {
   return (td__numel(t) + each - 1) / each;
 }
 
+/* Fills tensors that nobody else has seen: an interrupt leaves them unfinished,
+** and they are given up. */
+static td_status execute_fresh(const td_call *c, td_tensor **out) {
+  bool was = td_parallel_stoppable(true);
+  td_status st = execute(c, out);
+  td_parallel_stoppable(was);
+  return !st && td_interrupt_flag
+    ? td_fail(TD_EINTR, "%s: interrupted", c->op->name) : st;
+}
+
 static td_status apply_fresh(td_call *c, td_tensor **out) {
   td_spec spec[TD_MAXOUT];
   td_tensor **in = c->in, *near[4];
@@ -407,7 +426,7 @@ static td_status apply_fresh(td_call *c, td_tensor **out) {
     c->in = near;
     st = fetch_inputs(c);
   }
-  if (!st) st = execute(c, out);
+  if (!st) st = execute_fresh(c, out);
   c->in = in;
   return st ? st : td__record(c, out);
 }
@@ -527,7 +546,7 @@ static td_status apply_inplace(td_call *c, td_tensor *x, td_tensor **out) {
     st = execute(c, &x);
   } else {
     fresh = td_empty(c->be, spec[0].dtype, spec[0].ndim, spec[0].shape);
-    st = !fresh ? td_error_code() : execute(c, &fresh);
+    st = !fresh ? td_error_code() : execute_fresh(c, &fresh);
     if (!st) st = write_into(x, fresh, c->be);
   }
   if (st) return st;

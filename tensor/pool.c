@@ -1,6 +1,7 @@
 /* pool.c -- worker threads that spin for a while between jobs, then sleep. */
 #define _GNU_SOURCE
 #include "pool.h"
+#include "tensor.h"
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,6 +32,7 @@ static struct {
   atomic_bool busy;             /* a caller owns the pool */
   atomic_int want;              /* threads asked for; 0: not decided yet */
   int workers;                  /* running; changed by the owner only */
+  bool stoppable;               /* chunks may be left out after an interrupt */
   pthread_t thread[TD_THREADS_MAX];
 
   _Alignas(CACHE_LINE) atomic_uint number;      /* of the job */
@@ -70,6 +72,10 @@ static int processors(void) {
   return n < 1 ? 1 : n > TD_THREADS_MAX ? TD_THREADS_MAX : (int)n;
 }
 
+static bool stopped(void) {
+  return pool.stoppable && td_interrupt_flag;
+}
+
 /* Takes chunks, thread `me` from its own run first, until none is left. */
 static void work(int me) {
   int n = pool.nruns;
@@ -78,6 +84,7 @@ static void work(int me) {
     for (;;) {
       int64_t c = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
       if (c >= r->end) break;
+      if (stopped()) return;
       pool.f(pool.ctx, c);
     }
   }
@@ -186,7 +193,7 @@ static void await_workers(void) {
 void td_parallel(int64_t nchunks, void (*f)(void *, int64_t), void *ctx) {
   int want = td_threads();
   if (nchunks <= 1 || want == 1 || !acquire()) {
-    for (int64_t i = 0; i < nchunks; i++) f(ctx, i);
+    for (int64_t i = 0; i < nchunks && !stopped(); i++) f(ctx, i);
     return;
   }
   if (pool.workers != want - 1) {
@@ -208,6 +215,12 @@ void td_parallel(int64_t nchunks, void (*f)(void *, int64_t), void *ctx) {
   atomic_store(&pool.open, false);
   await_workers();
   release();
+}
+
+bool td_parallel_stoppable(bool on) {
+  bool was = pool.stoppable;
+  pool.stoppable = on;
+  return was;
 }
 
 typedef struct range {

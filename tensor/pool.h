@@ -8,6 +8,7 @@
 ** while another thread uses the pool, run on the calling thread alone. */
 #ifndef TD_POOL_H
 #define TD_POOL_H
+#include <stdbool.h>
 #include <stdint.h>
 
 #define TD_THREADS_MAX 64
@@ -21,6 +22,10 @@ void td_parallel(int64_t nchunks, void (*f)(void *ctx, int64_t chunk),
 void td_parallel_range(int64_t n, int64_t grain,
                        void (*f)(void *ctx, int64_t begin, int64_t end),
                        void *ctx);
+
+/* From now on chunks may be left out once td_interrupt_flag is set: for results
+** that are given up then.  Returns what it was. */
+bool td_parallel_stoppable(bool on);
 
 /* How many threads work, the caller included.  n < 1: one per processor that
 ** this process may use.  Takes effect at the next parallel call. */

@@ -2,6 +2,7 @@
 
 local tide = require "tide"
 local tensor = tide.tensor
+local shield = require("tide.job.core").shield
 local tensors_of = require("tide.optim.optimizer").tensors_of
 
 local EMA = {}
@@ -23,11 +24,7 @@ local function new(params, o)
   return self
 end
 
--- Takes the parameters as they are now into the average.
-function EMA:update()
-  if self.applied then
-    tide.raise("optim.EMA: the parameters are the averages now; restore() first")
-  end
+local function update(self)
   self.updates = self.updates + 1
   local decay = self.decay
   if self.warmup then
@@ -36,8 +33,15 @@ function EMA:update()
   tensor.ema_(self.shadow, self.params, decay)
 end
 
--- Exchanges parameters and averages.
-function EMA:swap()
+-- Takes the parameters as they are now into the average.
+function EMA:update()
+  if self.applied then
+    tide.raise("optim.EMA: the parameters are the averages now; restore() first")
+  end
+  shield(update, self)
+end
+
+local function swap(self)
   tide.no_grad(function()
     for i, p in ipairs(self.params) do
       local now = p:clone()
@@ -46,6 +50,11 @@ function EMA:swap()
     end
   end)
   self.applied = not self.applied
+end
+
+-- Exchanges parameters and averages.
+function EMA:swap()
+  shield(swap, self)
 end
 
 -- Puts the averages into the parameters until restore().

@@ -7,6 +7,7 @@
 local tide = require "tide"
 local tensor = tide.tensor
 local is_module = require("tide.nn.module").is_module
+local shield = require("tide.job.core").shield
 
 ---- parameters and groups ----
 
@@ -165,8 +166,7 @@ local function cohorts_with_gradients(self, group, grads)
   return ready
 end
 
--- One update of every parameter that has a gradient.
-function Optimizer:step()
+local function step(self)
   for _, group in ipairs(self.groups) do
     local grads = {}
     for i, p in ipairs(group.params) do grads[i] = p.grad end
@@ -183,6 +183,11 @@ function Optimizer:step()
     end
   end
   self.steps = self.steps + 1
+end
+
+-- One update of every parameter that has a gradient; Ctrl-C waits until it is done.
+function Optimizer:step()
+  shield(step, self)
 end
 
 ---- saving and loading ----
