@@ -84,6 +84,8 @@ typedef struct td_plot_theme {
   double titlesize; /* of axes titles, relative to fontsize */
   double linewidth, framewidth, gridwidth, ticklength;
   double gap;       /* between axes, and around the figure */
+  double pointsize; /* of points whose size is not given, relative to paper */
+  double scale;     /* of all of these */
   td_plot_color background, face, grid, ink, muted, bad;
   td_plot_color cycle[TD_PLOT_CYCLE];
 } td_plot_theme;

@@ -78,7 +78,7 @@ void td_plot_draw_markers(td_plot_painter *p, const td_plot_map *m,
                           const td_plot_artist *a) {
   const td_plot_artist_options *o = &a->o;
   size_t n = o->x.n;
-  double standard = default_size(n), *xy = td_plot_positions(m, o, n);
+  double standard = default_size(n) * p->theme->pointsize, *xy = td_plot_positions(m, o, n);
   td_plot_points q = {
     .n = n, .x = xy, .y = xy ? xy + n : NULL, .nsize = 1, .size = &standard,
     .fill = td_plot_artist_color(p, a), .alpha = o->alpha,
@@ -190,7 +190,7 @@ static void path_part(td_plot_pen *pen, const double *xy, size_t total,
 static void draw_heads(td_plot_painter *p, const td_plot_map *m,
                        const td_plot_artist *a, const double *xy, size_t steps,
                        size_t paths) {
-  double standard = 4;
+  double standard = 4 * p->theme->pointsize;
   td_plot_points q = {
     .n = paths, .x = xy + (steps - 1) * paths, .nsize = 1, .size = &standard,
     .y = xy + (2 * steps - 1) * paths, .alpha = a->o.alpha,

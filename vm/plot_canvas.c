@@ -371,13 +371,12 @@ int td_plot_canvas_draw(td_plot_canvas *c, td_plot_figure *f, double scale,
   td_plot_layout l = {.axes = NULL};
   bool page = is_new(c, f, scale);
   int rc = page ? open_images(c, f, scale) : 0;
-  c->painter.theme = c->base_painter.theme = &f->o.theme;
   if (rc == 0) rc = td_plot_layout_make(&c->painter, f, &l);
   part *parts = rc == 0 ? make_parts(&c->painter, &l) : NULL;
   if (!parts) {
     td_plot_figure_drop(f);
     td_plot_layout_drop(&l);
-    td_plot_figure_drop(c->shown); /* its theme is not there any more */
+    td_plot_figure_drop(c->shown);
     c->shown = NULL;
     return rc ? rc : td_plot_fail("out of memory");
   }

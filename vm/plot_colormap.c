@@ -41,12 +41,14 @@ static const struct { const char *name; unsigned knot[KNOTS]; } family[] = {
 };
 
 /* Straight lines in OKLab: through white for signed values, as light on the left
-** as on the right; from white for counts. */
+** as on the right; round the hues for angles; from white for counts. */
 static const struct { const char *name; int n; unsigned knot[8]; } ramps[] = {
   {"blue-red", 7, {0x0d2769, 0x266bc0, 0x8cc1ee, 0xf6f5f3, 0xf1a685, 0xbe3029,
                    0x5c0012}},
   {"purple-green", 7, {0x3e1260, 0x844fad, 0xcaade1, 0xf6f5f3, 0x92cc93,
                        0x1d8139, 0x033816}},
+  {"phase", 8, {0xd26f81, 0xc87f37, 0x939a33, 0x30aa7e, 0x00a4c2, 0x708fdf,
+                0xb278c3, 0xd26f81}},
   {"blues", 4, {0xf7fafd, 0x9fc6e4, 0x2c78b8, 0x0c2c5c}},
   {"oranges", 4, {0xfffaf4, 0xf9bf86, 0xd9681a, 0x5f2203}}
 };

@@ -39,7 +39,8 @@ typedef struct td_plot_painter {
   cairo_surface_t *image; /* pixels to write to, or NULL: vectors only */
   double scale;           /* device pixels per point */
   double x, y;            /* page position of pixel (0, 0) */
-  const td_plot_theme *theme;
+  const td_plot_theme *theme; /* = &own: its scale is 1 */
+  td_plot_theme own;
   bool text, clear; /* clear: no background */
   PangoContext *pango;
   td_plot_glyphs *glyphs;   /* layouts made so far */
@@ -54,6 +55,7 @@ int td_plot_painter_open(td_plot_painter *p, cairo_surface_t *surface,
                          double scale, double x, double y,
                          const td_plot_figure_options *o);
 void td_plot_painter_close(td_plot_painter *p);
+void td_plot_painter_theme(td_plot_painter *p, const td_plot_theme *theme);
 td_plot_rgba td_plot_painter_color(const td_plot_painter *p,
                                    const td_plot_color *c, td_plot_rgba other);
 td_plot_rgba td_plot_cycle_color(const td_plot_painter *p, int k);

@@ -325,7 +325,7 @@ static double free_space(const tracks *t, double length, double gap) {
 
 static void solve(const td_plot_painter *p, const td_plot_figure *f,
                   const td_plot_layout *l, tracks *cols, tracks *rows) {
-  const td_plot_theme *theme = &f->o.theme;
+  const td_plot_theme *theme = p->theme;
   double edge = 0.7 * theme->gap, gap = theme->gap, cap[64], none[64];
   double top = edge + l->title;
   double w = l->page.x1 - 2 * edge, h = l->page.y1 - edge - top;

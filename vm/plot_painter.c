@@ -13,7 +13,7 @@ int td_plot_painter_open(td_plot_painter *p, cairo_surface_t *surface,
   memset(p, 0, sizeof *p);
   p->scale = scale;
   p->x = x, p->y = y;
-  p->theme = &o->theme;
+  td_plot_painter_theme(p, &o->theme);
   p->text = o->text;
   p->cr = cairo_create(surface);
   if (cairo_status(p->cr))
@@ -34,6 +34,18 @@ int td_plot_painter_open(td_plot_painter *p, cairo_surface_t *surface,
   cairo_font_options_destroy(font);
   pango_context_set_round_glyph_positions(p->pango, FALSE);
   return 0;
+}
+
+/* The knob `scale` turned into lengths. */
+void td_plot_painter_theme(td_plot_painter *p, const td_plot_theme *theme) {
+  td_plot_theme *t = &p->own;
+  *t = *theme;
+  double *const lengths[] = {&t->fontsize, &t->linewidth, &t->framewidth,
+                             &t->gridwidth, &t->ticklength, &t->gap, &t->pointsize};
+  for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++)
+    *lengths[k] *= t->scale;
+  t->scale = 1;
+  p->theme = t;
 }
 
 void td_plot_painter_close(td_plot_painter *p) {

@@ -468,6 +468,34 @@ t.test("the last of two artists is on top, unless order says otherwise", functio
   draw(fig, 2):is(x, y, 0x0000ff, 0)
 end)
 
+t.test("the map for angles ends where it starts, and is as light all round", function()
+  local map, least, most = plot.colormap("phase"), 1, 0
+  t.eq(map[1], map[256])
+  for _, c in ipairs(map) do
+    local l = 0.2126 * c[1] ^ 2.2 + 0.7152 * c[2] ^ 2.2 + 0.0722 * c[3] ^ 2.2
+    least, most = math.min(least, l), math.max(most, l)
+  end
+  t.ok(most < 1.25 * least, ("from %.3f to %.3f"):format(least, most))
+end)
+
+t.test("one knob scales a theme", function()
+  local function drawn(theme, size)
+    local fig = plot.figure { size = size, theme = theme }
+    local ax = fig:axes { xlabel = "x", title = "t" }
+    ax:line { y = { 1, 3, 2 }, label = "l" }
+    ax:scatter { x = { 1.5 }, y = { 2 } }
+    return fig:pixels { scale = size[1] == 200 and 2 or 1 }
+  end
+  local small = drawn({ base = "paper" }, { 200, 150 })
+  local large = drawn({ base = "paper", scale = 2 }, { 400, 300 })
+  local far = 0
+  for k = 1, #small do
+    if math.abs(small:byte(k) - large:byte(k)) > 64 then far = far + 1 end
+  end
+  t.ok(far < 0.03 * #small, ("%.2f %% of the pixels differ"):format(100 * far / #small))
+  t.ok(large ~= drawn({ base = "paper" }, { 400, 300 }))
+end)
+
 -- ---- files ----
 
 local function read(path)

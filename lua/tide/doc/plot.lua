@@ -51,19 +51,21 @@ fig:axes{ title = "right" }:scatter{ x = {1, 2}, y = {2, 1} }
 if plot.can_save then assert(#fig:render { format = "png" } > 1000) end]] },
 ["plot.theme"] = {
   sig = "plot.theme(name or table)",
-  text = "Sets what new figures look like: \"paper\", \"dark\" or \"projector\" (large text and " ..
-    "lines), or a table of options on top of the present theme or of base=.",
+  text = "Sets what new figures look like: \"paper\", \"dark\", \"projector\" (large text, lines and " ..
+    "points), \"notebook\", or a table of options on top of the present theme or of base=. One of " ..
+    "them, scale, makes all of it larger or smaller at once.",
   args = with_options({ { "theme", "string|table", "nil: only ask", optional = true } }, "theme",
     { { "base", "string", "the theme to start from" } }),
   returns = "string", errors = "An unknown theme or option.",
   example = [[
 plot.theme "projector"
 plot.theme{ fontsize = 14, background = "#fffdf5" }
+plot.theme{ base = "dark", scale = 1.5 }
 assert(plot.theme "paper" == "paper")]] },
 ["plot.colormaps"] = {
   text = "The names of all colour maps. A name that ends in _r is the reverse of another. Maps " ..
     "of the viridis family are for values, blue-red and purple-green for signed values " ..
-    "(vcenter = 0), okabe for classes.",
+    "(vcenter = 0), phase for angles (its ends meet), okabe for classes.",
   returns = "table", source = "viridis, magma, inferno, plasma: Smith and van der Walt 2015 " ..
     "(CC0); cividis: Nunez et al. 2018; okabe: Okabe and Ito 2008",
   example = "assert(#plot.colormaps() > 10)" },
