@@ -8,17 +8,23 @@
 
 /* ---- reading one tensor ---- */
 
-typedef td_tensor *(*read_one)(const char *path);
+typedef td_tensor *(*read_one)(const char *path, bool map);
 
+/* read(path [, map]) */
 static int push_one(lua_State *L, read_one f) {
   const char *path = luaL_checkstring(L, 1);
+  bool map = lua_toboolean(L, 2);
   td_tensor **b = td_lua_box(L);
   int mark = td_scope_open();
-  return td_lua_finish(L, b, f(path), mark);
+  return td_lua_finish(L, b, f(path, map), mark);
 }
 
+static td_tensor *png_read(const char *path, bool map) {
+  (void)map;
+  return td_png_read(path);
+}
 static int l_npy_read(lua_State *L) { return push_one(L, td_npy_read); }
-static int l_png_read(lua_State *L) { return push_one(L, td_png_read); }
+static int l_png_read(lua_State *L) { return push_one(L, png_read); }
 static int l_idx_read(lua_State *L) { return push_one(L, td_idx_read); }
 
 /* Text of the C heap that is freed whatever happens. */
@@ -104,12 +110,13 @@ static void push_notes(lua_State *L, const td_archive *a) {
   }
 }
 
-/* read(path [, names]): tensors by name, the names in file order, the metadata.
+/* read(path [, names [, map]]): tensors by name, the names in file order, the metadata.
 ** Tensors leave the scope for the archive, and the archive for boxes. */
 static int push_many(lua_State *L, td_status (*f)(const char *, td_archive *)) {
   const char *path = luaL_checkstring(L, 1);
   td_archive *a = new_archive(L);
   if (!lua_isnoneornil(L, 2)) a->only = strings(L, 2);
+  a->map = lua_toboolean(L, 3);
   int mark = td_scope_open();
   td_status st = f(path, a);
   for (int i = 0; i < a->n; i++) td_keep(a->t[i]);
@@ -135,6 +142,7 @@ static int l_safetensors_read(lua_State *L) {
   return push_many(L, td_safetensors_read);
 }
 static int l_npz_read(lua_State *L) { return push_many(L, td_npz_read); }
+static int l_cifar_read(lua_State *L) { return push_many(L, td_cifar_read); }
 
 /* ---- writing ---- */
 
@@ -202,6 +210,12 @@ static int l_safetensors_write(lua_State *L) {
   return finish(L, td_safetensors_write(path, a));
 }
 
+static int l_cifar_write(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  lua_settop(L, 3);
+  return finish(L, td_cifar_write(path, collect(L)));
+}
+
 /* Argument 4: compress? */
 static int l_npz_write(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
@@ -242,6 +256,7 @@ static const luaL_Reg functions[] = {
   { "npz_read", l_npz_read }, { "npz_write", l_npz_write },
   { "safetensors_read", l_safetensors_read },
   { "safetensors_write", l_safetensors_write },
+  { "cifar_read", l_cifar_read }, { "cifar_write", l_cifar_write },
   { "csv_read", l_csv_read }, { "csv_write", l_csv_write },
   { "png_read", l_png_read }, { "png_write", l_png_write },
   { "idx_read", l_idx_read }, { "idx_write", l_idx_write },

@@ -14,6 +14,8 @@ typedef struct td_archive {
   int nnote, cap_note;
   char **note;             /* safetensors' "__metadata__": key, value, ... */
   const char *const *only; /* reading: the names wanted, ended by NULL; or all */
+  bool map;                /* reading: tensors over the mapped file, where the
+                           ** format is plain and has the type as it is */
 } td_archive;
 td_status td_archive_add(td_archive *a, const char *name, size_t len,
                          td_tensor *t);
@@ -25,7 +27,7 @@ void td_archive_free(td_archive *a);      /* the list, not the tensors */
 ** f32; i8, i16, u16 as i32; u32 as i64; u64 as i64 if they fit.  Files of one
 ** array may be compressed with gzip; they are written so if the path ends in
 ** ".gz". */
-td_tensor *td_npy_read(const char *path);
+td_tensor *td_npy_read(const char *path, bool map);     /* map: as above */
 td_status td_npy_write(const char *path, td_tensor *t);   /* bf16 as f32 */
 td_status td_npz_read(const char *path, td_archive *out);
 td_status td_npz_write(const char *path, const td_archive *a, bool compress);
@@ -47,8 +49,11 @@ td_tensor *td_png_read(const char *path);
 /* The same shapes and (H,W,1); u8, floats in [0,1] as 8 bits (what is outside
 ** becomes 0 or 1), bool, or i32 and i64 in [0,65535] as 16 bits. */
 td_status td_png_write(const char *path, td_tensor *t);
-td_tensor *td_idx_read(const char *path);
+td_tensor *td_idx_read(const char *path, bool map);
 td_status td_idx_write(const char *path, td_tensor *t);
+/* CIFAR-10 binary: "images" u8 (N,3,32,32) and "labels" u8 (N). */
+td_status td_cifar_read(const char *path, td_archive *out);
+td_status td_cifar_write(const char *path, const td_archive *a);
 
 /* ---- reading: a file, or a piece of one, from its start on (io_reader.c) ---- */
 typedef struct td_reader {
@@ -65,6 +70,8 @@ typedef struct td_reader {
   unsigned char *buf;           /* bytes lo..hi - 1 were read ahead */
   size_t lo, hi;
   void *z;                      /* of zlib, for compressed content */
+  bool map;                     /* tensors need not be read: they may be mapped */
+  struct td_map *mapping;       /* of the file, once it is */
 } td_reader;
 td_status td_reader_open(td_reader *r, const char *path, bool gunzip);
 /* A piece of a file that is open, which must stay so. */

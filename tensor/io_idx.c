@@ -44,9 +44,10 @@ static td_tensor *parse(td_reader *r) {
   return t && td_reader_finish(r, true) ? NULL : t;
 }
 
-td_tensor *td_idx_read(const char *path) {
+td_tensor *td_idx_read(const char *path, bool map) {
   td_reader r;
   if (td_reader_open(&r, path, true)) return NULL;
+  r.map = map;
   td_tensor *t = parse(&r);
   td_reader_close(&r);
   return t;

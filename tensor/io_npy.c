@@ -172,12 +172,14 @@ td_tensor *td_npy_parse(td_reader *r) {
   }
   td_tensor *t = td_kind_read(r, h.k, h.swap, h.ndim, sizes, "npy data");
   if (!t || !h.fortran || h.ndim < 2) return t;
-  return td_contiguous(td_permute(t, (td_ints){ h.ndim, order }));
+  t = td_permute(t, (td_ints){ h.ndim, order });
+  return r->map ? t : td_contiguous(t);
 }
 
-td_tensor *td_npy_read(const char *path) {
+td_tensor *td_npy_read(const char *path, bool map) {
   td_reader r;
   if (td_reader_open(&r, path, true)) return NULL;
+  r.map = map;
   td_tensor *t = td_npy_parse(&r);
   if (t && td_reader_finish(&r, false)) t = NULL;
   td_reader_close(&r);

@@ -1,7 +1,6 @@
-/* io_reader.c -- bytes of a file in order, plain or compressed.  Files are read,
-** not mapped: one that another program cuts short meanwhile is an error here
-** and would be a signal there. */
+/* io_reader.c -- bytes of a file in order, plain or compressed. */
 #include "io.h"
+#include "map.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -265,6 +264,8 @@ void td_reader_close(td_reader *r) {
   if (r->z) inflateEnd(r->z);
   free(r->z);
   free(r->buf);
+  td__map_drop(r->mapping);
+  r->mapping = NULL;
   if (r->owns && r->fd >= 0) close(r->fd);
   r->z = r->buf = NULL;
   r->fd = -1;

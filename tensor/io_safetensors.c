@@ -330,6 +330,7 @@ td_status td_safetensors_read(const char *path, td_archive *out) {
   td_reader r;
   td_status st = td_reader_open(&r, path, false);
   if (st) return st;
+  r.map = out->map;
   st = read_all(&r, out);
   td_reader_close(&r);
   if (st) td_archive_free(out);

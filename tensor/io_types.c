@@ -1,7 +1,7 @@
 /* io_types.c -- element types that files have, and the way from them to tensors
 ** and back. */
 #include "io.h"
-#include "op.h"
+#include "map.h"
 #include <string.h>
 
 static const td_kind kinds[] = {
@@ -78,6 +78,15 @@ static td_status read_wide(td_reader *r, const td_kind *k, bool swap,
   return TD_OK;
 }
 
+/* What the file has as tensors have it need not be read. */
+static td_tensor *map_kind(td_reader *r, const td_kind *k, uint64_t at, int ndim,
+                           const int64_t *shape, uint64_t n, const char *field) {
+  if (!r->mapping) r->mapping = td__map_open(r->path, r->fd, r->size);
+  td_tensor *t = r->mapping ?
+    td__map_tensor(r->mapping, at, k->dtype, ndim, shape) : NULL;
+  return t && td_reader_skip(r, n, field) ? NULL : t;
+}
+
 td_tensor *td_kind_read(td_reader *r, const td_kind *k, bool swap, int ndim,
                         const int64_t *shape, const char *field) {
   int64_t count = 1, most = 1;         /* most: with sizes of 0 left out */
@@ -92,6 +101,10 @@ td_tensor *td_kind_read(td_reader *r, const td_kind *k, bool swap, int ndim,
   count *= most;
   uint64_t bytes = (uint64_t)count * (uint64_t)k->size;
   if (td_reader_holds(r, bytes, field)) return NULL;
+  uint64_t at = r->from + r->at;
+  if (r->map && count && k->same && (!swap || k->size == 1) && !r->z &&
+      k->dtype != TD_BOOL && at % (uint64_t)k->size == 0)
+    return map_kind(r, k, at, ndim, shape, bytes, field);
   td_tensor *t = td_empty(td_cpu(), k->dtype, ndim, shape);
   if (!t) return NULL;
   if (!k->same) return read_wide(r, k, swap, t, count, field) ? NULL : t;
@@ -107,6 +120,7 @@ td_tensor *td_kind_read(td_reader *r, const td_kind *k, bool swap, int ndim,
 td_tensor *td_io_host(td_tensor *t, bool bf16_ok) {
   if (t && !t->data)
     return td_fail_null(TD_EARG, "the data of this tensor was released");
+  if (t && td__maps && td__map_check_all(&t, 1)) return NULL;
   bool old = td_grad_enable(false);
   td_tensor *h = td_to_device(t, td_cpu());
   if (h && h->dtype == TD_BF16 && !bf16_ok) h = td_cast(h, TD_F32);

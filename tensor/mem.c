@@ -4,7 +4,7 @@
 ** Buffers come from their backend through a cache of freed ones: sizes are
 ** rounded to a class (four per power of two), each class has a list, and the
 ** cache is emptied when memory runs out or grows past what is in use. */
-#include "op.h"
+#include "map.h"
 #include "capture.h"
 #include <pthread.h>
 #include <stddef.h>
@@ -249,8 +249,13 @@ void td__buffer_drop(td_buffer *b) {
   if (!b || --b->refs) return;
   if (td__watching) td__capture_gone(b);
   td_memory *m = &b->be->memory;
-  m->live -= (int64_t)b->bytes;
   free(b->changed);
+  if (b->map) {            /* the system's memory, not ours */
+    td__map_drop(b->map);
+    td__small_free(b, sizeof *b);
+    return;
+  }
+  m->live -= (int64_t)b->bytes;
   int64_t keep = m->live > CACHE_FLOOR ? m->live : CACHE_FLOOR;
   if (m->cached + (int64_t)b->bytes <= keep) {
     size_t size;

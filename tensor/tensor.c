@@ -1,5 +1,6 @@
 /* tensor.c -- making tensors, looking at them, and moving them to and from the
 ** host.  Everything here is about layout and bytes; numbers change in ops. */
+#include "map.h"
 #include "op.h"
 #include "capture.h"
 #include <math.h>
@@ -163,6 +164,7 @@ static td_tensor *to_host(td_tensor *t) {
   if (!t->data)
     return td_fail_null(TD_EARG, "the data of this tensor was released");
   if (td__capture_no_read("reading values")) return NULL;
+  if (td__maps && td__map_check_all(&t, 1)) return NULL;
   bool old = td_grad_enable(false);
   td_tensor *c = td_contiguous(t), *h = c;
   td_backend *b = td_device_of(t);
@@ -263,6 +265,8 @@ static td_status element(td_tensor *t, const int64_t *index, char **p) {
   char shape[128];
   if (!t) return td_error_code();
   if (!t->data) return td_fail(TD_EARG, "the data of this tensor was released");
+  td_status st = td__maps ? td__map_check_all(&t, 1) : TD_OK;
+  if (st) return st;
   *p = t->data;
   for (int d = 0; d < t->ndim; d++) {
     if (index[d] < 0 || index[d] >= t->shape[d])

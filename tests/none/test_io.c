@@ -164,19 +164,19 @@ TEST(files_of_numpy) {
   REQUIRE(!td_npz_read(DATA "zip64.npz", &a));
   check_same(io_named(&a, "x"), wanted(TD_F32), TD_F32, "zip64");
   td_archive_free(&a);
-  check_same(td_npy_read(DATA "numpy.npy"), wanted(TD_F64), TD_F64, "npy 1.0");
-  check_same(td_npy_read(DATA "numpy_v2.npy"), wanted(TD_I32), TD_I32, "npy 2.0");
-  check_same(td_npy_read(DATA "numpy_v3.npy"), wanted(TD_F32), TD_F32, "npy 3.0");
+  check_same(td_npy_read(DATA "numpy.npy", false), wanted(TD_F64), TD_F64, "npy 1.0");
+  check_same(td_npy_read(DATA "numpy_v2.npy", false), wanted(TD_I32), TD_I32, "npy 2.0");
+  check_same(td_npy_read(DATA "numpy_v3.npy", false), wanted(TD_F32), TD_F32, "npy 3.0");
 }
 
 TEST(what_numpy_has_and_tensors_have_not) {
-  CHECK(!td_npy_read(DATA "numpy_text.npy"));
+  CHECK(!td_npy_read(DATA "numpy_text.npy", false));
   CHECK_ERROR(TD_EIO, "numpy_text.npy: npy header, offset 20: element type '<U2'");
-  CHECK(!td_npy_read(DATA "numpy_complex.npy"));
+  CHECK(!td_npy_read(DATA "numpy_complex.npy", false));
   CHECK_ERROR(TD_EIO, "element type '<c16' is not supported");
-  CHECK(!td_npy_read(DATA "numpy_record.npy"));
+  CHECK(!td_npy_read(DATA "numpy_record.npy", false));
   CHECK_ERROR(TD_EIO, "records are not supported");
-  CHECK(!td_npy_read(DATA "numpy_u8_large.npy"));
+  CHECK(!td_npy_read(DATA "numpy_u8_large.npy", false));
   CHECK_ERROR(TD_EIO, "element 1 is above 9223372036854775807");
   td_archive a = { 0 };
   CHECK(td_npz_read(DATA "bzip2.npz", &a));
@@ -302,9 +302,9 @@ TEST(idx_files) {
     { DATA "i4.idx", TD_I32 }, { DATA "f4.idx", TD_F32 }, { DATA "f8.idx", TD_F64 },
   };
   for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-    check_same(td_idx_read(files[i].path), wanted(files[i].dt), files[i].dt,
+    check_same(td_idx_read(files[i].path, false), wanted(files[i].dt), files[i].dt,
                files[i].path);
-  td_tensor *t = td_idx_read(DATA "train-images-idx3-ubyte.gz");
+  td_tensor *t = td_idx_read(DATA "train-images-idx3-ubyte.gz", false);
   REQUIRE(t);
   CHECK_INT(td_shape(t)[0], 6);
   CHECK_INT(((unsigned char *)td_data_cpu(t))[4000], 4000 % 251);
@@ -379,7 +379,7 @@ TEST(npy_headers) {
   make_npy(p, "{'descr': '|b1', 'shape': (3,), 'fortran_order': False,}", 3);
   memcpy(p + 10 + 56, "\0\2\xff", 3);          /* only 0 and 1 may be inside */
   io_write(io_path("b.npy"), p, 10 + 56 + 3);
-  td_tensor *t = td_npy_read(io_path("b.npy"));
+  td_tensor *t = td_npy_read(io_path("b.npy"), false);
   CHECK(t && !memcmp(td_data_cpu(t), "\0\1\1", 3));
 }
 

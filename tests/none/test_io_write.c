@@ -147,7 +147,7 @@ TEST(places_that_cannot_be_written) {
   CHECK(!mkfifo(io_path("pipe.npy"), 0666));
   CHECK(save(io_path("pipe.npy"), filled(3, 1)));
   CHECK_ERROR(TD_EIO, "not a regular file");
-  CHECK(!td_npy_read(io_path("pipe.npy")));
+  CHECK(!td_npy_read(io_path("pipe.npy"), false));
   CHECK_ERROR(TD_EIO, "is not a regular file");
   CHECK(td_npy_write("/dev/null", filled(3, 1)));
   CHECK_ERROR(TD_EIO, "not a regular file");
@@ -171,7 +171,7 @@ static int as_nobody(void) {
   if (!says("cannot be written: Permission denied")) return 3;
   if (!save(io_path("mine.npy"), filled(3, 2))) return 4;
   if (!says("cannot be written: Permission denied")) return 5;
-  if (td_npy_read(io_path("closed/y.npy"))) return 6;
+  if (td_npy_read(io_path("closed/y.npy"), false)) return 6;
   return says("cannot be opened: Permission denied") ? 0 : 7;
 }
 
@@ -231,8 +231,8 @@ TEST(links_and_modes_stay) {
   CHECK(!save(link, filled(4, 2)));
   CHECK(!lstat(link, &s) && S_ISLNK(s.st_mode));
   CHECK(!stat(file, &s) && (s.st_mode & 0777) == 0640);
-  CHECK_INT(td_numel(td_npy_read(file)), 4);
+  CHECK_INT(td_numel(td_npy_read(file, false)), 4);
   CHECK(!chdir(io_folder));
   CHECK(!save("here.npy", filled(5, 1)));
-  CHECK_INT(td_numel(td_npy_read("here.npy")), 5);
+  CHECK_INT(td_numel(td_npy_read("here.npy", false)), 5);
 }
