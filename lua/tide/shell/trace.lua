@@ -84,9 +84,13 @@ local function marked(line, message)
     end
   end
   if not found then
-    local name = message:match("^([%a_][%w_]*):") -- "matmul: sizes differ", of the library
+    local name = message:match("^([%a_][%w_.]*):")   -- "matmul: sizes differ", of the library
     local s, e
     if name then s, e = word_at(line, name) end
+    if name and not s then
+      name = name:match("[%w_]+$") or name
+      s, e = word_at(line, name)
+    end
     if s and not word_at(line, name, e + 1) then found = { s, e } end
   end
   if found then return found[1], found[2] end
@@ -136,13 +140,12 @@ end
 local library                         -- [function] = "tide.flow.train", of what is loaded
 
 local function library_name(f)
-  if not library then
+  if not library then                 -- anew for each report
     library = setmetatable({}, { __mode = "k" })
     local function add(prefix, t)
       for k, v in next, t do
-        if type(k) == "string" and type(v) == "function" and not library[v] then
-          library[v] = prefix .. k
-        end
+        local name = type(k) == "string" and type(v) == "function" and prefix .. k
+        if name and (not library[v] or #name < #library[v]) then library[v] = name end
       end
     end
     for name, m in next, package.loaded do
@@ -267,7 +270,7 @@ end
 -- The report of an error, for message handlers. Options: thread (default: this one), level (how many
 -- callers of this function do not count; default 1, the handler), color, bare (no traceback).
 function M.text(err, o)
-  o = o or {}
+  o, library = o or {}, nil
   local infos = frames(o.thread, o.thread and (o.level or 0) or (o.level or 1) + 1)
   local paint = color.painter(o.color)
   local message, own = message_of(err)
