@@ -295,13 +295,6 @@ static td_status run(const td_call *c, td_tensor **out) {
   return st || !td__maps ? st : td__map_check_all(c->in, c->nin);
 }
 
-/* Zeros of a file that was cut short must not become results. */
-static td_status run(const td_call *c, td_tensor **out) {
-  td_status st = td__maps ? td__map_check_all(c->in, c->nin) : TD_OK;
-  if (!st) st = run_kernel(c, out);
-  return st || !td__maps ? st : td__map_check_all(c->in, c->nin);
-}
-
 /* On the CPU bf16 is a storage type: compute in f32, round the results. */
 static td_status run_bf16(const td_call *c, td_tensor **out) {
   td_tensor *in[16], *wide[TD_MAXOUT];
