@@ -19,4 +19,7 @@ void vm__screen_end(void);            /* the line is done or abandoned */
 void vm__history_open(void);
 void vm__history_add(const char *entry);
 
+/* ---- repl_complete.c ---- */
+void vm__complete_open(lua_State *L); /* before readline reads its inputrc */
+
 #endif

@@ -339,10 +339,12 @@ function Session:read(text, prompt, prompt2)
   local texts = self.plain and { text } or entries_of(text, prompts)
   local entry = { status = "empty", text = table.concat(texts, "\n") }
   local pieces = {}
+  self.pending = nil
   for _, code in ipairs(texts) do
     local list, err, more = pieces_of(code, self.plain)
     if not list then
       entry.status, entry.error = more and "incomplete" or "invalid", err
+      self.pending = more and code or nil   -- for completion
       if not more and not self.plain then entry.error = trace().syntax(err, code) end
       if more then entry.indent = 2 * lex.depth((lex.tokens(code))) end
       return entry
