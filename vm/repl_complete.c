@@ -140,7 +140,8 @@ static bool is_on(const char *variable) {
 }
 
 /* The second one in a row shows the signature of the function at hand and the
-** candidates. */
+** candidates; where the word is the only one already, what fits behind it is
+** put there. */
 static int tab(int count, int key) {
   static char *before;                /* the line after the last TAB */
   (void)key;
@@ -151,6 +152,7 @@ static int tab(int count, int key) {
     find();
     if (found.signature) vm_prompt_message(found.signature);
     if (found.count > 1) rl_complete_internal('?');
+    else if (found.count == 1) rl_complete_internal('\t');
     else if (!found.signature) rl_ding();
   } else {
     bool all = is_on("show-all-if-ambiguous");

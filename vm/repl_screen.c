@@ -28,7 +28,8 @@ static char *status;                  /* wanted; NULL for none */
 /* ---- output of others ---- */
 
 static ssize_t pass_on(void *cookie, const char *text, size_t length) {
-  if (pthread_equal(pthread_self(), owner)) vm_prompt_hide();
+  bool bell = length == 1 && *text == '\a';      /* the editor's, too */
+  if (!bell && pthread_equal(pthread_self(), owner)) vm_prompt_hide();
   int fd = *(int *)cookie;
   size_t done = 0;
   while (done < length) {
@@ -37,7 +38,7 @@ static ssize_t pass_on(void *cookie, const char *text, size_t length) {
     if (n <= 0) return (ssize_t)done; /* 0: an error, as errno says */
     done += (size_t)n;
   }
-  if (length) fresh = text[length - 1] == '\n';
+  if (length && !bell) fresh = text[length - 1] == '\n';
   return (ssize_t)length;
 }
 
