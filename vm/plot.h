@@ -424,16 +424,13 @@ int td_plot_contour_trace(const td_plot_grid *g, double level,
 int td_plot_contour_levels(const td_plot_artist *a, double *out, int max);
 
 /* ---- streamlines (plot_trace.c) ------------------------------------------ */
-/* A vector field over a page of w x h units: direction and speed at a place;
-** false where there is none. Directions have length 1. */
-typedef bool td_plot_field_fn(void *context, double x, double y, double dir[2],
-                              double *speed);
 /* One line: n places x, y with the speed there, three numbers each. */
 typedef void td_plot_stream_fn(void *context, const double *xys, size_t n);
-/* Evenly spaced lines over the page, `spacing` apart. */
-int td_plot_stream_trace(double w, double h, double spacing,
-                         td_plot_field_fn *field, void *field_context,
-                         td_plot_stream_fn *emit, void *emit_context);
+/* Evenly spaced lines of artist `stream` in a box of w x h points with these
+** scales; places are points from the top left of the box. */
+int td_plot_streamlines(const td_plot_artist *a, const td_plot_scale *x,
+                        const td_plot_scale *y, double w, double h,
+                        td_plot_stream_fn *emit, void *context);
 /* Bilinear between cell centres, level beyond the outermost; NaN outside. */
 double td_plot_grid_at(const td_plot_grid *g, const double *z, double x, double y);
 

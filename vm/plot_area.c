@@ -157,13 +157,25 @@ td_plot_rgba td_plot_bars_color(const td_plot_painter *p, const td_plot_artist *
   return td_plot_cycle_color(p, a->cycle + (int)series);
 }
 
-/* The rectangle of a bar on the page: ends along the value axis, then across. */
-static td_plot_rect bar_rect(const td_plot_map *m, const td_plot_artist *a,
-                             td_plot_bar_place b) {
+/* A little off an end, towards the other, where there is room for it. */
+static double shrunk(double end, double other, double by) {
+  if (fabs(end - other) < 6 * by) return end;
+  return end < other ? end + by : end - by;
+}
+
+/* The rectangle of a bar on the page, on whole pixels, with a gap to its
+** neighbours: ends along the value axis, then across. */
+static td_plot_rect bar_rect(const td_plot_painter *p, const td_plot_map *m,
+                             const td_plot_artist *a, td_plot_bar_place b) {
   bool lie = a->o.horizontal;
   double v0 = along(m, lie, b.lo), v1 = along(m, lie, b.hi);
   double c0 = along(m, !lie, b.a), c1 = along(m, !lie, b.b);
-  return lie ? (td_plot_rect){v0, c0, v1, c1} : (td_plot_rect){c0, v0, c1, v1};
+  double from = shrunk(c0, c1, 0.4), to = shrunk(c1, c0, 0.4);
+  if (b.lo != 0) v0 = shrunk(v0, v1, 0.8); /* stands on another */
+  td_plot_rect r = lie ? (td_plot_rect){v0, from, v1, to}
+                       : (td_plot_rect){from, v0, to, v1};
+  return (td_plot_rect){td_plot_snap_x(p, r.x0), td_plot_snap_y(p, r.y0),
+                        td_plot_snap_x(p, r.x1), td_plot_snap_y(p, r.y1)};
 }
 
 static void bar_number(td_plot_painter *p, const td_plot_artist *a,
@@ -190,21 +202,22 @@ static void draw_bar(td_plot_painter *p, const td_plot_map *m,
   size_t k = td_plot_bars_series(o);
   td_plot_bar_place b = td_plot_bars_place(o, i, s);
   if (!isfinite(b.hi)) return;
-  td_plot_rect r = bar_rect(m, a, b);
-  td_plot_rgba face = td_plot_painter_color(p, &p->theme->face, (td_plot_rgba){1, 1, 1, 1});
+  td_plot_rect r = bar_rect(p, m, a, b);
+  td_plot_rgba black = {0, 0, 0, 1};
   double at = o->horizontal ? r.x1 : r.y1, far = at, e[2] = {0, 0};
   td_plot_clip(p, m->box);
   cairo_rectangle(p->cr, r.x0, r.y0, r.x1 - r.x0, r.y1 - r.y0);
   td_plot_set_color(p, td_plot_bars_color(p, a, s), o->alpha * td_plot_artist_fill(a));
   cairo_fill_preserve(p->cr);
-  td_plot_set_color(p, td_plot_painter_color(p, &o->edge, face), o->alpha);
-  cairo_set_line_width(p->cr, isnan(o->width) ? 0.5 : o->width);
+  td_plot_set_color(p, td_plot_painter_color(p, &o->edge, (td_plot_rgba){0, 0, 0, 0}),
+                    o->alpha);
+  cairo_set_line_width(p->cr, td_plot_artist_width(p, a));
   cairo_stroke(p->cr);
   cairo_restore(p->cr);
   if (o->yerr.blob) {
     td_plot_error_at(&o->yerr, o->yerr.n == 1 ? 0 : i * k + s, o->yerr.n, e);
     double middle = o->horizontal ? (r.y0 + r.y1) / 2 : (r.x0 + r.x1) / 2;
-    td_plot_rgba ink = td_plot_painter_color(p, &p->theme->ink, face);
+    td_plot_rgba ink = td_plot_painter_color(p, &p->theme->ink, black);
     double lo = along(m, o->horizontal, b.hi - e[0]);
     double hi = along(m, o->horizontal, b.hi + e[1]);
     td_plot_draw_whisker(p, m, o, ink, o->horizontal, middle, lo, hi);

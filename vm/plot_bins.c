@@ -24,6 +24,7 @@ static double quantile(const double *sorted, size_t n, double q) {
 ** 1981: bins of 2 IQR / cbrt(n); Sturges' log2(n) + 1 bins where the quartiles
 ** coincide. */
 static int automatic(const double *sorted, size_t n, double span) {
+  if (!(span > 0)) return 1;
   double iqr = quantile(sorted, n, 0.75) - quantile(sorted, n, 0.25);
   double width = 2 * iqr / cbrt((double)n);
   double bins = width > 0 ? ceil(span / width) : ceil(log2((double)n)) + 1;

@@ -138,10 +138,13 @@ static void pixel_size(const td_plot_painter *p, const td_plot_stack *s,
 static void paint(td_plot_painter *p, cairo_surface_t *image, double x, double y,
                   const td_plot_sheet *t) {
   cairo_t *cr = p->cr;
+  /* viewers of PDF round outwards: an edge on a pixel's border must not count as
+  ** one in the next pixel */
+  double in = p->image ? 0 : 0.01;
   cairo_save(cr);
-  cairo_translate(cr, td_plot_snap_x(p, x), td_plot_snap_y(p, y));
-  cairo_scale(cr, t->w / cairo_image_surface_get_width(image),
-              t->h / cairo_image_surface_get_height(image));
+  cairo_translate(cr, td_plot_snap_x(p, x) + in, td_plot_snap_y(p, y) + in);
+  cairo_scale(cr, (t->w - 2 * in) / cairo_image_surface_get_width(image),
+              (t->h - 2 * in) / cairo_image_surface_get_height(image));
   cairo_set_source_surface(cr, image, 0, 0);
   cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_NEAREST);
   cairo_paint(cr);

@@ -472,6 +472,47 @@ static int l_artist_push(lua_State *L) {
   return 1;
 }
 
+/* Appends a list of {x, y, speed} to the list of lines at the top. */
+static void push_streamline(void *context, const double *xys, size_t n) {
+  lua_State *L = context;
+  lua_createtable(L, (int)n, 0);
+  for (size_t i = 0; i < n; i++) {
+    lua_createtable(L, 3, 0);
+    for (int k = 0; k < 3; k++) {
+      lua_pushnumber(L, xys[3 * i + (size_t)k]);
+      lua_rawseti(L, -2, k + 1);
+    }
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+/* streamlines(artist, w, h): the lines that a box of w x h points shows */
+static int l_streamlines(lua_State *L) {
+  const handle *h = check(L, 1, ARTIST);
+  const td_plot_artist *a = artist_of(L, h);
+  td_plot_scale x = td_plot_axes_scale(h->axes, TD_PLOT_X);
+  td_plot_scale y = td_plot_axes_scale(h->axes, TD_PLOT_Y);
+  double width = luaL_checknumber(L, 2), height = luaL_checknumber(L, 3);
+  lua_newtable(L);
+  if (td_plot_streamlines(a, &x, &y, width, height, push_streamline, L))
+    td_plot_lua_fail(L);
+  return 1;
+}
+
+/* bins(artist): edges and heights of a histogram */
+static int l_bins(lua_State *L) {
+  const td_plot_artist *a = artist_of(L, check(L, 1, ARTIST));
+  for (int k = 0; k < 2; k++) {
+    lua_createtable(L, (int)a->made[k].n, 0);
+    for (size_t i = 0; i < a->made[k].n; i++) {
+      lua_pushnumber(L, td_plot_numbers(&a->made[k])[i]);
+      lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+  }
+  return 2;
+}
+
 static int l_artist_remove(lua_State *L) {
   const handle *h = check(L, 1, ARTIST);
   td_plot_artist_remove(h->axes, h->serial);
@@ -685,7 +726,8 @@ int luaopen_tide_plot_core(lua_State *L) {
     {"figure", l_figure}, {"theme", l_theme}, {"colormaps", l_colormaps},
     {"colormap", l_colormap}, {"ticks", l_ticks}, {"markup", l_markup},
     {"options", l_options}, {"read_png", l_read_png}, {"raise", l_raise},
-    {"smooth", l_smooth}, {NULL, NULL}
+    {"smooth", l_smooth}, {"streamlines", l_streamlines}, {"bins", l_bins},
+    {NULL, NULL}
   };
   td_plot_lua_open_drafts(L);
   luaL_newlib(L, functions);

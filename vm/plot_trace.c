@@ -13,6 +13,10 @@
 
 #define MOST_POINTS 400000
 
+/* Direction, of length 1, and speed at a place; false where there is none. */
+typedef bool field_fn(void *context, double x, double y, double dir[2],
+                      double *speed);
+
 typedef struct point {
   double x, y, speed, s; /* s: length along the line from its seed */
   int line, next;        /* next: in the same cell of the net */
@@ -20,7 +24,7 @@ typedef struct point {
 
 typedef struct tracer {
   double w, h, spacing, step;
-  td_plot_field_fn *field;
+  field_fn *field;
   void *context;
   point *p;
   int n, capacity, line;
@@ -161,9 +165,9 @@ static bool trace(tracer *t, double x, double y, td_plot_stream_fn *emit,
   return true;
 }
 
-int td_plot_stream_trace(double w, double h, double spacing,
-                         td_plot_field_fn *field, void *field_context,
-                         td_plot_stream_fn *emit, void *emit_context) {
+static int trace_all(double w, double h, double spacing,
+                     field_fn *field, void *field_context,
+                     td_plot_stream_fn *emit, void *emit_context) {
   tracer t = {
     .w = w, .h = h, .spacing = fmax(spacing, sqrt(w * h) / 400), .field = field,
     .context = field_context
@@ -192,4 +196,72 @@ int td_plot_stream_trace(double w, double h, double spacing,
   free(t.p);
   free(t.cell);
   return 0;
+}
+
+/* ---- the field of an artist ---------------------------------------------- */
+typedef struct view {
+  const td_plot_artist *a;
+  td_plot_grid g;
+  td_plot_scale x, y;
+  double w, h;           /* of the box */
+  double x0, y0, x1, y1; /* the part of it that has a field */
+  td_plot_stream_fn *emit;
+  void *context;
+} view;
+
+/* Length on the page per unit of data at v. */
+static double stretch(const td_plot_scale *s, double length, double v) {
+  return s->log ? length / (log(s->hi / s->lo) * v) : length / (s->hi - s->lo);
+}
+
+static bool field_at(void *context, double x, double y, double dir[2],
+                     double *speed) {
+  const view *s = context;
+  double vx = td_plot_scale_from_unit(&s->x, (x + s->x0) / s->w);
+  double vy = td_plot_scale_from_unit(&s->y, 1 - (y + s->y0) / s->h);
+  double u = td_plot_grid_at(&s->g, td_plot_numbers(&s->a->o.u), vx, vy);
+  double v = td_plot_grid_at(&s->g, td_plot_numbers(&s->a->o.v), vx, vy);
+  double px = u * stretch(&s->x, s->w, vx), py = -v * stretch(&s->y, s->h, vy);
+  double big = fmax(fabs(px), fabs(py));
+  *speed = hypot(u, v);
+  if (!(big > 0) || isnan(px) || isnan(py) || isinf(big)) return false;
+  px /= big, py /= big; /* the squares of tiny fields must not vanish */
+  double length = hypot(px, py);
+  dir[0] = px / length, dir[1] = py / length;
+  return true;
+}
+
+static void emit_moved(void *context, const double *xys, size_t n) {
+  const view *s = context;
+  double *moved = malloc(3 * n * sizeof *moved);
+  for (size_t i = 0; moved && i < 3 * n; i++)
+    moved[i] = xys[i] + (i % 3 == 0 ? s->x0 : i % 3 == 1 ? s->y0 : 0);
+  if (moved) s->emit(s->context, moved, n);
+  free(moved);
+}
+
+/* Where a range of data is along a side: its ends from 0 to 1. */
+static void part_of(const td_plot_scale *s, double a, double b, double *lo,
+                    double *hi) {
+  double u = td_plot_scale_to_unit(s, a), v = td_plot_scale_to_unit(s, b);
+  if (isnan(u)) u = 0; /* not above 0 on a log scale */
+  if (isnan(v)) v = 0;
+  *lo = fmin(fmax(fmin(u, v), 0), 1), *hi = fmin(fmax(fmax(u, v), 0), 1);
+}
+
+int td_plot_streamlines(const td_plot_artist *a, const td_plot_scale *x,
+                        const td_plot_scale *y, double w, double h,
+                        td_plot_stream_fn *emit, void *context) {
+  view s = {
+    .a = a, .g = td_plot_artist_grid(&a->o), .x = *x, .y = *y, .w = w, .h = h,
+    .emit = emit, .context = context
+  };
+  double lo, hi;
+  if (!s.g.nx || !s.g.ny) return 0;
+  part_of(x, s.g.x0, s.g.x1, &lo, &hi);
+  s.x0 = lo * w, s.x1 = hi * w;
+  part_of(y, s.g.y0, s.g.y1, &lo, &hi);
+  s.y0 = (1 - hi) * h, s.y1 = (1 - lo) * h;
+  return trace_all(s.x1 - s.x0, s.y1 - s.y0, a->o.spacing, field_at, &s,
+                   emit_moved, &s);
 }

@@ -144,6 +144,127 @@ function figures.panels()
   return fig
 end
 
+function figures.classes()
+  local fig, ax = one { equal = true, legend = "outside" }
+  local x, y, c = cloud(50, 2)
+  for k = 1, #c do c[k] = c[k] * 2 + 1 end
+  ax:scatter { x = x, y = y, c = c, classes = { "a", "b", "c", "d", "e", "f", "g", "h", "i" }, size = 6 }
+  return fig
+end
+
+function figures.images()
+  local fig = plot.figure { size = { 240, 100 }, cols = 2, text = false, theme = "paper" }
+  local grey, rgb = {}, {}
+  for k = 1, 6 do
+    grey[k] = grid(7, function(x, y) return 0.5 + 0.5 * math.sin(k * x + y) end)
+    rgb[k] = {}
+    for i, row in ipairs(grid(7, function(x, y) return { (x + 2) / 4, (y + 2) / 4, k / 6 } end)) do
+      rgb[k][i] = row
+    end
+  end
+  grey[2][1][1] = 0 / 0
+  fig:axes {}:images(grey, { columns = 3, labels = { "a", "b", "c", "d", "e", "f" } })
+  fig:axes {}:images(rgb, { columns = 2, gap = 4 })
+  return fig
+end
+
+function figures.stream()
+  local fig = plot.figure { size = { 240, 120 }, cols = 2, text = false, theme = "paper" }
+  local function u(x, y) return y - 0.2 * x end
+  local function v(x, y) return -x - 0.2 * y + 0.5 * x * x end
+  local opts = { u = grid(30, u), v = grid(30, v), extent = extent }
+  fig:axes { equal = true }:stream(opts)
+  opts.cmap, opts.taper, opts.spacing = "plasma", true, 7
+  fig:axes { equal = true }:stream(opts)
+  return fig
+end
+
+local function warped()
+  local xy = {}
+  for i = 0, 12 do
+    xy[i + 1] = {}
+    for j = 0, 12 do
+      local x, y = -2 + j / 3, -2 + i / 3
+      local k = 1 - 0.6 * math.exp(-x * x - y * y)
+      xy[i + 1][j + 1] = { k * x + 0.25 * math.sin(2 * y), k * y }
+    end
+  end
+  return xy
+end
+
+function figures.mesh()
+  local fig = plot.figure { size = { 240, 120 }, cols = 2, text = false, theme = "paper" }
+  fig:axes { equal = true }:mesh(warped())
+  local ax = fig:axes { equal = true }
+  ax:colorbar(ax:mesh(warped(), { z = grid(12, bowl), cmap = "magma" }))
+  return fig
+end
+
+function figures.histogram()
+  local fig = plot.figure { size = { 240, 110 }, cols = 2, text = false, theme = "paper" }
+  local a, b = {}, {}
+  for k = 1, 400 do
+    a[k] = noise(k, 1) + noise(k, 2) + noise(k, 3)
+    b[k] = 1 + noise(k, 4) + noise(k, 5)
+  end
+  local ax = fig:axes {}
+  ax:histogram(a, { stat = "density" })
+  ax:histogram(b, { stat = "density", bins = 12 })
+  ax:histogram(a, { stat = "density", style = "step", bins = { 0, 1, 1.5, 2, 3 }, color = "black" })
+  fig:axes { xscale = "log" }:histogram(a, { horizontal = true, fill = 1 })
+  return fig
+end
+
+function figures.bands()
+  local fig, ax = one { xlim = { 1, 40 } }
+  local x, y, spread, lo, hi = {}, {}, {}, {}, {}
+  for k = 1, 40 do
+    x[k], y[k], spread[k] = k, math.exp(-k / 15) + 0.1 * noise(k, 1), 0.05 + 0.01 * k
+    lo[k], hi[k] = -0.6 - 0.3 * noise(k, 2), -0.3 + 0.2 * noise(k, 3)
+  end
+  lo[20] = 0 / 0
+  ax:span { 12, 18 }
+  ax:span { y = { 0.8, 1 / 0 }, color = "red" }
+  ax:band { x = x, y = y, spread = spread }
+  ax:band(x, lo, hi)
+  return fig
+end
+
+function figures.errorbars()
+  local fig, ax = one {}
+  ax:errorbar({ 1, 2, 3, 4 }, { 2, 3, 2.5, 4 }, 0.4)
+  ax:errorbar { x = { 1.2, 2.2, 3.2, 4.2 }, y = { 1, 1.5, 2, 1 }, xerr = 0.2, marker = "square",
+    yerr = { { 0.1, 0.5 }, { 0.3, 0.3 }, { 0.6, 0.1 }, { 0.2, 0.2 } } }
+  return fig
+end
+
+function figures.bars()
+  local fig = plot.figure { size = { 240, 110 }, cols = 2, text = false, theme = "paper" }
+  fig:axes {}:bars({ { 3, 2, 1 }, { 2, -1, 2 }, { 1, 1.5, 3 } }, { yerr = 0.3 })
+  fig:axes {}:bars({ { 3, 2, 1 }, { 2, -1, 2 }, { 1, 1.5, 3 } }, { stacked = true, horizontal = true })
+  return fig
+end
+
+function figures.shapes()
+  local fig, ax = one { equal = true }
+  ax:ellipse({ { 0, 0 } }, { { 1, 0.5 }, { 0.5, 0.8 } }, { sigmas = { 1, 2 } })
+  ax:ellipse({ { 2, 1 }, { -2, -1 } }, { radius = { 0.5, 0.8 }, dash = "dashed" })
+  ax:arrow({ 0, 0 }, { 2, 1 })
+  ax:arrow { from = { { -2, -1 }, { -2, -1 } }, vec = { { 0, 2 }, { 1, -0.5 } }, color = "red", width = 2 }
+  return fig
+end
+
+function figures.shared()
+  local fig = plot.figure { size = { 240, 140 }, rows = 2, cols = 2, sharex = "col", sharey = "row",
+    text = false, theme = "paper" }
+  for k = 1, 4 do
+    local y = {}
+    for i = 1, 20 * k do y[i] = k * math.sin(i / 6) end
+    fig:axes {}:line(y)
+  end
+  return fig
+end
+
 -- ---- comparison ----
 
 local function compare(a, b, w, h)
