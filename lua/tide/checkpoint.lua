@@ -96,6 +96,8 @@ function encode(v, name, out, busy)
     return encode_table(v, name, out, busy)
   elseif kind == "number" and (v ~= v or v == math.huge or v == -math.huge) then
     return { number = v ~= v and "nan" or v > 0 and "inf" or "-inf" }
+  elseif kind == "string" and not utf8.len(v) then
+    return { bytes = (v:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) }
   elseif kind == "number" or kind == "string" or kind == "boolean" then
     return v
   end
@@ -109,6 +111,9 @@ local function decode(v, tensors)
   if type(v) ~= "table" then return v end
   if v.tensor then return tensors[v.tensor] or error "a tensor is missing" end
   if v.number then return special[v.number] end
+  if v.bytes then
+    return (v.bytes:gsub("%x%x", function(h) return string.char(tonumber(h, 16)) end))
+  end
   local packed = v.floats or v.integers
   if packed then return (tensors[packed] or error "a list is missing"):totable() end
   local t = {}
@@ -172,7 +177,8 @@ local function read(path)
   local good = type(tree) == "table" and pcall(function()
     for name, v in pairs(tree) do out[name] = decode(v, tensors) end
   end)
-  if not good or type(random) ~= "table" then
+  if not good or type(random) ~= "table" or math.type(random.seed) ~= "integer" or
+     math.type(random.offset) ~= "integer" then
     error(("%s: the checkpoint is damaged: %s"):format(path, why or "it lacks a part"), 0)
   end
   return out, random
