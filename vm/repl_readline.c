@@ -240,7 +240,6 @@ static void bind_keys(void) {
 }
 
 static void editor_open(lua_State *L) {
-  (void)L;
   setlocale(LC_CTYPE, "");            /* bytes of one character go together */
   rl_readline_name = "tide";          /* for $if in .inputrc */
   rl_instream = stdin;
@@ -250,6 +249,7 @@ static void editor_open(lua_State *L) {
   rl_catch_sigwinch = 0;
   rl_change_environment = 0;
   bind_keys();
+  vm__complete_open(L);
   vm__history_open();
 }
 
