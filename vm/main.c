@@ -102,6 +102,22 @@ static bool apply_options(lua_State *L, const vm_options *o) {
   return true;
 }
 
+/* ---- the user's settings ---- */
+
+/* $XDG_CONFIG_HOME/tide/init.lua, or that of ~/.config, for people at a prompt:
+** an error in it is reported, and that is all. */
+static void run_config(lua_State *L) {
+  const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+  const char *path = NULL;
+  int top = lua_gettop(L);
+  if (config && config[0] == '/')
+    path = lua_pushfstring(L, "%s/tide/init.lua", config);
+  else if (home && home[0] == '/')
+    path = lua_pushfstring(L, "%s/.config/tide/init.lua", home);
+  if (path && access(path, F_OK) == 0) vm_do_file(L, path);
+  lua_settop(L, top);
+}
+
 /* ---- the order of things ---- */
 
 /* -e, -l and -W in the order in which they stand. */
@@ -184,6 +200,7 @@ static bool run_all(lua_State *L, const vm_options *o) {
   if (!apply_options(L, o)) return false;
   if (prompt) lazy_globals(L, true);
   if (!o->no_environment && vm_do_init(L) != LUA_OK) return false;
+  if (prompt && vm_stdin_is_terminal() && !o->no_environment) run_config(L);
   if (!run_options(L, o)) return false;
   if (o->help) return run_help(L, o);
   if (o->runs) return run_runs(L, o);
