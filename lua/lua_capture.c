@@ -9,16 +9,17 @@ static td_capture **check(lua_State *L) {
   return luaL_checkudata(L, 1, CAPTURE);
 }
 
-/* record(f, ...): runs f(...) while recording; returns a capture that is not
-** finished yet, and f's results. */
+/* record(lenient, f, ...): runs f(...) while recording; returns a capture that is
+** not finished yet, and f's results. */
 static int l_record(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  bool lenient = lua_toboolean(L, 1);
+  lua_remove(L, 1);
   td_capture **c = lua_newuserdatauv(L, sizeof *c, 0);
   *c = NULL;
   luaL_setmetatable(L, CAPTURE);
   lua_insert(L, 1);
   td__lua_enter(L);
-  if (!(*c = td_capture_begin())) return td_lua_raise(L);
+  if (!(*c = td_capture_begin(lenient))) return td_lua_raise(L);
   int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
   td_capture_stop(*c);
   if (status == LUA_OK) return lua_gettop(L);
@@ -40,11 +41,19 @@ static int l_aside(lua_State *L) {
   return status ? lua_error(L) : lua_gettop(L);
 }
 
-/* finish(capture): plans; the step's garbage must have been collected. */
+/* finish(capture): plans; the step's garbage must have been collected.  Nil and why
+** when the step cannot be replayed. */
 static int l_finish(lua_State *L) {
   td_capture **c = check(L);
   td__lua_enter(L);
-  return td_capture_finish(*c) ? td_lua_raise(L) : 0;
+  if (!td_capture_finish(*c)) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, td_error());
+  td_error_clear();
+  return 2;
 }
 
 static int l_replay(lua_State *L) {

@@ -18,6 +18,7 @@ extern const td_products td_cpu_products_base __attribute__((weak));
 extern const td_products td_cpu_products_v3 __attribute__((weak));
 extern const td_products td_cpu_products_v4 __attribute__((weak));
 static const td_products *products;     /* those of this machine */
+_Thread_local bool td__in_tile;
 
 void td__blas_pin(void) {
   if (products) return;
@@ -102,10 +103,11 @@ static void compute_skinny(const gemm *g, int64_t i, int64_t mi, int64_t j,
   if (g->dt == TD_F64) SKINNY(double, f64); else SKINNY(float, f32);
 }
 
-/* Long enough along another side for the loops to pay. */
+/* Long enough along another side for the loops to pay.  The few rows of a last
+** tile are computed as the others were. */
 static bool is_skinny(const gemm *g) {
   if (g->k <= TD_SKINNY) return g->n >= 8;
-  return (g->n <= TD_SKINNY || g->m <= TD_SKINNY) && g->k >= 16;
+  return (g->n <= TD_SKINNY || (g->m <= TD_SKINNY && !td__in_tile)) && g->k >= 16;
 }
 
 /* A tile of the result, or of one partial sum. */
@@ -140,8 +142,6 @@ static void add_parts(const gemm *g, int64_t np) {
   for (int64_t i = 0; i < g->m; i++)
     if (g->dt == TD_F64) ADD_PARTS(double); else ADD_PARTS(float);
 }
-
-_Thread_local bool td__in_tile;
 
 /* BLAS treats the last rows of a call differently, hence fixed places.  A tile by
 ** itself is not cut again. */

@@ -80,6 +80,7 @@ struct td_capture {
   td_rng *stream;              /* current when recording began */
   td_status status;            /* why recording failed, and its text */
   char why[256];
+  bool lenient;                /* reading values only spoils the recording */
   bool ready;
   td_buffer *arena[16];        /* one for each device in use */
   int narena;

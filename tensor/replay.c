@@ -1,6 +1,7 @@
 /* replay.c -- runs the stages of a captured step. */
 #include "blas.h"
 #include "capture.h"
+#include "map.h"
 #include "pool.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -228,6 +229,8 @@ td_status td_capture_replay(td_capture *c) {
   bool grad = td_grad_enable(false);
   take_draws(c);
   st = run_stages(c);
+  for (int i = 0; !st && td__maps && i < c->n; i++)
+    st = td__map_check_all(c->note[i].arg, c->note[i].call.nin);
   td_grad_enable(grad);
   mark_outside(c);
   return st;

@@ -188,8 +188,10 @@ typedef struct td_capture_info {
 } td_capture_info;
 /* Everything computed from begin to finish belongs to the step.  What the step
 ** keeps beyond its end must be held by then, and all else dropped.  The stop of
-** a failed step; finish stops too, and fails when the step cannot be replayed. */
-td_capture *td_capture_begin(void);
+** a failed step; finish stops too, and fails when the step cannot be replayed.
+** Reading values on the host cannot be replayed: it fails, or with lenient it
+** works and finish fails. */
+td_capture *td_capture_begin(bool lenient);
 void td_capture_stop(td_capture *c);
 /* Switched on, what follows is not part of the step; returns what it was. */
 bool td_capture_aside(bool on);

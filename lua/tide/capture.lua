@@ -70,6 +70,7 @@ local function keep_results(results)
   return kept
 end
 
+-- Runs the step while it is recorded; true, or nil and why it cannot be replayed.
 local function record(self, args)
   self.hooks, self.numbers = {}, {}
   self.places = make_places(args)
@@ -80,7 +81,7 @@ local function record(self, args)
     if not ok then error((...), 0) end
     return table.pack(...)
   end
-  local results = finish(pcall(core.record, self.f,
+  local results = finish(pcall(core.record, self.fallback, self.f,
                                table.unpack(self.places, 1, args.n)))
   local recorded = table.remove(results, 1)
   results.n = results.n - 1
@@ -89,17 +90,18 @@ local function record(self, args)
     core.free(recorded)
     error(kept, 0)
   end
-  results = nil
+  self.results, results = kept, nil
   collectgarbage()
-  core.finish(recorded)
-  self.recorded, self.results = recorded, kept
+  local done, why = core.finish(recorded)
+  if done then self.recorded = recorded else core.free(recorded) end
+  return done, why
 end
 
--- The arguments must be what the step was recorded with.
-local function check(self, args)
+-- What is not as it was recorded, or nil.
+local function difference(self, args)
   if args.n ~= self.places.n then
-    tide.raise(("capture: the step was recorded with %d arguments and is called with " ..
-      "%d; step:reset() records it again"):format(self.places.n, args.n))
+    return ("the step was recorded with %d arguments and is called with %d"):format(
+      self.places.n, args.n)
   end
   for i = 1, args.n do
     local was, v = self.places[i], args[i]
@@ -109,14 +111,13 @@ local function check(self, args)
         tensor.shape_text(was) == tensor.shape_text(v)
     end
     if not same then
-      tide.raise(("capture: argument %d was %s when the step was recorded and is %s " ..
-        "now; step:reset() records it again"):format(i, describe(was), describe(v)))
+      return ("argument %d was %s when the step was recorded and is %s now"):format(
+        i, describe(was), describe(v))
     end
   end
 end
 
 local function fill(self, args)
-  check(self, args)
   for i = 1, args.n do
     local place, v = self.places[i], args[i]
     if tensor.is_tensor(place) and place ~= v then place:copy_(v) end
@@ -131,25 +132,36 @@ local function fill(self, args)
   end
 end
 
+local function first_calls(self, args)
+  if self.warm < self.warmup or self.why or core.recording() then
+    self.warm = self.warm + 1
+    return self.f(table.unpack(args, 1, args.n))
+  end
+  local done, why = tide.unscoped(record, self, args)
+  if not done then
+    if not self.fallback then tide.raise(why) end
+    self.why = why
+  end
+  return table.unpack(self.results, 1, self.results.n)
+end
+
 function Step:__call(...)
   local args = table.pack(...)
-  if self.recorded then
-    tide.no_grad(fill, self, args)
-    core.replay(self.recorded)
-    return table.unpack(self.results, 1, self.results.n)
+  if not self.recorded then return first_calls(self, args) end
+  local other = difference(self, args)
+  if other then
+    if self.fallback then return self.f(...) end
+    tide.raise("capture: " .. other .. "; step:reset() records it again")
   end
-  if self.warm < self.warmup or core.recording() then
-    self.warm = self.warm + 1
-    return self.f(...)
-  end
-  tide.unscoped(record, self, args)
+  tide.no_grad(fill, self, args)
+  core.replay(self.recorded)
   return table.unpack(self.results, 1, self.results.n)
 end
 
 -- Forgets what was recorded: the next call records again.
 function Step:reset()
   if self.recorded then core.free(self.recorded) end
-  self.recorded, self.results, self.places = nil, nil, nil
+  self.recorded, self.results, self.places, self.why = nil, nil, nil, nil
   return self
 end
 
@@ -165,9 +177,11 @@ end
 
 function Step:__tostring()
   local s = self:stats()
+  if self.why then return "step that cannot be captured: " .. self.why end
   if not s then return "captured step, not recorded yet" end
-  return ("captured step: %d kernel calls, %.1f MB of short-lived tensors in %.1f MB, " ..
-    "%.1f MB kept"):format(s.calls, s.planned / 1e6, s.arena / 1e6, s.kept / 1e6)
+  return ("captured step: %d kernel calls in %d stages, %.1f MB of short-lived tensors in " ..
+    "%.1f MB, %.1f MB kept"):format(s.calls, s.stages, s.planned / 1e6,
+    (s.arena + s.scratch) / 1e6, s.kept / 1e6)
 end
 
 return setmetatable(capture, {
@@ -175,7 +189,7 @@ return setmetatable(capture, {
     if not tide.callable(f) then
       tide.raise("capture: a function is needed, not a " .. tide.type(f))
     end
-    o = tide.options("capture", o, { warmup = 1 })
-    return setmetatable({ f = f, warm = 0, warmup = o.warmup }, Step)
+    o = tide.options("capture", o, { warmup = 1, fallback = false })
+    return setmetatable({ f = f, warm = 0, warmup = o.warmup, fallback = o.fallback }, Step)
   end,
 })

@@ -219,3 +219,94 @@ check.test("numbers and counts are looked up at each replay", function()
   for i = 1, 5 do rate = i; step() end
   check.eq(w:detach()[1]:item(), 15)
 end)
+
+check.test("with fallback a step that reads values runs as it is", function()
+  local w, seen = tensor.zeros(2), 0
+  local step = capture(function(x)
+    w:add_(x)
+    seen = seen + w:sum():item()
+    return w * 1
+  end, { fallback = true })
+  for i = 1, 4 do check.eq(step(tensor.ones(2))[1]:item(), i) end
+  check.eq(seen, 2 + 4 + 6 + 8)
+  check.ok(step.why:find("host"))
+end)
+
+check.test("with fallback other arguments run as they are", function()
+  local total = tensor.zeros(1)
+  local step = capture(function(x) total:add_(x:sum()) return x * 2 end, { fallback = true })
+  for _, n in ipairs { 3, 3, 3, 2, 3 } do
+    check.eq(step(tensor.ones(n)):sum():item(), 2 * n)
+  end
+  check.eq(total:item(), 14)
+  check.ok(step:stats())
+end)
+
+---- the plan ----
+
+check.test("rows of a step run in tiles, and give what whole tensors give", function()
+  for _, rows in ipairs { 1, 31, 32, 128, 129, 250, 256, 300, 1000 } do
+    local x, w = tensor.randn(rows, 24), tensor.randn(24, 40)
+    local f = function(x)
+      local h = x:matmul(w):silu()
+      local s = h:softmax(2) * h:sum(2, true) + h:mean(1, true)
+      local a, b = s:narrow(2, 1, 20), s:narrow(2, 21, 20)
+      local m = tensor.cat({ b, a }, 2):matmul(w:t())
+      return m, (m - x):square():sum(2), x:t():matmul(m), m:sum(1)
+    end
+    local step = capture(f)
+    step(x)
+    step(x)
+    local want, got = { f(x) }, { step(x) }
+    for i = 1, #want do
+      check.ok(want[i]:equal(got[i]), ("result %d of %d rows"):format(i, rows))
+    end
+    check.ok(step:stats().stages < step:stats().calls)
+  end
+end)
+
+check.test("groups of rows share a stage with the rows themselves", function()
+  local g, per = 16, 24
+  local w = tensor.randn(8, 8)
+  local x, c = tensor.randn(g * per, 8), tensor.randn(g, 1, 8)
+  local f = function(x, c)
+    local h = (x:reshape(g, per, 8) * c):reshape(g * per, 8):matmul(w):tanh()
+    return h, (h:reshape(g, per, 8) + c):sum(2)
+  end
+  local step = capture(f)
+  step(x, c)
+  step(x, c)
+  local want, got = { f(x, c) }, { step(x, c) }
+  for i = 1, 2 do check.ok(want[i]:equal(got[i])) end
+end)
+
+check.test("the number of threads changes nothing", function()
+  local before, sums = tide.threads(), {}
+  for _, n in ipairs { 1, 2, 3 } do
+    tide.set_threads(n)
+    local _, sum = train(6, true, clipped)
+    sums[#sums + 1] = sum
+  end
+  tide.set_threads(before)
+  check.eq(sums[1], sums[2])
+  check.eq(sums[1], sums[3])
+end)
+
+check.test("a buffer that is written twice, and views that are written, keep their order", function()
+  local acc = tensor.zeros(64, 4)
+  local f = function(x)
+    local a = x * 2
+    a:add_(1)
+    local b = a + x
+    a:mul_(3)
+    acc:copy_(b)
+    acc:narrow(1, 1, 32):add_(a:narrow(1, 33, 32))
+    return acc * 1, a - b
+  end
+  local step = capture(f)
+  local x = tensor.randn(64, 4)
+  step(x)
+  step(x)
+  local want, got = { f(x) }, { step(x) }
+  for i = 1, 2 do check.ok(want[i]:equal(got[i]), "result " .. i) end
+end)

@@ -11,10 +11,12 @@ return {
     "that the next call overwrites: clone() what is to stay. What Lua computes inside the step " ..
     "is fixed when it is recorded; learning rates of optimisers are looked up at each call.",
   args = { { "step", "function", "of tensors and fixed values, returning tensors" },
-    { "options", "table", "warmup: calls before the one that is recorded, default 1",
-      optional = true } },
+    { "options", "table", "warmup: calls before the one that is recorded, default 1; " ..
+      "fallback: a step that cannot be recorded, and a call with other arguments, run as " ..
+      "they are instead of raising, default false", optional = true } },
   returns = "captured step: call it like the function; s:reset() forgets the recording, s:stats() " ..
-    "gives {calls=, planned=, arena=, kept=} (bytes), s:calls() lists the kernel calls",
+    "gives {calls=, stages=, planned=, arena=, scratch=, kept=} (the last four in bytes), " ..
+    "s:calls() lists the kernel calls by stages, s.why says what cannot be replayed",
   errors = "Reading values on the host inside the step (item, print, nonzero), arguments of " ..
     "another shape, type or device than recorded, a tensor of the step that was replaced, " ..
     "draws from a generator of its own.",
