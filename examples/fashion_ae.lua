@@ -32,8 +32,10 @@ local SPEC = {
       one_of = { random = true, avgpool = true, pca = true } },
     { "methods", nil, "which, in order (plain,vae,cosine,LOSS; in a sweep LOSS)" },
     { "loss", "align,excess", "of alignment: align, likelihood, excess, or several" },
-    { "lambda", 0.01, "weight of the alignment loss" },
-    { "ramp", 0.4, "share of the steps in which weights rise from 0 in a line" },
+    { "lambda", 0.01, "weight of the alignment loss (mean over channels)" },
+    { "excess", 10, "weight of the excess loss, as a multiple of lambda" },
+    { "ramp", 0.5, "share of the steps in which weights rise, at first slowly, so that " ..
+      "latents have an order before they are pulled into modes; 0: at once" },
     { "beta", 0.001, "weight of the KL of the variational autoencoder" },
     { "cosine-weight", 0.01, "weight of feature matching" },
     { "steps", 3000, "of each autoencoder", least = 1 },
@@ -92,9 +94,9 @@ local function complete(o)
   if o.vectors and o.prior then error("give --prior or --vectors, not both", 0) end
   o.prior = o.prior or o.vectors or (o.latent == 2 and "mog" or "mixture")
   o.groups = require("tide.flow.loss").group_count(o.batch)
-  o.key = ("%d-D, %s %s, %s, lambda %g, steps %d, batch %d, width %d, lr %g, draws %d, " ..
-    "seed %d"):format(o.latent, o.prior, o.projection, o.data or "-", o.lambda, o.steps,
-    o.batch, o.width, o.lr, o.draws, o.seed)
+  o.key = ("%d-D, %s %s, %s, lambda %g x %g, ramp %g, steps %d, batch %d, width %d, " ..
+    "lr %g, draws %d, seed %d"):format(o.latent, o.prior, o.projection, o.data or "-", o.lambda, o.excess,
+    o.ramp, o.steps, o.batch, o.width, o.lr, o.draws, o.seed)
   return o
 end
 
@@ -204,7 +206,7 @@ local function train(method, data, judge, y, out, o)
     local code = log_var and z + (log_var * 0.5):exp() * tensor.randn_like(z) or z
     local loss = (ae:decode(code) - x):square():mean()
     if penalty.loss then
-      loss = loss + penalty.loss(z, log_var, features) * math.min(1, step / ramp)
+      loss = loss + penalty.loss(z, log_var, features) * math.min(1, step / ramp) ^ 4
     end
     optimizer:zero_grad()
     loss:backward()

@@ -60,16 +60,17 @@ end
 
 ---- at the end ----
 
--- What became of latents.  Those that are closer to each other than points of the
--- prior, and closer to the prior's points or cheaper than its own are, have collapsed
--- towards the inside of its modes: a low loss is then no merit.
+-- What became of latents.  Those near the prior that are closer to each other than its
+-- own points are, and closer to these or cheaper than they are, have collapsed towards
+-- the inside of its modes: a low loss is then no merit.
 local function verdict(r, y)
+  if r.log_radius > y.log_radius + 1 then return "off the prior" end
   local denser = r.log_radius < y.log_radius - 0.05
   local cheaper = r.align < y.align - 3 * y.align_error
-  if (denser or cheaper) and r.spread < 0.85 then return "collapsed" end
-  if denser or cheaper then return "leans to collapse" end
-  if r.log_radius < y.log_radius + 0.35 then return "as the prior" end
-  return r.log_radius < y.log_radius + 1 and "near the prior" or "off the prior"
+  if denser or cheaper then
+    return r.spread < 0.85 and "collapsed" or "leans to collapse"
+  end
+  return r.log_radius < y.log_radius + 0.35 and "as the prior" or "near the prior"
 end
 
 -- Latents of the test images against the prior.

@@ -94,14 +94,15 @@ local function aligned(weight)
 end
 penalties.align, penalties.likelihood = aligned("uniform"), aligned("likelihood")
 
--- The alignment loss minus that of a second flow, fitted to the latents all along.
+-- The alignment loss minus that of a second flow, fitted to the latents all along.  It
+-- vanishes where latents are distributed as the prior, so it can weigh more.
 function penalties.excess(o)
   local second = flow.critic(o.flow, { batch = o.batch })
   return { keep = { second = second.net, second_optimizer = second.optimizer },
     loss = function(z)
       second:update(z)
       return flow.excess_loss(o.flow, z, { critic = second, samples = o.draws,
-        groups = o.groups }) * (o.lambda / o.latent)
+        groups = o.groups }) * (o.excess * o.lambda / o.latent)
     end }
 end
 
