@@ -47,6 +47,7 @@ static lua_State *volatile running;   /* NULL: no user code runs */
 static volatile sig_atomic_t presses; /* since user code was entered */
 static volatile sig_atomic_t at_prompt;
 static volatile sig_atomic_t warned;
+static volatile sig_atomic_t leaving; /* SIGTERM or SIGHUP came */
 static volatile long long pressed;    /* when; at first, and at a warning */
 static long long raised;              /* when the error was raised, or 0 */
 static bool insistent;                /* no pcall catches it any more */
@@ -217,6 +218,33 @@ static void on_signal(int sig) {
   errno = kept;
 }
 
+/* The end of the session is asked for: what runs is stopped as by several Ctrl-C,
+** and the prompt leaves.  A second signal ends the process. */
+static void on_terminate(int sig) {
+  int kept = errno;
+  if (!vm_signal_forward(sig)) {
+    lua_State *L = running;
+    signal(sig, SIG_DFL);
+    leaving = sig;
+    presses += 2;
+    if (sheltered()) {
+      deferred = 1;
+      end_slice();
+    } else if (L) {
+      td_interrupt_flag = 1;
+      arm(L);
+    }
+  }
+  errno = kept;
+}
+
+static void heed(int sig, bool on) {
+  struct sigaction sa = { .sa_handler = on ? on_terminate : SIG_DFL }, was;
+  sigemptyset(&sa.sa_mask);
+  sigaction(sig, NULL, &was);
+  if (was.sa_handler != SIG_IGN) sigaction(sig, &sa, NULL);
+}
+
 /* Without SA_RESTART, so that a blocked read or sleep returns. */
 static void listen(bool on) {
   struct sigaction sa = { .sa_handler = on ? on_signal : SIG_DFL };
@@ -253,6 +281,12 @@ void vm_interrupt_prompt(bool on) {
   at_prompt = on;
   forget();
   listen(on);
+  heed(SIGTERM, on);
+  heed(SIGHUP, on);
+}
+
+int vm_interrupt_leaving(void) {
+  return leaving;
 }
 
 bool vm_interrupt_taken(void) {

@@ -52,10 +52,29 @@ static int idle(vm_source *s, lua_State *L) {
   return ran ? 0 : live ? IDLE_MS : -1;
 }
 
-void vm_jobs_prompt(bool on) {
+static lua_State *prompt;             /* where the prompt runs, or NULL */
+
+void vm_jobs_prompt(lua_State *L) {
   static vm_source source = { .idle = idle, .fd = -1 };
-  if (on) vm_source_add(&source);
+  if (L) vm_source_add(&source);
   else vm_source_remove(&source);
+  prompt = L;
+}
+
+void vm_jobs_leave(void) {
+  if (prompt) vm_jobs_cancel(prompt);
+}
+
+void vm_jobs_statement(lua_State *L) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 4, "no room for the end of a statement");
+  td_lua_screen_clear(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, "tide.progress") == LUA_TTABLE) {
+    lua_getfield(L, -1, "_forget");
+    lua_pcall(L, 0, 0, 0);
+  }
+  lua_settop(L, top);
 }
 
 /* ---- ends ---- */
@@ -79,7 +98,7 @@ bool vm_jobs_finish(lua_State *L) {
 }
 
 void vm_jobs_cancel(lua_State *L) {
-  if (!vm_jobs_count(L)) return;
+  if (!td__lua_slice.used) return;
   int top = lua_gettop(L);
   if (call_job(L, "_cancel_all", true, 0) != LUA_OK)
     vm_message(luaL_tolstring(L, -1, NULL));

@@ -2,6 +2,7 @@
 #include "vm/vm.h"
 
 #include <lauxlib.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,19 +234,21 @@ void vm_repl(lua_State *L) {
   vm_progname_set(NULL);
   vm_interrupt_prompt(true);
   reader->open(L);
-  vm_jobs_prompt(true);
-  for (bool asked = false;;) {
+  vm_jobs_prompt(L);
+  for (bool asked = false; !vm_interrupt_leaving();) {
     int got = read_entry(L, reader);
     if (got == VM_READ_END && may_leave(L, asked)) break;
     asked = got == VM_READ_END;
     if (got == VM_READ_LINE && lua_gettop(L) > 0) run_entry(L);
+    vm_jobs_statement(L);
   }
-  vm_jobs_prompt(false);
+  vm_jobs_prompt(NULL);
   reader->close();
   vm_jobs_cancel(L);
   vm_interrupt_prompt(false);
   lua_settop(L, 0);
   putchar('\n');
   fflush(stdout);
+  if (vm_interrupt_leaving()) raise(vm_interrupt_leaving());
   vm_progname_set(name);
 }

@@ -64,8 +64,10 @@ static bool take_signal(int sig) {
 
 /* Lets the default action of a signal happen with the terminal as it was. */
 static void act_by_default(int sig) {
+  if (sig != SIGTSTP) vm_jobs_leave();
   rl_deprep_terminal();
   signals_release();
+  if (sig != SIGTSTP) signal(sig, SIG_DFL);
   raise(sig);
   signals_catch();                    /* only a stop comes back */
   seen[SIGCONT] = 1;

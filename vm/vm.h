@@ -101,11 +101,16 @@ void vm_interrupt_enter(lua_State *L);
 void vm_interrupt_leave(lua_State *L);
 /* At the prompt Ctrl-C no longer ends the process: it comes back here. */
 void vm_interrupt_prompt(bool on);
+/* The signal that asked the prompt to leave, or 0. */
+int vm_interrupt_leaving(void);
 /* True once after a Ctrl-C that came while nothing was running. */
 bool vm_interrupt_taken(void);
 
 /* ---- jobs.c: what runs in slices (lua/tide/job.lua) ---- */
-void vm_jobs_prompt(bool on);         /* they run while the prompt waits */
+void vm_jobs_prompt(lua_State *L);    /* they run while the prompt waits; NULL: */
+                                      /* no more */
+void vm_jobs_leave(void);             /* a signal ends the prompt: cancels them */
+void vm_jobs_statement(lua_State *L); /* one is over: no progress is drawn */
 int vm_jobs_count(lua_State *L);      /* that are not over */
 bool vm_jobs_finish(lua_State *L);    /* runs all; were all done? */
 void vm_jobs_cancel(lua_State *L);    /* with time to put things back */

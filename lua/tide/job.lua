@@ -408,8 +408,10 @@ function M._live()
   return live
 end
 
+-- After this no failure counts.
 function M._cancel_all()
   for _, job in ipairs(listed) do
+    job.handled = true
     if is_live(job) then job:cancel() end
   end
 end
@@ -419,10 +421,10 @@ end
 function M._finish()
   local ok = true
   M.wait_all()
-  M._cancel_all()
   for _, job in ipairs(listed) do
     if job.state == "failed" and not job.handled then ok = false end
   end
+  M._cancel_all()
   return ok
 end
 
