@@ -169,7 +169,7 @@ local function each_public(f)
       if not part then functions[k] = v end
     end
     if name == "tide" then           -- parts that are not modules of their own
-      functions.checkpoint, functions.sweep = tide.checkpoint, tide.sweep
+      for _, k in ipairs { "capture", "checkpoint", "sweep" } do functions[k] = tide[k] end
       functions.debug = tide.debug
     end
     visit(name, functions, 1)
