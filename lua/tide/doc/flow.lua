@@ -146,18 +146,23 @@ assert(same:item() == 0)]] },
       "schedule(step, steps): factor of lr; clip: largest gradient norm; ema: decay; path; " ..
       "label_drop [0.1]; stratified; every: steps between recorded losses; report(info), " ..
       "report_every; label: name of the progress line; yield: yields after each step"),
-    { "accumulate", "integer", "option, default 1: a step takes accumulate * batch rows in pieces of batch; " ..
+    { "accumulate", "integer", "option, default 1: a step takes accumulate * batch rows in pieces of " ..
+      "batch; " ..
       "the numbers are those of the larger batch up to rounding", optional = true },
-    { "precision", "string", "option: 'f32' or 'bf16': products in bf16 with sums in f32 (see tide.autocast); " ..
+    { "precision", "string", "option: 'f32' or 'bf16': products in bf16 with sums in f32 (see " ..
+      "tide.autocast); " ..
       "weights, gradients of weights and the optimiser stay f32", optional = true },
     { "validate", "table", "option: data (default: the source), every [100], batch [1024 rows], seed, " ..
       "best [false]: the loss on rows, times and noise that stay the same, of the averaged weights where " ..
       "there is ema. run.validation has lists step, loss and, where the field is known in closed form, " ..
-      "excess: the mean squared distance to it; run.floor is the loss of that field, E Tr Cov(x1 - x0 | z_t). " ..
+      "excess: the mean squared distance to it; run.floor is the loss of that field, E Tr Cov(x1 - x0 | " ..
+      "z_t). " ..
       "With best=true run.best has step, loss and state (for load_state_dict)", optional = true },
-    { "checkpoint", "table|string", "option: path, every [1000 steps], keep [0: files before it that stay], with: " ..
+    { "checkpoint", "table|string", "option: path, every [1000 steps], keep [0: files before it that " ..
+      "stay], with: " ..
       "more values and objects to keep (run.with after a resume)", optional = true },
-    { "resume", "table|string|boolean", "option: a run, and steps more steps; the path of a checkpoint, and on " ..
+    { "resume", "table|string|boolean", "option: a run, and steps more steps; the path of a checkpoint, " ..
+      "and on " ..
       "to where that call was going; true: the file of checkpoint=, if there is one", optional = true },
     { "log", "tide.run", "option: gets loss, lr, validation and excess", optional = true } },
   returns = "a run", errors = "An unknown option, named with the nearest valid one.",

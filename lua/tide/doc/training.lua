@@ -9,7 +9,8 @@ return {
   text = "Writes everything a loop needs to go on into one file, which appears whole or not at all: it is " ..
     "written beside its place, flushed to the disk and renamed. Kept are tensors, numbers, strings, " ..
     "booleans, tables of them, and objects with state_dict: modules, optimisers, averages, schedulers, " ..
-    "generators, data.batches, runs of flow.train and flow.align. The state of the random stream is always kept.",
+    "generators, data.batches, runs of flow.train and flow.align. The state of the random stream is " ..
+    "always kept.",
   args = { path, { "things", "table", "what to keep, by name" },
     { "options", "table", "keep [0]: how many files before it stay, as path.1 (the last), path.2, ...",
       optional = true } },
@@ -50,7 +51,8 @@ os.remove(path)]] },
     "status (running, finished, failed, interrupted) and the summary; metrics.csv has a line for each " ..
     "run:log. A name that is taken gets a number. With local run <close> = tide.run{...} an error that " ..
     "leaves the block is noted as the reason. tide.runs and the command tide runs compare them.",
-  args = { { "options", "table", "name (default: of the script), options (a table that is kept), seed, note, " ..
+  args = { { "options", "table", "name (default: of the script), options (a table that is kept), seed, " ..
+    "note, " ..
     "figures: names of the numbers to show in lists; dir ['runs'], or path: the folder itself; " ..
     "overwrite [false]: take the folder of that name; resume [false]: go on with it, lines of metrics " ..
     "that come again replace the old ones", optional = true } },
@@ -81,10 +83,12 @@ os.execute("rm -r " .. dir)]] },
   "Writes a table as JSON; under the name summary.json it is the summary too.", "nothing",
   { { "name", "string" }, { "value", "table" } }),
 ["run:csv"] = method("run:csv(name, names, columns)", "Writes columns of equal length.", "nothing",
-  { { "name", "string" }, { "names", "table", "of strings" }, { "columns", "table", "a list for each name" } }),
+  { { "name", "string" }, { "names", "table", "of strings" }, { "columns", "table", "a list for each " ..
+    "name" } }),
 ["run:save"] = method("run:save(name, x)", "data.save into the folder.", "nothing",
   { { "name", "string" }, { "x", "tensor|table" } }),
-["run:figure"] = method("run:figure(name, fig)", "Saves a figure as .png and .pdf, where this build can draw.",
+["run:figure"] = method("run:figure(name, fig)", "Saves a figure as .png and .pdf, where this build can " ..
+  "draw.",
   "nothing", { { "name", "string", "without extension" }, { "fig", "figure" } }),
 
 ["tide.runs"] = {
@@ -114,11 +118,13 @@ os.execute("rm -r " .. dir)]] },
   { { "metric", "string" } }),
 
 ["tide.sweep.run"] = {
-  text = "Calls a function for every combination of values and every seed, and collects the numbers that it " ..
+  text = "Calls a function for every combination of values and every seed, and collects the numbers " ..
+    "that it " ..
     "returns: prints a table of means and standard deviations, writes sweep.csv (a line for each run), " ..
     "sweep.json and a picture with error bars. A call that fails is reported and the others go on. " ..
     "Scripts get it from their command line: --sweep lambda=0,0.01 --seeds 3 (see lua/tide/script.lua).",
-  args = { { "options", "table", "over: list of {name, {values}}; run: function of (setting, seed, dir) that " ..
+  args = { { "options", "table", "over: list of {name, {values}}; run: function of (setting, seed, dir) " ..
+    "that " ..
     "returns figures by name; out: folder; seeds [{1}]; figures: names to show; name; quiet [false]" } },
   returns = "table: rows (a setting each, with {mean=, std=, n=} under each figure), runs, figures, failed",
   errors = "Settings or a function that are missing.",
