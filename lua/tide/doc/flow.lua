@@ -145,26 +145,20 @@ assert(same:item() == 0)]] },
     options("steps [1000], batch [256], lr [1e-3], optimizer ['Adam'], betas, weight_decay, " ..
       "schedule(step, steps): factor of lr; clip: largest gradient norm; ema: decay; path; " ..
       "label_drop [0.1]; stratified; every: steps between recorded losses; report(info), " ..
-      "report_every; label: name of the progress line; yield: yields after each step"),
-    { "accumulate", "integer", "option, default 1: a step takes accumulate * batch rows in pieces of " ..
-      "batch; " ..
-      "the numbers are those of the larger batch up to rounding", optional = true },
-    { "precision", "string", "option: 'f32' or 'bf16': products in bf16 with sums in f32 (see " ..
-      "tide.autocast); " ..
-      "weights, gradients of weights and the optimiser stay f32", optional = true },
-    { "validate", "table", "option: data (default: the source), every [100], batch [1024 rows], seed, " ..
-      "best [false]: the loss on rows, times and noise that stay the same, of the averaged weights where " ..
-      "there is ema. run.validation has lists step, loss and, where the field is known in closed form, " ..
-      "excess: the mean squared distance to it; run.floor is the loss of that field, E Tr Cov(x1 - x0 | " ..
-      "z_t). " ..
-      "With best=true run.best has step, loss and state (for load_state_dict)", optional = true },
-    { "checkpoint", "table|string", "option: path, every [1000 steps], keep [0: files before it that " ..
-      "stay], with: " ..
-      "more values and objects to keep (run.with after a resume)", optional = true },
-    { "resume", "table|string|boolean", "option: a run, and steps more steps; the path of a checkpoint, " ..
-      "and on " ..
-      "to where that call was going; true: the file of checkpoint=, if there is one", optional = true },
-    { "log", "tide.run", "option: gets loss, lr, validation and excess", optional = true } },
+      "report_every; label: name of the progress line; yield: yields after each step; " ..
+      "accumulate [1]: a step takes accumulate * batch rows in pieces of batch, which gives the " ..
+      "numbers of the larger batch up to rounding; precision ['f32'], or 'bf16': products in bf16 with " ..
+      "sums in f32 (see tide.autocast), while weights, their gradients and the optimiser stay f32; " ..
+      "validate = {data= (default: the source), every= [100], batch= [1024 rows], seed=, best= [false]}: " ..
+      "the loss on rows, times and noise that stay the same, of the averaged weights where there is " ..
+      "ema: run.validation has lists step, loss and, where the field is known in closed form, excess, " ..
+      "the mean squared distance to it; run.floor is the loss of that field, E Tr Cov(x1 - x0 | z_t); " ..
+      "with best=true run.best has step, loss and state (for load_state_dict); " ..
+      "checkpoint = {path=, every= [1000 steps], keep= [0: files before it that stay], with= (more " ..
+      "values and objects by name, in run.with after a resume)}, or just the path; " ..
+      "resume: a run, for so many more steps; the path of a checkpoint, to where that call was going; " ..
+      "true: the file of checkpoint=, if there is one; " ..
+      "log: a tide.run that gets loss, lr, validation and excess") },
   returns = "a run", errors = "An unknown option, named with the nearest valid one.",
   source = fm_paper,
   example = [[

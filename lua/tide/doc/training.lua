@@ -52,10 +52,9 @@ os.remove(path)]] },
     "run:log. A name that is taken gets a number. With local run <close> = tide.run{...} an error that " ..
     "leaves the block is noted as the reason. tide.runs and the command tide runs compare them.",
   args = { { "options", "table", "name (default: of the script), options (a table that is kept), seed, " ..
-    "note, " ..
-    "figures: names of the numbers to show in lists; dir ['runs'], or path: the folder itself; " ..
-    "overwrite [false]: take the folder of that name; resume [false]: go on with it, lines of metrics " ..
-    "that come again replace the old ones", optional = true } },
+    "note, figures: names of the numbers to show in lists; dir ['runs'], or path: the folder " ..
+    "itself; overwrite [false]: take the folder of that name; resume [false]: go on with it, lines " ..
+    "of metrics that come again replace the old ones", optional = true } },
   returns = "a run: log, finish, fail, path, write, json, csv, save, figure; dir is its folder",
   errors = "An unknown option; a folder that cannot be made.",
   example = [[
@@ -83,13 +82,13 @@ os.execute("rm -r " .. dir)]] },
   "Writes a table as JSON; under the name summary.json it is the summary too.", "nothing",
   { { "name", "string" }, { "value", "table" } }),
 ["run:csv"] = method("run:csv(name, names, columns)", "Writes columns of equal length.", "nothing",
-  { { "name", "string" }, { "names", "table", "of strings" }, { "columns", "table", "a list for each " ..
-    "name" } }),
+  { { "name", "string" }, { "names", "table", "of strings" },
+    { "columns", "table", "a list for each name" } }),
 ["run:save"] = method("run:save(name, x)", "data.save into the folder.", "nothing",
   { { "name", "string" }, { "x", "tensor|table" } }),
-["run:figure"] = method("run:figure(name, fig)", "Saves a figure as .png and .pdf, where this build can " ..
-  "draw.",
-  "nothing", { { "name", "string", "without extension" }, { "fig", "figure" } }),
+["run:figure"] = method("run:figure(name, fig)",
+  "Saves a figure as .png and .pdf, where this build can draw.", "nothing",
+  { { "name", "string", "without extension" }, { "fig", "figure" } }),
 
 ["tide.runs"] = {
   text = "What tide.run recorded, as a list that prints as a table: name, date, status, seconds, seed, " ..
@@ -119,13 +118,13 @@ os.execute("rm -r " .. dir)]] },
 
 ["tide.sweep.run"] = {
   text = "Calls a function for every combination of values and every seed, and collects the numbers " ..
-    "that it " ..
-    "returns: prints a table of means and standard deviations, writes sweep.csv (a line for each run), " ..
-    "sweep.json and a picture with error bars. A call that fails is reported and the others go on. " ..
-    "Scripts get it from their command line: --sweep lambda=0,0.01 --seeds 3 (see lua/tide/script.lua).",
+    "that it returns: prints a table of means and standard deviations, writes sweep.csv (a line " ..
+    "for each run), sweep.json and a picture with error bars. A call that fails is reported and " ..
+    "the others go on. Scripts get it from their command line: --sweep lambda=0,0.01 --seeds 3 " ..
+    "(see lua/tide/script.lua).",
   args = { { "options", "table", "over: list of {name, {values}}; run: function of (setting, seed, dir) " ..
-    "that " ..
-    "returns figures by name; out: folder; seeds [{1}]; figures: names to show; name; quiet [false]" } },
+    "that returns figures by name; out: folder; seeds [{1}]; figures: names to show; name; quiet " ..
+    "[false]" } },
   returns = "table: rows (a setting each, with {mean=, std=, n=} under each figure), runs, figures, failed",
   errors = "Settings or a function that are missing.",
   example = [[
