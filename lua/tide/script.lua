@@ -19,7 +19,8 @@
 -- sweep.csv, sweep.json, sweep.png and sweep.pdf are written to --out (default
 -- runs/NAME-lambda). SPEC.figures names the numbers to show; "losses.excess.final_nll"
 -- names one in a nested table; without it all of them are shown. Several --sweep
--- make all combinations. A run that fails is reported, and the others go on.
+-- make all combinations. A run that fails is reported, and the others go on; with
+-- --continue, runs that finished earlier with the same options are not run again.
 
 local tide = require "tide"
 
@@ -33,6 +34,7 @@ local common = {
   { "device", "cpu", "cpu, cuda, cuda:1 ..." },
   { "sweep", nil, "KEY=V1,V2,...: run once for each value of an option", many = true },
   { "seeds", 1, "how many seeds for each value of --sweep", least = 1 },
+  { "continue", false, "with --sweep: runs that finished earlier are not run again" },
 }
 
 local function all_options(spec)
@@ -185,19 +187,30 @@ local function swept(spec, text)
   return { key, values }
 end
 
--- The arguments without --sweep, --seeds, --seed and --out.
+-- The arguments without --sweep, --seeds, --continue, --seed and --out.
 local function remaining(args)
   local drop, out, i = { sweep = true, seeds = true, seed = true, out = true }, {}, 1
   while i <= #args do
     local name = args[i]:match "^%-%-([%w-]+)"
     if not drop[name] then
-      out[#out + 1] = args[i]
-    elseif not args[i]:find("=", 1, true) or args[i]:match "^%-%-sweep$" then
+      if name ~= "continue" then out[#out + 1] = args[i] end
+    elseif not args[i]:find("=", 1, true) then
       i = i + 1
     end
     i = i + 1
   end
   return out
+end
+
+-- The figures of a run in dir that finished with the options of these arguments.
+local function finished(spec, args, dir)
+  if not require("tide.data.core").is_file(dir .. "/run.json") then return nil end
+  local r = tide.runs(dir)[1]
+  if not r or r.status ~= "finished" then return nil end
+  for key, value in pairs((read(spec, args))) do
+    if key ~= "out" and key ~= "resume" and r.options[key] ~= value then return nil end
+  end
+  return r.record.summary
 end
 
 local function run_sweep(spec, main, args, values)
@@ -218,7 +231,7 @@ local function run_sweep(spec, main, args, values)
       end
       if setting.seed == nil then list[#list + 1] = "--seed=" .. seed end
       list[#list + 1] = "--out=" .. dir
-      return run(spec, main, list)
+      return values.continue and finished(spec, list, dir) or run(spec, main, list)
     end }
   if result.failed > 0 then error(("%d runs failed"):format(result.failed), 0) end
 end

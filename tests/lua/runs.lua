@@ -267,6 +267,14 @@ t.test("sweeps from the command line: main is called for each value and seed", f
   t.eq(#list, 4)
   t.eq(list[1].status, "finished")
   t.eq(list[1].options.lambda, 0.25)
+  local before = read(dir .. "/lambda=2_seed=2/run.json")
+  text, status = shell(("%s %s --sweep lambda=2,3 --seeds 2 --flag --continue --out '%s'"):format(
+    program, script, dir))
+  t.eq(status, 0, text)
+  t.ok(text:find "2 +2 +103" and text:find "3 +2 +104.5", text)
+  t.eq(read(dir .. "/lambda=2_seed=2/run.json"), before)
+  text, status = shell(("%s %s --sweep lambda=2 --seeds 2 --continue --out '%s'"):format(program, script, dir))
+  t.ok(text:find "2 +2 +3 ", text)                 -- without the flag: run again
   text, status = shell(("%s %s --sweep lambda=7,1 --out '%s'"):format(program, script, dir))
   t.eq(status, 1)
   t.ok(text:find "seven" and text:find "1 failed", text)
