@@ -15,7 +15,7 @@ MAKEFLAGS := $(if $(MAKELEVEL:0=),,-j$(shell nproc 2>/dev/null || echo 2))
 .DEFAULT_GOAL := all
 
 # The set-up runs once: it finds or installs packages and leaves flags and ISAS in config.mk.
-NO_BUILD := help clean format size uninstall headless fuzz
+NO_BUILD := help demo-images clean format size uninstall headless fuzz
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $B/config.mk
 endif
@@ -112,6 +112,9 @@ $B/tests/%.so: $B/obj/tests/plugin/%.o
 demo: all ## set up, build and run the paper's toy: pictures land in runs/toy
 	$B/tide examples/toy.lua
 
+demo-images: ## install Fashion-MNIST (Debian's dataset-fashion-mnist), which data.fashion_mnist reads
+	@sh .make/setup.sh images
+
 test: all $(TEST_BIN) $B/test-tools ## set up, build and run every test (SAN=1, DEVICE=cuda, T=word)
 	@SAN='$(SAN)' DEVICE='$(DEVICE)' sh tests/run.sh $B $(or $(KINDS),none device lua $(if $(SAN),,shell)) $(if $T,-- $T)
 
@@ -146,8 +149,8 @@ clean: ## remove the build folder
 	rm -rf $(BUILD)
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all headless demo test fuzz bench check docs install uninstall size format clean help
+.PHONY: all headless demo demo-images test fuzz bench check docs install uninstall size format clean help
 .SECONDARY:
 -include $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)

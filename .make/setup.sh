@@ -4,10 +4,11 @@
 #   sh .make/setup.sh build FILE      tide with windows, figures and a prompt
 #   sh .make/setup.sh headless FILE   tide for clusters: static Lua and BLAS, no desktop
 #   sh .make/setup.sh test FILE       programs that only the tests call
+#   sh .make/setup.sh images          data sets that the examples use
 #
 # TIDE_NO_INSTALL=1 prints the command that would install and stops with status 1.
 set -eu
-mode=$1 out=$2
+mode=$1 out=${2-}
 cc=${CC:-cc}
 
 # what | Debian, Ubuntu | Fedora | Arch | Homebrew | why
@@ -17,6 +18,10 @@ needs() {
 interpreter    lua5.4            lua               lua         lua         the tests compare tide with stock Lua
 rsvg-convert   librsvg2-bin      librsvg2-tools    librsvg     librsvg     the tests look at SVG pictures
 pdftotext      poppler-utils     poppler-utils     poppler     poppler     the tests look at PDF pictures
+END
+    return ;;
+  images) cat <<'END'
+fashion-mnist  dataset-fashion-mnist -           -           -             images of clothes, for data.fashion_mnist
 END
     return ;;
   esac
@@ -86,6 +91,7 @@ has() {
   gif) printf '#include <stdio.h>\n#include <gif_lib.h>\n' | "$cc" $(gif_flags) -E - >/dev/null 2>&1 ;;
   gfortran) archive libgfortran.a >/dev/null ;;
   interpreter) command -v lua5.4 >/dev/null || command -v lua >/dev/null ;;
+  fashion-mnist) [ -f /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ] ;;
   rsvg-convert | pdftotext) command -v "$1" >/dev/null ;;
   *) pc --exists "$1" ;;
   esac
@@ -142,6 +148,8 @@ install_missing() {
     [ -z "$missing" ] || stop "still missing after the installation: $(column 1)"
     return
   fi
+  [ "$mode" != images ] || stop "only Debian and Ubuntu have a package of Fashion-MNIST;" \
+    "  get its four .gz files and give their folder to data.fashion_mnist{dir=...} or --data"
   echo "Springtide needs: $(column 1)"
   for m in "dnf 3 sudo dnf install" "pacman 4 sudo pacman -S" "brew 5 brew install"; do
     set -- $m
@@ -187,6 +195,7 @@ write_headless() {
 }
 
 install_missing
+[ "$mode" != images ] || { echo "Fashion-MNIST is in /usr/share/datasets/fashion-mnist"; exit 0; }
 mkdir -p "$(dirname "$out")"
 {
   echo "# config.mk -- written by .make/setup.sh for \`$mode\`."

@@ -1,6 +1,7 @@
 /* lua_data.c -- module "tide.data.core": files of tensors, and folders. */
 #include "lua_td.h"
 #include "tensor/io.h"
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,22 @@ static int l_is_file(lua_State *L) {
   return 1;
 }
 
+/* list(path): the names of what is in a folder, but for . and .., or nil */
+static int l_list(lua_State *L) {
+  DIR *d = opendir(luaL_checkstring(L, 1));
+  if (!d) return 0;
+  luaL_checkstack(L, 4, NULL);
+  lua_newtable(L);
+  int n = 0;
+  for (struct dirent *e; (e = readdir(d)); ) {
+    if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+    lua_pushstring(L, e->d_name);
+    lua_rawseti(L, -2, ++n);
+  }
+  closedir(d);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
   { "npy_read", l_npy_read }, { "npy_write", l_npy_write },
   { "npz_read", l_npz_read }, { "npz_write", l_npz_write },
@@ -260,7 +277,7 @@ static const luaL_Reg functions[] = {
   { "csv_read", l_csv_read }, { "csv_write", l_csv_write },
   { "png_read", l_png_read }, { "png_write", l_png_write },
   { "idx_read", l_idx_read }, { "idx_write", l_idx_write },
-  { "mkdir", l_mkdir }, { "is_file", l_is_file }, { NULL, NULL }
+  { "list", l_list }, { "mkdir", l_mkdir }, { "is_file", l_is_file }, { NULL, NULL }
 };
 
 static int open_data_core(lua_State *L) {

@@ -158,12 +158,14 @@ static void stop_workers(void) {
   atomic_store(&pool.number, 0);
 }
 
-/* Workers must never run a handler, so they start with every signal masked. */
+/* Workers must never run a handler, so they start with every signal masked but
+** SIGBUS, which belongs to the thread that causes it (tensor/map.c). */
 static void start_workers(int n) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, at_fork);
   sigset_t all, old;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   while (pool.workers < n) {
     void *me = (void *)(intptr_t)(pool.workers + 1);

@@ -61,10 +61,11 @@ __attribute__((unused)) static td_status io_read(const char *path,
   td_tensor *t;
   if (io_has(path, ".npz")) return td_npz_read(path, out);
   if (io_has(path, ".safetensors")) return td_safetensors_read(path, out);
+  if (io_has(path, ".bin")) return td_cifar_read(path, out);
   if (io_has(path, ".csv")) t = td_csv_read(path, TD_CSV_GUESS, &names);
   else if (io_has(path, ".png")) t = td_png_read(path);
-  else if (io_has(path, "idx")) t = td_idx_read(path, false);
-  else t = td_npy_read(path, false);
+  else if (io_has(path, "idx")) t = td_idx_read(path, out->map);
+  else t = td_npy_read(path, out->map);
   free(names);
   td_status st = t ? td_archive_add(out, "x", 1, t) : td_error_code();
   if (st) td_archive_free(out);

@@ -7,7 +7,52 @@ local tensor = tide.tensor
 
 local data = {
   load = formats.load, save = formats.save, fashion_mnist = sets.fashion_mnist,
+  idx_images = sets.idx_images, cifar10 = sets.cifar10,
 }
+
+---- rows ----
+
+-- A list of tensors with as many rows each, and how many; a tensor is a list of one.
+local function row_list(name, x)
+  local list = tensor.is_tensor(x) and { x } or x
+  if type(list) ~= "table" or #list == 0 then
+    tide.raise(name .. ": a tensor of rows, or a list of them, is needed, not " .. tide.type(x))
+  end
+  for _, t in ipairs(list) do
+    if not tensor.is_tensor(t) or t:dim() == 0 or t:size(1) ~= list[1]:size(1) then
+      tide.raise(name .. ": tensors with as many rows each are needed")
+    end
+  end
+  return list, list[1]:size(1)
+end
+
+-- Rows in a new order, the same for all tensors of a list: x, y = data.shuffle{x, y}
+function data.shuffle(x, o)
+  o = tide.options("data.shuffle", o, { "generator" })
+  local list, n = row_list("data.shuffle", x)
+  local order, out = tensor.randperm(n, { generator = o.generator }), {}
+  for i, t in ipairs(list) do out[i] = t:index_select(1, order:to(t.device)) end
+  return table.unpack(out)
+end
+
+-- The first rows and the rest, views: train, valid = data.split(x, 0.9).  Of a list
+-- of tensors come first parts and rests in turn: x1, x2, y1, y2 = data.split({x, y}, 100)
+function data.split(x, first)
+  local list, n = row_list("data.split", x)
+  local k = math.type(first) == "integer" and first
+    or type(first) == "number" and math.floor(first * n + 0.5)
+  if not k or (math.type(first) == "float" and not (first >= 0 and first <= 1))
+     or k < 0 or k > n then
+    tide.raise(("data.split: a number of rows from 0 to %d, or a share such as 0.9, is needed, " ..
+      "not %s"):format(n, tostring(first)))
+  end
+  local out = {}
+  for _, t in ipairs(list) do
+    out[#out + 1] = t:narrow(1, 1, k)
+    out[#out + 1] = k < n and t:narrow(1, k + 1, n - k) or t:narrow(1, 1, 0)
+  end
+  return table.unpack(out)
+end
 
 ---- batches ----
 

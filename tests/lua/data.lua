@@ -114,7 +114,7 @@ t.test("errors of data.load", function()
     local _ = data.load(t.tmp("missing.npy"))
   end)
   t.ok(err:find("^tests/lua/data.lua:%d+: "), err)
-  t.raises("no format is known by this extension (known: csv, idx, npy, npz, png, safetensors)",
+  t.raises("no format is known by this extension (known: bin, csv, idx, npy, npz, png, safetensors)",
     data.load, "x")
   t.raises("did you mean .npy?", data.load, "x.npyy")
   t.raises("no format is known", data.load, "folder.npy/x")
@@ -132,7 +132,7 @@ t.test("errors of data.load", function()
   t.raises("is not a safetensors file", data.load, t.tmp("wrong.safetensors"))
   os.rename(t.tmp("wrong.safetensors"), t.tmp("wrong.png"))
   t.raises("is not a PNG file; it starts like a zip", data.load, t.tmp("wrong.png"))
-  t.raises("data.load: .npy files take no options, got 'only'", data.load, t.tmp("x.npy"), { only = "a" })
+  t.raises("data.load (.npy): unknown option 'only' (options: map)", data.load, t.tmp("x.npy"), { only = "a" })
   t.raises("unknown option 'olny'; did you mean 'only'?", data.load, t.tmp("x.npz"), { olny = "a" })
 end)
 
@@ -220,6 +220,124 @@ t.test("fashion_mnist: what is missing is named", function()
   t.raises("does not hold 3 labels", data.fashion_mnist, { dir = t.tmp(""):gsub("/$", "") })
   data.save(t.tmp("train-images-idx3-ubyte"), tensor.zeros(3, 2))
   t.raises("holds f32 of 2 dims, not u8 of 3", data.fashion_mnist, { dir = t.tmp(""):gsub("/$", "") })
+end)
+
+t.test("idx_images: any folder of that kind", function()
+  local x, y = data.idx_images("tests/data", { dtype = "u8" })
+  local want = data.fashion_mnist { dir = "tests/data", dtype = "u8" }
+  same(x, want)
+  t.eq(y:totable(), { 1, 2, 3, 4, 5, 6 })
+  t.raises("there is no file in /nowhere with 'train' and images-idx", data.idx_images, "/nowhere")
+  local dir = t.tmp("kind")
+  require("tide.data.core").mkdir(dir)
+  for _, kind in ipairs { "a-test", "b-test" } do
+    data.save(dir .. "/" .. kind .. "-images-idx3-ubyte", tensor.zeros(2, 4, 5, { dtype = "u8" }))
+  end
+  t.raises("several files (a-test-images-idx3-ubyte, b-test", data.idx_images, dir, { split = "test" })
+  t.raises("dir must be a string", data.idx_images)
+end)
+
+local function cifar(n, from)
+  return { images = (tensor.arange(0, n * 3072 - 1) % 251):reshape(n, 3, 32, 32):to("u8"),
+    labels = ((tensor.arange(0, n - 1) + from) % 10):to("u8") }
+end
+
+t.test("CIFAR-10: files, folders, and what they may not hold", function()
+  local dir = t.tmp("cifar")
+  require("tide.data.core").mkdir(dir .. "/cifar-10-batches-bin")
+  local one, two = cifar(3, 0), cifar(2, 8)
+  data.save(dir .. "/cifar-10-batches-bin/data_batch_1.bin", one)
+  data.save(dir .. "/cifar-10-batches-bin/data_batch_2.bin", two)
+  data.save(dir .. "/cifar-10-batches-bin/test_batch.bin", two)
+  local got, names = data.load(dir .. "/cifar-10-batches-bin/data_batch_1.bin")
+  t.eq(names, { "images", "labels" })
+  same(got.images, one.images)
+  same(got.labels, one.labels)
+  local x, y, classes = data.cifar10(dir)
+  t.eq(x.shape, { 5, 3, 32, 32 })
+  t.near(x[4][1][1][3]:item(), 2 / 255)
+  t.eq(y:totable(), { 1, 2, 3, 9, 10 })
+  t.eq({ classes[1], classes[10] }, { "airplane", "truck" })
+  x, y = data.cifar10(dir, { split = "test", dtype = "u8", map = true })
+  same(x:contiguous(), two.images)
+  t.eq(y:totable(), { 9, 10 })
+  same((data.cifar10({ dir .. "/cifar-10-batches-bin/test_batch.bin" }, { dtype = "u8" })), two.images)
+  t.raises("no data_batch_1.bin in /nowhere", data.cifar10, "/nowhere")
+  local f = io.open(t.tmp("odd.bin"), "wb")
+  f:write(("\11" .. ("x"):rep(3072)))
+  f:close()
+  t.raises("odd.bin: CIFAR-10 label, offset 0: 11 is not a class from 0 to 9", data.load, t.tmp("odd.bin"))
+  f = io.open(t.tmp("odd.bin"), "wb")
+  f:write(("x"):rep(3074))
+  f:close()
+  t.raises("odd.bin: is not a CIFAR-10 file: 3074 bytes are no whole number of records of 3073 bytes " ..
+    "(but of CIFAR-100 records); the last starts at offset 3073", data.load, t.tmp("odd.bin"))
+  t.raises("label 1 is 11; CIFAR-10 has 0 to 9", data.save, t.tmp("odd.bin"), { images = two.images,
+    labels = two.labels + 3 })
+  t.raises("not (2,3,32,32) and nothing", data.save, t.tmp("odd.bin"), { images = two.images })
+end)
+
+---- mapped files ----
+
+t.test("mapped files: equal to those that are read, private when written to", function()
+  local all = { a = tensor.randn(5, 3), b = tensor.arange(1, 7, { dtype = "i64" }),
+    c = tensor.ones(3, { dtype = "bool" }), d = tensor.zeros(0, 2) }
+  data.save(t.tmp("map.safetensors"), all)
+  for k, v in pairs((data.load(t.tmp("map.safetensors"), { map = true }))) do same(v, all[k], k) end
+  same(data.load(t.tmp("map.safetensors"), { only = "b", map = true }).b, all.b)
+  local bytes = (tensor.rand(4, 5, 6) * 255):to("u8")
+  for _, name in ipairs { "map.npy", "map.idx", "map.npy.gz" } do
+    data.save(t.tmp(name), bytes)
+    local m = data.load(t.tmp(name), { map = true })
+    same(m, bytes, name)
+    m:add_(1)
+    same(m, bytes + 1, name)
+    same(data.load(t.tmp(name)), bytes, name)
+    data.save(t.tmp(name), m)          -- over the file it is mapped from
+    same(m, bytes + 1, name)
+    same(data.load(t.tmp(name)), bytes + 1, name)
+  end
+  same(data.load("tests/data/numpy.npy", { map = true }):contiguous(), data.load("tests/data/numpy.npy"))
+  t.raises("unknown option 'mpa'", data.load, t.tmp("map.npy"), { mpa = true })
+  t.raises(".png files take no options, got 'map'", data.load, "x.png", { map = true })
+end)
+
+local function cut(path, n)
+  assert(os.execute(("truncate -s %d '%s'"):format(n, path)))
+end
+
+t.test("a mapped file that is cut short is an error, and the session goes on", function()
+  local path = t.tmp("shrink.npy")
+  data.save(path, tensor.ones(100000))
+  local m = data.load(path, { map = true })
+  t.eq(m:sum():item(), 100000)
+  local other = data.load(path, { map = true })
+  cut(path, 200000)
+  for _, f in ipairs { function() return m:sum() end, function() return m:get(7) end,
+    function() return m:add_(1) end, function() return m:totable() end, function() return tostring(m) end,
+    function() return m:narrow(1, 1, 5):clone() end, function() data.save(t.tmp("copy.npy"), m) end,
+    function() return other * 2 end } do
+    t.raises("shrink.npy: the file was cut short", f)
+  end
+  t.eq(io.open(t.tmp("copy.npy")), nil)
+  m, other = nil, nil
+  collectgarbage()
+  t.raises("npy data needs 400000 bytes", data.load, path, { map = true })
+  same(tensor.ones(3) * 2, tensor.full({ 3 }, 2))
+end)
+
+t.test("shuffle and split keep rows together", function()
+  local rows, labels = tensor.arange(1, 10):reshape(10, 1), tensor.arange(1, 10)
+  local a, b = data.shuffle({ rows, labels }, { generator = tide.generator(3) })
+  t.ok(a:flatten():equal(b) and not b:equal(labels))
+  t.near(b:sort(), labels, 0)
+  local first, rest = data.split(rows, 0.7)
+  t.eq({ first:size(1), rest:size(1), rest:get(1, 1) }, { 7, 3, 8 })
+  local x1, x2, y1, y2 = data.split({ rows, labels }, 10)
+  t.eq({ x1:size(1), x2:size(1), y1:size(1), y2:size(1) }, { 10, 0, 10, 0 })
+  t.raises("from 0 to 10", data.split, rows, 11)
+  t.raises("from 0 to 10", data.split, rows, 1.5)
+  t.raises("as many rows each", data.shuffle, { rows, tensor.zeros(3) })
 end)
 
 ---- batches ----

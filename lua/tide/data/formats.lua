@@ -104,16 +104,19 @@ end
 -- also be compressed as .gz.
 local function only(read)
   return function(path, o)
-    return read(path, type(o.only) == "string" and { o.only } or o.only)
+    return read(path, type(o.only) == "string" and { o.only } or o.only, o.map)
   end
+end
+local function mapped(read)
+  return function(path, o) return read(path, o.map) end
 end
 
 local formats = {
   npy = {
-    read = core.npy_read, gz = true,
+    read = mapped(core.npy_read), load = { map = false }, gz = true,
     write = function(path, x) core.npy_write(path, one("a .npy", x)) end },
   idx = {
-    read = core.idx_read, gz = true,
+    read = mapped(core.idx_read), load = { map = false }, gz = true,
     write = function(path, x) core.idx_write(path, one("an IDX", x)) end },
   png = {
     read = core.png_read,
@@ -127,8 +130,14 @@ local formats = {
       local t, names = many(".npz", x, "arr_0")
       core.npz_write(path, t, names, o.compress)
     end },
+  bin = {
+    read = only(core.cifar_read), load = { "only", map = false },
+    write = function(path, x)
+      local t, names = many("CIFAR-10 .bin", x, "images")
+      core.cifar_write(path, t, names)
+    end },
   safetensors = {
-    read = only(core.safetensors_read), load = { "only" }, save = { "metadata" },
+    read = only(core.safetensors_read), load = { "only", map = false }, save = { "metadata" },
     write = function(path, x, o)
       local t, names = many(".safetensors", x, "tensor")
       core.safetensors_write(path, t, names, metadata(o.metadata))
