@@ -34,6 +34,7 @@ local SPEC = {
     { "loss", "align,excess", "of alignment: align, likelihood, excess, or several" },
     { "lambda", 0.01, "weight of the alignment loss (mean over channels)" },
     { "excess", 10, "weight of the excess loss, as a multiple of lambda" },
+    { "standardize", false, "latents of mean 0 and variance 1 in each batch" },
     { "ramp", 0.5, "share of the steps in which weights rise, at first slowly, so that " ..
       "latents have an order before they are pulled into modes; 0: at once" },
     { "beta", 0.001, "weight of the KL of the variational autoencoder" },
@@ -95,8 +96,9 @@ local function complete(o)
   o.prior = o.prior or o.vectors or (o.latent == 2 and "mog" or "mixture")
   o.groups = require("tide.flow.loss").group_count(o.batch)
   o.key = ("%d-D, %s %s, %s, lambda %g x %g, ramp %g, steps %d, batch %d, width %d, " ..
-    "lr %g, draws %d, seed %d"):format(o.latent, o.prior, o.projection, o.data or "-", o.lambda, o.excess,
-    o.ramp, o.steps, o.batch, o.width, o.lr, o.draws, o.seed)
+    "lr %g, draws %d, seed %d, %s"):format(o.latent, o.prior, o.projection, o.data or "-", o.lambda, o.excess,
+    o.ramp, o.steps, o.batch, o.width, o.lr, o.draws, o.seed,
+    o.standardize)
   return o
 end
 
@@ -247,9 +249,13 @@ local function print_table(s, o)
       :format(s.class_count) .. "classifier: not to be compared with\nfigures of ImageNet.")
   for _, name in ipairs(o.methods) do
     local r = s.methods[name]
+    if r.modes_reached and r.modes_reached < #r.occupancy then
+      print(("%s reaches %d of the prior's %d modes (latents in each: %s)."):format(name,
+        r.modes_reached, #r.occupancy, table.concat(r.occupancy, " ")))
+    end
     if r.verdict == "collapsed" then
-      print(("%s has COLLAPSED: latents lie at %.2f of the distance from each other that " ..
-        "points of the prior have;\nL align %.3f, floor %.3f; log r5 %.2f, the prior's own " ..
+      print(("%s has COLLAPSED: latents spread only %.2f times as far as the prior does;" ..
+        "\nL align %.3f, floor %.3f; log r5 %.2f, the prior's own " ..
         "%.2f."):format(name, r.spread, r.align, s.align_floor, r.log_radius,
         s.prior_log_radius))
     end

@@ -48,6 +48,7 @@ end
 
 -- Adds a point to the curve of an autoencoder, on some test images.
 function measure.record(curve, step, ae, some, y)
+  ae:eval()
   local z = models.latents(ae, some)
   tide.no_grad(function()
     table.insert(curve.step, step)
@@ -56,6 +57,7 @@ function measure.record(curve, step, ae, some, y)
       / y.prior.dim)
     table.insert(curve.log_radius, log_radius(z, y.reference))
   end)
+  ae:train()
 end
 
 ---- at the end ----
@@ -73,6 +75,37 @@ local function verdict(r, y)
   return r.log_radius < y.log_radius + 0.35 and "as the prior" or "near the prior"
 end
 
+-- The median distance of points to the mean of those around the same mode.
+local function width_of_modes(z, nearest, count)
+  local parts = {}
+  for k = 1, count do
+    local rows = nearest:eq(k):nonzero():flatten()
+    if rows:numel() > 1 then
+      local own = z:index_select(1, rows)
+      parts[#parts + 1] = (own - own:mean(1, true)):norm(2, 2)
+    end
+  end
+  local sorted = tide.tensor.cat(parts):sort(1)
+  return sorted:get((sorted:numel() + 1) // 2)
+end
+
+-- The spread of latents over that of the prior: within its modes where it has modes,
+-- else how far apart neighbours are.  And how many modes have a tenth of their share.
+local function spread(r, z, y, n)
+  local modes, fresh = y.prior.modes, y.fresh:narrow(1, 1, n)
+  if not modes then
+    r.spread = math.exp(log_radius(z, z, true) - log_radius(fresh, fresh, true))
+    return
+  end
+  local m, own = metrics.modes(z, modes), metrics.modes(fresh, modes)
+  r.occupancy, r.modes_reached = m.occupancy, 0
+  r.spread = width_of_modes(z, m.nearest, #m.occupancy)
+    / width_of_modes(fresh, own.nearest, #m.occupancy)
+  for _, count in ipairs(m.occupancy) do
+    if count * #m.occupancy > 0.1 * n then r.modes_reached = r.modes_reached + 1 end
+  end
+end
+
 -- Latents of the test images against the prior.
 function measure.latents(z, y)
   local prior = y.prior
@@ -84,16 +117,10 @@ function measure.latents(z, y)
   local r = {
     align = mean_of(align), align_error = align:std():item() / math.sqrt(align:numel()),
     log_radius = log_radius(z, y.reference),
-    -- how far latents are from each other, to how far points of the prior are
-    spread = math.exp(log_radius(z:narrow(1, 1, n), z:narrow(1, 1, n), true)
-      - log_radius(y.fresh:narrow(1, 1, n), y.fresh:narrow(1, 1, n), true)),
     sliced_w2 = metrics.sliced_wasserstein(z, y.fresh),
     latent_precision = p, latent_recall = q,
   }
-  if prior.modes then
-    local m = metrics.modes(z, prior.modes)
-    r.occupancy, r.within_std = m.occupancy, m.within_std / prior.mode_std
-  end
+  spread(r, z:narrow(1, 1, n), y, n)
   r.verdict = verdict(r, y)
   return r
 end

@@ -12,18 +12,22 @@ local models = {}
 local Autoencoder = nn.Module:extend("Autoencoder")
 
 -- Images are rows of pixels in [0, 1].  A variational one has a mean and a log
--- variance for each latent.
+-- variance for each latent; in a standardised one each latent has mean 0 and variance 1
+-- over a batch, as the prior has, so that all cannot fall into one of its modes.
 function Autoencoder:init(pixels, o)
   local w, d = o.width, o.latent
   self.latent, self.variational = d, o.variational
   self.encoder = nn.MLP { pixels, w, w // 2, o.variational and 2 * d or d }
   self.decoder = nn.MLP { d, w // 2, w, pixels }
+  if o.standardize and not o.variational then
+    self.norm = nn.BatchNorm(d, { affine = false })
+  end
 end
 
 -- The latents (their mean, in a variational one), and the log variance.
 function Autoencoder:encode(x)
   local h = self.encoder(x)
-  if not self.variational then return h end
+  if not self.variational then return self.norm and self.norm(h) or h end
   return h:narrow(2, 1, self.latent), h:narrow(2, self.latent + 1, self.latent)
 end
 
@@ -109,7 +113,7 @@ end
 -- An autoencoder for a method, and what the method adds.
 function models.make(method, pixels, o)
   local ae = Autoencoder(pixels, { width = o.width, latent = o.latent,
-                                   variational = method == "vae" })
+    standardize = o.standardize, variational = method == "vae" })
   local penalty = penalties[method](o)
   ae.own = penalty.net             -- so that one optimiser trains both
   return ae, penalty

@@ -154,6 +154,22 @@ assert(net[1].bias:abs():sum():item() == 0)]] },
     { "options", "table", "eps (1e-6), affine (true), dtype, device", optional = true } },
   returns = "module", source = "Zhang and Sennrich 2019 (arXiv 1910.07467)",
   example = "assert(math.abs(nn.RMSNorm(4)(tensor.ones(1, 4)):mean():item() - 1) < 1e-5)" },
+["nn.BatchNorm"] = {
+  text = "Rows minus the mean of their batch, over its standard deviation, then times weight plus bias. " ..
+    "After training (net:eval()) the running averages, which are buffers, stand for the batch. Without " ..
+    "affine it keeps latents at mean 0 and variance 1 in each channel.",
+  args = { { "size", "integer", "channels" },
+    { "options", "table", "eps (1e-5), momentum of the averages (0.1), affine (true), dtype, device",
+      optional = true } },
+  returns = "module: (batch, size) to (batch, size)",
+  errors = "Rows of another size; in training, a batch of one row.",
+  source = "Ioffe and Szegedy 2015 (arXiv 1502.03167)",
+  example = [[
+local norm = nn.BatchNorm(3, { affine = false })
+local y = norm(tensor.randn(64, 3) * 5 + 2)
+assert(y:mean():abs():item() < 1e-5 and norm.mean:get(1) ~= 0)
+norm:eval()
+assert(norm(tensor.zeros(1, 3)):size(2) == 3)]] },
 ["nn.Embedding"] = { text = "A row of numbers for each position; positions count from 1.",
   args = { { "entries", "integer" }, { "size", "integer" },
     { "options", "table", "std of the normal starting values (1), dtype, device", optional = true } },
