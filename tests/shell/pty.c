@@ -6,13 +6,18 @@
 **   case NAME       begins one
 **   start COMMAND   runs it by sh in a fresh terminal of 200 columns
 **   send TEXT       types; \r \n \t \e \\ and \xHH as in C, ^C for Ctrl-C
+**   repeat N TEXT   types it N times
 **   paste TEXT      the same as a terminal does it that marks pasted text
 **   expect TEXT     waits until TEXT is shown, after what was expected before
 **   never TEXT      TEXT is not among what was shown since `start`
+**   size ROWS COLS  the terminal gets another size
 **   wait MS         milliseconds
 **   signal NUMBER   sends a signal to the program
 **   end STATUS      waits until the program ends with that status (128 + signal)
-**   leave           waits for the prompt, types Ctrl-D, ends with status 0
+**   leave           waits for a quiet prompt, types Ctrl-D, ends with status 0
+**   keys N          types N keys one by one at an empty prompt, clears the line
+**                   and prints after how many ms they were shown
+**   load MS         prints how much processor time the program takes in MS
 ** Lines that are blank or begin with # do not count.  A text that ends in "\" is
 ** kept with the blanks before that. */
 #define _GNU_SOURCE
@@ -203,6 +208,93 @@ static void report(const char *name) {
   stop();
 }
 
+/* The prompt is the last thing shown, and nothing more comes. */
+static void await_prompt(void) {
+  long long until = now_ms() + PATIENCE_MS, quiet = now_ms();
+  for (size_t before = shown; now_ms() < until; before = shown) {
+    if (!look(20)) break;
+    if (shown != before) quiet = now_ms();
+    bool prompt = shown >= matched + 2 && !memcmp(screen + shown - 2, "> ", 2);
+    if (prompt && now_ms() - quiet > 100) return;
+  }
+  fail("there was no quiet prompt");
+}
+
+/* ---- measuring ---- */
+
+static double clock_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static int by_size(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static void time_keys(int count) {
+  enum { MOST = 2000 };
+  static double ms[MOST];
+  if (count > MOST) count = MOST;
+  for (int i = 0; i < count && !*reason; i++) {
+    char key = (char)('a' + i % 26);
+    usleep(20000);
+    look(0);
+    size_t from = shown;
+    double start = clock_ms();
+    type(&key, 1);
+    while (!memchr(screen + from, key, shown - from) && clock_ms() - start < 5e3)
+      look(1);
+    ms[i] = clock_ms() - start;
+    if (i % 50 == 49) type("\025", 1);
+  }
+  type("\025", 1);
+  qsort(ms, (size_t)count, sizeof *ms, by_size);
+  printf("# a key is shown after %.2f ms (median), %.2f (95 %%), %.2f (most)\n",
+         ms[count / 2], ms[count * 95 / 100], ms[count - 1]);
+}
+
+/* Seconds of processor time of the program so far. */
+static double used_seconds(void) {
+  char path[64], text[1024];
+  unsigned long user = 0, system = 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
+  FILE *f = fopen(path, "r");
+  size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+  if (f) fclose(f);
+  text[n] = '\0';
+  char *p = strrchr(text, ')');
+  if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                   &user, &system) != 2)
+    fail("cannot read %s", path);
+  return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void watch_load(int ms) {
+  double before = used_seconds();
+  for (long long until = now_ms() + ms; now_ms() < until;) look(50);
+  double used = used_seconds() - before;
+  printf("# %.1f %% of a processor while nothing happens\n", 1e5 * used / ms);
+}
+
+/* ---- steps ---- */
+
+static void resize(const char *text) {
+  struct winsize size = { 0 };
+  if (sscanf(text, "%hu %hu", &size.ws_row, &size.ws_col) != 2 ||
+      ioctl(terminal, TIOCSWINSZ, &size))
+    fail("cannot set the size to '%s'", text);
+}
+
+static void repeat(const char *text, size_t n) {
+  char *end;
+  long count = strtol(text, &end, 10);
+  if (*end == ' ') end++;
+  n -= (size_t)(end - text);
+  while (count-- > 0 && !*reason) type(end, n);
+}
+
 static void step(const char *verb, char *text) {
   if (!strcmp(verb, "start")) {
     start(text);
@@ -228,8 +320,16 @@ static void step(const char *verb, char *text) {
     kill(child, atoi(text));
   } else if (!strcmp(verb, "end")) {
     await_end(atoi(text));
+  } else if (!strcmp(verb, "repeat")) {
+    repeat(text, n);
+  } else if (!strcmp(verb, "size")) {
+    resize(text);
+  } else if (!strcmp(verb, "keys")) {
+    time_keys(atoi(text));
+  } else if (!strcmp(verb, "load")) {
+    watch_load(atoi(text));
   } else if (!strcmp(verb, "leave")) {
-    expect("\033[?2004h> ", 10);      /* typed earlier, Ctrl-D would be lost */
+    await_prompt();                   /* typed earlier, Ctrl-D would be lost */
     if (!*reason) type("\004", 1);
     if (!*reason) await_end(0);
   } else {
