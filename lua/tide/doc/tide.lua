@@ -21,7 +21,7 @@ assert(a:equal(tensor.rand(4)))]] },
 ["tide.generator"] = {
   text = "A random stream of its own: give it to functions that draw as {generator=g}, or let " ..
     "g:run(f, ...) draw everything inside f from it. g:seed(n), g:state() and g:set_state(s) " ..
-    "restart and save it.",
+    "restart and save it (the last two also as state_dict and load_state_dict).",
   args = { { "seed", "integer", "default 0", optional = true } }, returns = "generator",
   errors = "f in g:run must not yield.",
   example = [[
