@@ -13,6 +13,7 @@ local M = {}
 
 local DEEPEST = 6                   -- folders below the one named
 local FIGURES = 6                   -- columns of figures where a run names none
+local OPTIONS = 6                   -- columns of options that differ
 
 ---- one run ----
 
@@ -332,7 +333,8 @@ end
 local function list_lines(self)
   local options = differing(self)
   local figures = self.columns or shown(self, options)
-  if self.columns then options = {} end
+  local more = self.columns and 0 or #options - OPTIONS
+  options = table.move(options, 1, self.columns and 0 or math.min(#options, OPTIONS), 1, {})
   local headers, rows = { "name", "date", "status", "seconds", "seed" }, {}
   for _, key in ipairs(options) do headers[#headers + 1] = key end
   for _, key in ipairs(figures) do headers[#headers + 1] = key end
@@ -342,7 +344,11 @@ local function list_lines(self)
     for _, key in ipairs(figures) do row[#row + 1] = short(value_of(run, key)) end
     rows[i] = row
   end
-  return layout(headers, rows)
+  local lines = layout(headers, rows)
+  if more > 0 then
+    lines[#lines + 1] = ("%d more options differ: --diff, --csv or --columns"):format(more)
+  end
+  return lines
 end
 
 -- Everything by which runs can differ, under one name each.
