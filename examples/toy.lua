@@ -139,7 +139,7 @@ local function landscapes(v, target, draws, o)
   local align = flow.landscape(function(p)
     return flow.align_loss(v, p, { draws = draws, reduction = "none" })
   end, area)
-  local nll = flow.landscape(function(p) return target:nll(p) end, area)
+  local nll = flow.landscape(target, area)
   return align, nll
 end
 

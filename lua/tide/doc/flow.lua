@@ -256,8 +256,9 @@ assert(math.abs(e:mean():item() - math.log(2 * math.pi)) < 0.2)]] },
 local s = flow.surrogate(function(x) return -x end, tensor.zeros(100, 1))
 assert(math.abs(s.C:mean():item() - 1) < 1e-6)]] },
 ["flow.landscape"] = {
-  text = "Values of f on a grid of the plane, in batches, without gradients.",
-  args = { { "f", "function", "of points (B,2) to values (B)" },
+  text = "Values of f on a grid of the plane, in batches, without gradients. Of a target it is the NLL; " ..
+    "where that is a kernel estimate, all cells come at once (metrics.kde_grid).",
+  args = { { "f", "function|target", "of points (B,2) to values (B); or a target of the plane" },
     options("xlim, ylim [{-3,3}], n: cells per side or {nx, ny} [64], batch, dtype, device, report") },
   returns = "table with z (ny,nx; row = y, column = x), x, y, points",
   example = [[
@@ -358,14 +359,21 @@ assert(t:nll(t:sample(100)):mean():item() < 1)]] },
   example = [[
 local t = flow.targets.checkerboard()
 assert(t:nll(t:sample(100)):isfinite():all():item())]] },
-["flow.targets.points"] = { text = "Rows of a tensor as a distribution; its density is a kernel estimate.",
-  args = { { "x", "tensor", "(N,D)" }, options("normalize: divide by the std of all entries [true]") },
-  returns = "a target",
+["flow.targets.points"] = {
+  text = "Rows of a tensor as a distribution: draws are rows; the density is a Gaussian kernel estimate. " ..
+    "Scott's rule for its bandwidth, N^(-1/(D+4)) times the std of all entries, smooths fine structure " ..
+    "away; give a number (in units after scaling) for that.",
+  args = { { "x", "tensor|string", "(N,D), or a file with it" }, options("normalize: divide by the std of " ..
+    "all entries [true], bandwidth ['scott'], name") },
+  returns = "a target", errors = "Fewer than two rows; rows that are all equal.",
+  source = "Scott 1992, Multivariate Density Estimation, section 6.3",
   example = "assert(flow.targets.points(tensor.randn(20, 3)):sample(5):size(2) == 3)" },
 ["flow.targets.image"] = {
-  text = "The darkness of a picture as a density, constant on each pixel, with the exact NLL.",
-  args = { { "picture", "string|tensor", "a file, or (H,W) or (H,W,C)" },
-    options("invert: bright counts [false], name") },
+  text = "The ink of a picture as a density: opacity where the picture has an alpha channel that varies, " ..
+    "else darkness against its brightest pixel. It is constant on each pixel, so the NLL is exact (inf " ..
+    "where there is no ink), and samples spread over whole pixels. y points up; the middle is 0.",
+  args = { { "picture", "string|tensor", "a .png file, or (H,W) or (H,W,C)" },
+    options("from: 'auto', 'darkness' or 'alpha' ['auto'], invert: bright counts [false], name") },
   returns = "a target", errors = "A picture without anything dark.",
   example = [[
 local t = flow.targets.image(tensor.from{ { 0, 1 }, { 1, 0 } })

@@ -7,12 +7,13 @@ local check = require "tide.flow.check"
 local landscape = {}
 
 -- Values of f((B,2) points) -> (B) on an n x n grid, in batches.  z has row = y
--- and column = x, as heatmaps want it.
+-- and column = x, as heatmaps want it.  Of a target it is the NLL.
 function landscape.landscape(f, o)
   o = tide.options("flow.landscape", o, {
     "report", xlim = { -3, 3 }, ylim = { -3, 3 }, n = 64, batch = 16384,
     dtype = "f32", device = "cpu" })
-  check.callable("flow.landscape", "f", f or false)
+  local target = type(f) == "table" and f.nll_grid and f or nil
+  if not target then check.callable("flow.landscape", "f", f or false) end
   check.count("flow.landscape", "batch", o.batch, 1)
   local nx = type(o.n) == "table" and o.n[1] or o.n
   local ny = type(o.n) == "table" and o.n[2] or o.n
@@ -30,6 +31,9 @@ function landscape.landscape(f, o)
     x:unsqueeze(1):expand(ny, nx):flatten(),
     y:unsqueeze(2):expand(ny, nx):flatten(),
   }, 2)
+  if target then
+    return { z = target:nll_grid(x, y), x = x, y = y, points = points }
+  end
   local parts, total = {}, nx * ny
   local bar <close> = tide.progress { label = "landscape", total = total, unit = "point" }
   tide.no_grad(function()

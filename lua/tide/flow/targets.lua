@@ -31,13 +31,31 @@ end
 function Target:log_prob(y)
   if self.exact then return self.exact:log_prob(y) end
   if self.density then return self.density(y) end
+  return tide.metrics.kde_log_density(y, self:kernels():to(y.dtype):to(y.device),
+                                      { bandwidth = self.bandwidth or KDE_BANDWIDTH })
+end
+
+-- The samples that a kernel estimate rests on.
+function Target:kernels()
   self.reference = self.reference
     or self:sample(KDE_SAMPLES, { generator = tide.generator(20250606) })
-  return tide.metrics.kde_log_density(y, self.reference:to(y.dtype):to(y.device),
-                                      { bandwidth = KDE_BANDWIDTH })
+  return self.reference
 end
 
 function Target:nll(y) return -self:log_prob(y) end
+
+-- The NLL at the crossings of lines x (A) and y (B): (B,A); kernel estimates all at
+-- once, by matrix products.
+function Target:nll_grid(x, y)
+  if self.dim ~= 2 then tide.raise("nll_grid: the target is not two-dimensional") end
+  local a, b = x:numel(), y:numel()
+  if not self.exact and not self.density then
+    return -tide.metrics.kde_grid(x, y, self:kernels():to(x.dtype):to(x.device),
+                                  { bandwidth = self.bandwidth or KDE_BANDWIDTH })
+  end
+  return self:nll(tensor.stack({ x:unsqueeze(1):expand(b, a):flatten(),
+    y:unsqueeze(2):expand(b, a):flatten() }, 2)):reshape(b, a)
+end
 
 function Target:__tostring()
   return ("flow.targets.%s: %d-D, %s density, scale %.4f"):format(self.name,
@@ -206,19 +224,34 @@ end
 
 ---- from points ----
 
--- Rows of a tensor (N, D) as a distribution; its density is a kernel estimate.
+-- Scott's rule for points whose entries have standard deviation 1.
+local function scott(n, dim) return n ^ (-1 / (dim + 4)) end
+
+-- Rows of a tensor (N, D), or of a file with one, as a distribution; its density is
+-- a kernel estimate.
 function targets.points(x, o)
-  o = tide.options("flow.targets.points", o, { normalize = true })
+  o = tide.options("flow.targets.points", o,
+                   { normalize = true, bandwidth = "scott", name = "points" })
+  if type(x) == "string" then x = tide.data.load(x) end
   if not tensor.is_tensor(x) or x:dim() ~= 2 or x:size(1) < 2 then
-    error("flow.targets.points: needs a tensor of shape (N, D) with N > 1", 2)
+    tide.raise("flow.targets.points: needs a tensor of shape (N, D) with N > 1, or a file with one")
   end
   x = x:detach():to("f32")
   local scale = o.normalize and x:std { correction = 0 }:item() or 1
   if not (scale > 0 and scale < math.huge) then
-    error("flow.targets.points: the points are all equal, or not finite", 2)
+    tide.raise("flow.targets.points: the points are all equal, or not finite")
+  end
+  local h = o.bandwidth
+  if h == "scott" then
+    h = scott(x:size(1), x:size(2)) * (o.normalize and 1 or x:std { correction = 0 }:item())
+  end
+  if type(h) ~= "number" or not (h > 0 and h < math.huge) then
+    tide.raise("flow.targets.points: bandwidth must be 'scott' or a positive number, not " ..
+      tostring(h))
   end
   return setmetatable({
-    name = "points", dim = x:size(2), scale = scale,
+    name = o.name, dim = x:size(2), scale = scale, bandwidth = h,
+    reference = x:size(1) <= KDE_SAMPLES and x / scale or nil,
     draw = function(n, s)
       local rows = tensor.randint(1, x:size(1), { n }, { generator = s.generator })
       return x:index_select(1, rows):to(s.dtype):to(s.device)
@@ -234,19 +267,41 @@ local function pick(u, cumulative)
   return u:unsqueeze(2):gt(cumulative):sum(2):clamp { max = w - 1 } + 1
 end
 
--- The darkness of a picture as a density, constant on each pixel.  The picture
--- spans [-1, 1] in its longer direction before scaling, y upwards.
-function targets.image(picture, o)
-  o = tide.options("flow.targets.image", o, { invert = false, name = "image" })
+-- How much ink each pixel (H, W) has: its opacity where the picture has any that
+-- differs, else how much darker it is than the brightest.
+local function ink(picture, o)
   local img = tensor.is_tensor(picture) and picture or tide.data.load(picture)
-  img = img:to("f64")
-  if img:dim() == 3 then img = img:narrow(3, 1, math.min(3, img:size(3))):mean(3) end
+  if img:dim() < 2 or img:dim() > 3 or img:numel() == 0
+     or (img:dim() == 3 and img:size(3) > 4) then
+    tide.raise(("flow.targets.image: a picture is (H,W) or (H,W,C) with 1 to 4 channels, not (%s)")
+      :format(table.concat(img.shape, ",")))
+  end
+  img = img:detach():to("f64")
+  local channels = img:dim() == 3 and img:size(3) or 1
+  local alpha = channels % 2 == 0 and img:select(3, channels) or nil
+  if o.from == "alpha" and not alpha then
+    tide.raise("flow.targets.image: the picture has no alpha channel")
+  end
+  if alpha and o.from ~= "darkness" and (o.from == "alpha" or alpha:min():item() < alpha:max():item()) then
+    return alpha
+  end
+  if img:dim() == 3 then img = img:narrow(3, 1, channels > 2 and 3 or 1):mean(3) end
   img = img / math.max(img:max():item(), 1e-12)
-  local dark = (o.invert and img or 1 - img):flip(1):contiguous()  -- row 1 below
+  return o.invert and img or 1 - img
+end
+
+-- The ink of a picture as a density, constant on each pixel.  The picture spans
+-- [-1, 1] in its longer direction before scaling, y upwards; its middle stays at 0.
+function targets.image(picture, o)
+  o = tide.options("flow.targets.image", o, { invert = false, from = "auto", name = "image" })
+  if o.from ~= "auto" and o.from ~= "darkness" and o.from ~= "alpha" then
+    tide.raise("flow.targets.image: from is 'auto', 'darkness' or 'alpha', not " .. tostring(o.from))
+  end
+  local dark = ink(picture, o):flip(1):contiguous()        -- row 1 below
   local total = dark:sum():item()
   if not (total > 0 and total < math.huge) then
-    error("flow.targets.image: the picture has nothing dark in it; pass " ..
-          "{invert=true} for a bright figure on black", 2)
+    tide.raise("flow.targets.image: the picture has nothing dark in it; pass " ..
+      "{invert=true} for a bright figure on black")
   end
   local p = dark / total
   local h, w = p:size(1), p:size(2)
