@@ -106,7 +106,8 @@ static int l_gc(lua_State *L) {
 static int open_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "record", l_record }, { "finish", l_finish }, { "replay", l_replay },
-    { "stats", l_stats }, { "calls", l_calls }, { "recording", l_recording }, { "aside", l_aside }, { "free", l_gc },
+    { "stats", l_stats }, { "calls", l_calls }, { "recording", l_recording },
+    { "aside", l_aside }, { "free", l_gc },
     { NULL, NULL },
   };
   luaL_newmetatable(L, CAPTURE);

@@ -16,7 +16,8 @@ local tide = require "tide"
 local tensor = tide.tensor
 local core = require "tide.capture.core"
 
-local capture = { recording = core.recording }
+-- With enabled = false (--eager of the examples) steps run as they are.
+local capture = { recording = core.recording, enabled = true }
 local Step = {}
 Step.__index = Step
 
@@ -30,17 +31,22 @@ end
 
 ---- what a step may say about itself while it is recorded ----
 
--- Runs f before each replay; for what a step counts in Lua.
-function capture.at_replay(f)
-  if current then table.insert(current.hooks, f) end
+-- Runs f(...) before each replay; for what a step counts in Lua.
+function capture.at_replay(f, ...)
+  if current then table.insert(current.hooks, table.pack(f, ...)) end
 end
 
 -- A number that may change between calls: get() as it is, and, while a step is
--- recorded, a tensor of no dims that is set to get() before each replay.
-function capture.number(get)
+-- recorded, a tensor of no dims that is set to get() before each replay.  It has the
+-- type that a number takes among the tensors given: the widest of theirs.
+function capture.number(get, among)
   if not current then return get() end
-  local value = get()
-  local slot = core.aside(tensor.from, value, { dtype = "f64", device = tide.device() })
+  local value, dtype = get(), among and "f32" or "f64"
+  for _, t in ipairs(among or {}) do
+    if t.dtype == "f64" then dtype = "f64" end
+  end
+  local slot = core.aside(tensor.from, value, { dtype = dtype,
+    device = among and among[1] and among[1].device or tide.device() })
   table.insert(current.numbers, { slot = slot, get = get, value = value })
   return slot
 end
@@ -122,7 +128,7 @@ local function fill(self, args)
     local place, v = self.places[i], args[i]
     if tensor.is_tensor(place) and place ~= v then place:copy_(v) end
   end
-  for _, f in ipairs(self.hooks) do f() end
+  for _, h in ipairs(self.hooks) do h[1](table.unpack(h, 2, h.n)) end
   for _, number in ipairs(self.numbers) do
     local value = number.get()
     if value ~= number.value then
@@ -190,6 +196,7 @@ return setmetatable(capture, {
       tide.raise("capture: a function is needed, not a " .. tide.type(f))
     end
     o = tide.options("capture", o, { warmup = 1, fallback = false })
-    return setmetatable({ f = f, warm = 0, warmup = o.warmup, fallback = o.fallback }, Step)
+    return setmetatable({ f = f, warm = 0, warmup = o.warmup, fallback = o.fallback,
+                          why = not capture.enabled and "capture is switched off" or nil }, Step)
   end,
 })

@@ -151,11 +151,10 @@ local function each_public(f)
     for k, v in pairs(t) do
       if is_public(k, v) then
         local name = prefix .. "." .. k
-        if type(v) == "table" and not getmetatable(v) and not v.__index then
-          if depth < 3 then visit(name, v, depth + 1) end
-        else
-          f(name, v)
-        end
+        local plain = type(v) == "table" and not v.__index and
+          (not getmetatable(v) or tide.callable(v))
+        if plain and depth < 3 then visit(name, v, depth + 1) end
+        if not plain or tide.callable(v) then f(name, v) end
       end
     end
   end

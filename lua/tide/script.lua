@@ -32,6 +32,7 @@ local common = {
   { "seed", 1, "seed of every random stream" },
   { "out", nil, "folder for results (default runs/NAME)" },
   { "device", "cpu", "cpu, cuda, cuda:1 ..." },
+  { "eager", false, "run every step as it is, nothing captured" },
   { "sweep", nil, "KEY=V1,V2,...: run once for each value of an option", many = true },
   { "seeds", 1, "how many seeds for each value of --sweep", least = 1 },
   { "continue", false, "with --sweep: runs that finished earlier are not run again" },
@@ -146,6 +147,7 @@ function script.options(spec, args)
   values.out = values.out or "runs/" .. spec.name
   tide.seed(values.seed)
   tide.set_device(values.device)
+  if values.eager then tide.capture.enabled = false end
   return values, given
 end
 

@@ -310,3 +310,80 @@ check.test("a buffer that is written twice, and views that are written, keep the
   local want, got = { f(x) }, { step(x) }
   for i = 1, 2 do check.ok(want[i]:equal(got[i]), "result " .. i) end
 end)
+
+---- the loops of the flow library ----
+
+-- The same training with and without capture; returns both runs.
+local function both(f)
+  local runs = {}
+  for i, on in ipairs { false, true } do
+    tide.seed(21)
+    runs[i] = f(on)
+  end
+  return runs[1], runs[2]
+end
+
+local function small_net() return flow.VelocityMLP { dim = 2, hidden = 16, blocks = 1, classes = 3 } end
+
+check.test("flow.train gives the same numbers captured", function()
+  local cases = {
+    {}, { accumulate = 3 }, { precision = "bf16" }, { optimizer = "SGD" },
+    { clip = 0.1, ema = 0.9, optimizer = "AdamW", weight_decay = 0.1,
+      schedule = function(step, steps) return 1 - step / (steps + 1) end },
+    { validate = { every = 4, batch = 32 }, stratified = true },
+  }
+  for k, o in ipairs(cases) do
+    local a, b = both(function(on)
+      local net = small_net()
+      local options = { steps = 9, batch = 40, every = 1, lr = 1e-2, capture = on }
+      for key, value in pairs(o) do options[key] = value end
+      local run = flow.train(net, flow.targets.moons(), options)
+      run.sum = net:parameters()[1]:detach():abs():sum():item()
+      return run
+    end)
+    check.eq(a.losses, b.losses, "case " .. k)
+    check.eq(a.sum, b.sum)
+    check.eq(a.optimizer.steps, b.optimizer.steps)
+    check.ok(b.update:stats(), tostring(b.update))
+  end
+end)
+
+check.test("labels, and batches that end an epoch short", function()
+  local x, labels = tensor.randn(50, 2), tensor.randint(1, 3, { 50 })
+  local a, b = both(function(on)
+    local at = 0
+    return flow.train(small_net(), function()
+      at = at % 3 + 1
+      local first, last = at * 20 - 19, math.min(50, at * 20)
+      return x[{ first, last }], labels[{ first, last }]
+    end, { steps = 10, batch = 1, every = 1, lr = 1e-2, capture = on })
+  end)
+  check.eq(a.losses, b.losses)
+end)
+
+check.test("flow.align gives the same latents captured, for every loss", function()
+  tide.seed(2)
+  local net = flow.VelocityMLP { dim = 2, hidden = 16, blocks = 1 }
+  flow.train(net, flow.targets.moons(), { steps = 20, batch = 64 })
+  for _, name in ipairs { "align", "likelihood", "excess" } do
+    local a, b = both(function(on)
+      return flow.align(net, tensor.randn(48, 2), {
+        steps = 8, loss = name, every = 2, capture = on, critic = name == "excess" and
+          { batch = 32 } or nil })
+    end)
+    check.ok(a.y:equal(b.y), name)
+    check.eq(a.curve, b.curve)
+    check.ok(b.update:stats(), tostring(b.update))
+  end
+end)
+
+check.test("a loss of the caller's own sees variables that change", function()
+  local pull = 1
+  local run = flow.align(flow.targets.mog().exact, tensor.randn(8, 2), {
+    steps = 6, loss = function(_, y)
+      pull = pull + 1
+      return (y - pull):square():mean()
+    end })
+  check.eq(pull, 7)
+  check.eq(type(run.update), "function")
+end)

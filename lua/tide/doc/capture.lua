@@ -9,7 +9,8 @@ return {
     "uses is read and changed where it lies, so the step must change what it keeps in place " ..
     "(x:add_(y), opt:step()). Random draws go on along the current stream. Results are tensors " ..
     "that the next call overwrites: clone() what is to stay. What Lua computes inside the step " ..
-    "is fixed when it is recorded; learning rates of optimisers are looked up at each call.",
+    "is fixed when it is recorded; learning rates of optimisers are looked up at each call. " ..
+    "With tide.capture.enabled = false functions wrapped from then on run as they are.",
   args = { { "step", "function", "of tensors and fixed values, returning tensors" },
     { "options", "table", "warmup: calls before the one that is recorded, default 1; " ..
       "fallback: a step that cannot be recorded, and a call with other arguments, run as " ..
@@ -38,9 +39,10 @@ assert((w - tensor.from{1, -2, 3}):abs():max():item() < 0.05)]] },
   text = "Is a step being recorded?", args = {}, returns = "boolean",
   example = [[assert(not tide.capture.recording())]] },
 ["tide.capture.at_replay"] = {
-  text = "Inside a step that is being recorded: runs f before each replay, for what the step " ..
-    "counts in Lua. Elsewhere it does nothing.",
-  args = { { "f", "function" } }, returns = "nothing",
+  text = "Inside a step that is being recorded: runs f(...) before each replay, for what the " ..
+    "step counts in Lua. Elsewhere it does nothing.",
+  args = { { "f", "function" }, { "...", "any", "its arguments", optional = true } },
+  returns = "nothing",
   example = [[
 local n = 0
 local x = tensor.zeros(2)
@@ -54,8 +56,10 @@ assert(n == 5 and x[1]:item() == 5)]] },
 ["tide.capture.number"] = {
   text = "A number that may differ from call to call: get() as it is, and inside a step that is " ..
     "being recorded a tensor of no dims that is set to get() before each replay.",
-  args = { { "get", "function", "returns a number" } },
-  returns = "number, or tensor of no dims (f64)",
+  args = { { "get", "function", "returns a number" },
+    { "among", "table", "tensors it is used with: it takes their widest type and their device, " ..
+      "as a number does; default: f64 on the default device", optional = true } },
+  returns = "number, or tensor of no dims",
   example = [[
 local rate, x = 1, tensor.zeros(2)
 local step = tide.capture(function() x:add_(tide.capture.number(function() return rate end)) end)

@@ -114,14 +114,14 @@ assert(math.abs(value - math.pi / 2) < 6 * err)  -- (pi/2) d sigma]] },
 -- ---- distribution matching ----
 ["flow.critic"] = {
   text = "A second flow that is fitted to the latents while they move; critic:update(y) takes its " ..
-    "optimiser steps, calling it evaluates the frozen field.",
+    "optimiser steps and returns the last loss (a tensor), calling it evaluates the frozen field.",
   args = { field, options("net: a network to train (default: a copy of v); lr [1e-3], batch [512], " ..
     "steps per update [1], betas, path, groups") },
   returns = "a critic", errors = "A prior that cannot be copied and no net.",
   example = [[
 local v = flow.VelocityMLP { dim = 2, hidden = 16, blocks = 1 }
 local c = flow.critic(v, { batch = 32 })
-assert(c:update(tensor.randn(64, 2)) > 0)]] },
+assert(c:update(tensor.randn(64, 2)):item() > 0)]] },
 ["flow.excess_loss"] = {
   text = "L_align(y; v) - L_align(y; critic) with the same times and noise in both terms. Its mean " ..
     "over latents is the mean squared distance of the two fields: never negative for a fitted " ..
@@ -158,7 +158,9 @@ assert(same:item() == 0)]] },
       "values and objects by name, in run.with after a resume)}, or just the path; " ..
       "resume: a run, for so many more steps; the path of a checkpoint, to where that call was going; " ..
       "true: the file of checkpoint=, if there is one; " ..
-      "log: a tide.run that gets loss, lr, validation and excess") },
+      "log: a tide.run that gets loss, lr, validation and excess; " ..
+      "capture [true]: the step is recorded and replayed (tide.capture) with the same numbers; a net " ..
+      "that reads values on the host runs as it is, and run.update says why") },
   returns = "a run", errors = "An unknown option, named with the nearest valid one.",
   source = fm_paper,
   example = [[
@@ -176,7 +178,10 @@ assert(run.step == 10)]] },
       "recorded in the curve; groups: how many groups of latents share a time " ..
       "(false: none); " ..
       "every, eval_draws, snapshots: list of steps; report, label, precision, checkpoint, resume, log, " ..
-      "yield: as for flow.train (a checkpoint holds all but the field)") },
+      "yield: as for flow.train (a checkpoint holds all but the field)"),
+    { "capture", "boolean", "option: the step is recorded and replayed (tide.capture), with the " ..
+      "same numbers; default true, but false for a loss that is a function: it may read " ..
+      "variables that change", optional = true } },
   returns = "a run", source = align_paper .. ", algorithm 1",
   example = [[
 local target = flow.targets.mog()

@@ -38,7 +38,8 @@ function critic.critic(v, o)
   return setmetatable(o, Critic)
 end
 
--- Fits the second flow to y: o.steps optimiser steps on random rows of it.
+-- Fits the second flow to y: o.steps optimiser steps on random rows of it.  Returns
+-- its last loss, a tensor of no dims.
 function Critic:update(y)
   local last
   y = y:detach()
@@ -50,7 +51,7 @@ function Critic:update(y)
     last:backward()
     self.optimizer:step()
   end
-  return last:item()
+  return last:detach()
 end
 
 function Critic:state_dict()

@@ -78,14 +78,11 @@ local function drop_labels(labels, v, p)
   return labels:masked_fill(gone, v.null_label)
 end
 
--- Adds the gradient of the mean loss over o.batch * o.accumulate rows, in pieces of
--- o.batch; all rows, times and noise are drawn first, so that the pieces do not
--- change the numbers.
-local function gradients(v, draw, o)
-  local x1, labels = loop.rows("flow.train", draw, o.batch * o.accumulate)
+-- Adds the gradient of the mean loss over the rows x1, in o.accumulate pieces; all
+-- times and noise are drawn first, so that the pieces do not change the numbers.
+local function gradients(v, x1, labels, o)
   labels = drop_labels(labels, v, o.label_drop)
   local n, k = x1:size(1), o.accumulate
-  if n == 0 then tide.raise("flow.train: the source gave no rows") end
   local t = loss.times(n, x1, 0, o.stratified)
   local x0 = o.path:prior(x1)
   if k == 1 then
@@ -106,16 +103,25 @@ local function gradients(v, draw, o)
   return sum
 end
 
-local function train_step(v, draw, o, run)
-  run.optimizer:zero_grad()
-  local value = gradients(v, draw, o)
-  if o.clip then tide.optim.clip_grad_norm(v:parameters(), o.clip) end
+-- One update from rows and labels; returns the loss.
+local function stepper(v, o, run)
+  return loop.captured(o.capture, function(x1, labels)
+    run.optimizer:zero_grad()
+    local value = gradients(v, x1, labels, o)
+    if o.clip then tide.optim.clip_grad_norm(v:parameters(), o.clip) end
+    run.optimizer:step()
+    if run.ema then run.ema:update() end
+    return value
+  end)
+end
+
+local function train_step(draw, o, run)
+  local x1, labels = loop.rows("flow.train", draw, o.batch * o.accumulate)
+  if x1:size(1) == 0 then tide.raise("flow.train: the source gave no rows") end
   if o.schedule then
     run.optimizer.lr = loop.rate("flow.train", o, run.step, o.total)
   end
-  run.optimizer:step()
-  if run.ema then run.ema:update() end
-  return value
+  return run.update(x1, labels)
 end
 
 ---- what is noted along the way ----
@@ -172,18 +178,18 @@ function fit.train(v, source, o)
     steps = 1000, batch = 256, accumulate = 1, precision = "f32",
     lr = 1e-3, optimizer = "Adam", betas = { 0.9, 0.999 }, weight_decay = 0,
     path = path.linear(), every = 10, report_every = 100, label_drop = 0.1,
-    stratified = false, yield = false })
+    stratified = false, yield = false, capture = true })
   check_net("flow.train", v)
   loop.check("flow.train", o, { "batch", "every", "report_every", "accumulate" })
   local draw = loop.sampler("flow.train", source)
   local run, saver, last = begin(v, source, o)
   v:train()
-  o.total = last
+  o.total, run.update = last, stepper(v, o, run)
   local bar <close> = loop.bar("flow.train", o, run, last)
   local started, before = tide.clock(), run.seconds
   while run.step < last do
     run.step = run.step + 1
-    local value = train_step(v, draw, o, run)
+    local value = train_step(draw, o, run)
     run.seconds = before + tide.clock() - started
     note(v, run, o, value, last, started)
     saver:after(run.step, last)

@@ -86,6 +86,11 @@ function loop.compute(o, f, ...)
   return f(...)
 end
 
+-- A step as it is, or recorded and replayed.
+function loop.captured(on, f)
+  return on and tide.capture(f, { fallback = true }) or f
+end
+
 -- The line that shows how far a loop is; what script.progress made gives its name.
 function loop.bar(name, o, run, last)
   local label = o.label or name

@@ -130,18 +130,28 @@ end
 
 ---- the loop ----
 
+-- One update of the latents; returns the loss.  A loss that is the caller's own
+-- function is captured only on request: it may read variables of Lua.
+local function stepper(run, o)
+  local on = o.capture
+  if on == nil then on = type(o.loss) == "string" end
+  return loop.captured(on, function()
+    local value = loop.compute(o, run.objective, run.y)
+    if not tensor.is_tensor(value) then
+      tide.raise("flow.align: loss(v, y) must return a tensor, not a " .. type(value))
+    end
+    run.optimizer:zero_grad()
+    value:backward()
+    run.optimizer:step()
+    return value:detach()
+  end)
+end
+
 local function step(run, o, last)
-  local value = loop.compute(o, run.objective, run.y)
-  if not tensor.is_tensor(value) then
-    tide.raise("flow.align: loss(v, y) must return a tensor, not a " .. type(value))
-  end
-  run.optimizer:zero_grad()
-  value:backward()
   if o.schedule then
     run.optimizer.lr = loop.rate("flow.align", o, run.step, last)
   end
-  run.optimizer:step()
-  return value:detach()
+  return run.update()
 end
 
 local function note(run, field, o, value, last, started)
@@ -162,7 +172,7 @@ end
 function move.align(v, y, o)
   o = tide.options("flow.align", o, {
     "resume", "report", "label", "critic", "labels", "nll", "groups", "schedule",
-    "checkpoint", "log",
+    "checkpoint", "log", "capture",
     steps = 1000, lr = 1e-2, precision = "f32",
     loss = "align", samples = 1, clip = 20, path = path.linear(), every = 50,
     eval_draws = 32, snapshots = {}, betas = { 0.9, 0.999 }, yield = false })
@@ -180,6 +190,7 @@ function move.align(v, y, o)
   o.wanted = {}
   for _, s in ipairs(o.snapshots) do o.wanted[s] = true end
   if o.wanted[0] and run.step == 0 then run.snapshots[0] = run.y:detach():clone() end
+  run.update = stepper(run, o)
   local bar <close> = loop.bar("flow.align", o, run, last)
   local started, before = tide.clock(), run.seconds
   while run.step < last do

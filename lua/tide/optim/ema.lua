@@ -3,6 +3,7 @@
 local tide = require "tide"
 local tensor = tide.tensor
 local shield = require("tide.job.core").shield
+local capture = tide.capture
 local tensors_of = require("tide.optim.optimizer").tensors_of
 
 local EMA = {}
@@ -24,13 +25,18 @@ local function new(params, o)
   return self
 end
 
+local function count(self) self.updates = self.updates + 1 end
+
+local function decay(self)
+  if not self.warmup then return self.decay end
+  return math.min(self.decay, (1 + self.updates) / (10 + self.updates))
+end
+
 local function update(self)
-  self.updates = self.updates + 1
-  local decay = self.decay
-  if self.warmup then
-    decay = math.min(decay, (1 + self.updates) / (10 + self.updates))
-  end
-  tensor.ema_(self.shadow, self.params, decay)
+  count(self)
+  capture.at_replay(count, self)
+  tensor.ema_(self.shadow, self.params,
+    capture.number(function() return decay(self) end, self.params))
 end
 
 -- Takes the parameters as they are now into the average.

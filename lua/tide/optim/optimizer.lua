@@ -8,6 +8,7 @@ local tide = require "tide"
 local tensor = tide.tensor
 local is_module = require("tide.nn.module").is_module
 local shield = require("tide.job.core").shield
+local capture = tide.capture
 
 ---- parameters and groups ----
 
@@ -166,6 +167,8 @@ local function cohorts_with_gradients(self, group, grads)
   return ready
 end
 
+local function count(self) self.steps = self.steps + 1 end
+
 local function step(self)
   for _, group in ipairs(self.groups) do
     local grads = {}
@@ -182,8 +185,10 @@ local function step(self)
       self.class.update(group, lists, cohort.step)
     end
   end
-  self.steps = self.steps + 1
+  count(self)
+  capture.at_replay(count, self)
 end
+
 
 -- One update of every parameter that has a gradient; Ctrl-C waits until it is done.
 function Optimizer:step()
@@ -299,6 +304,11 @@ local function truth(v)
   return type(v) ~= "boolean" and "true or false" or nil
 end
 
+-- The rate of a group as an argument of an op; in a captured step it may change.
+local function rate(group)
+  return capture.number(function() return group.lr end, group.params)
+end
+
 -- State is made at the first step, which may stand inside tide.scope.
 local function zeros(p)
   return tide.unscoped(tensor.zeros, p.shape, { dtype = p.dtype, device = p.device })
@@ -315,7 +325,7 @@ local function adam(name, decay, op)
     new_state = function(p) return { mean = zeros(p), square = zeros(p) } end,
     update = function(group, lists, step)
       local betas = group.betas
-      op(lists.params, lists.grads, lists.mean, lists.square, step, group.lr,
+      op(lists.params, lists.grads, lists.mean, lists.square, step, rate(group),
          betas[1], betas[2], group.eps, group.weight_decay)
     end,
   }
@@ -334,10 +344,10 @@ local SGD = {
   end,
   update = function(group, lists)
     if group.momentum > 0 then
-      tensor.momentum_(lists.params, lists.grads, lists.velocity, group.lr,
+      tensor.momentum_(lists.params, lists.grads, lists.velocity, rate(group),
                        group.momentum, group.weight_decay, group.nesterov)
     else
-      tensor.sgd_(lists.params, lists.grads, group.lr, group.weight_decay)
+      tensor.sgd_(lists.params, lists.grads, rate(group), group.weight_decay)
     end
   end,
 }
