@@ -46,13 +46,14 @@ local SPEC = {
     { "latent-lr", nil, "learning rate of the latents (preset)", type = "number" },
     { "grid", 64, "cells of the landscapes along each side", least = 2 },
     { "draws", 64, "draws of (t, noise) for landscapes and curves", least = 1 },
+    { "resume", false, "go on where a run into the same --out was cut off" },
     { "exact", false, "use the exact field instead of a trained flow (mixtures)" },
   },
 }
 
 ---- the three stages ----
 
-local function train_flow(target, o)
+local function train_flow(target, o, out)
   if o.exact then
     if not target.exact then
       error("--exact needs a target in closed form: mog, grid or gaussian", 0)
@@ -63,6 +64,8 @@ local function train_flow(target, o)
   v:to(o.device)
   local run = flow.train(v, function(n) return target:sample(n, { device = o.device }) end, {
     steps = o.steps, batch = o.batch, lr = o.lr, schedule = o.schedule,
+    checkpoint = { path = out:path "flow.ckpt", every = 1000 },
+    resume = o.resume or nil,
     report = script.progress("flow on " .. target.name) })
   v:freeze()
   return v, run
@@ -331,7 +334,7 @@ local function main(o)
   end
   local out = script.results(o.out)
   local target = flow.targets[o.target]()
-  local v, trained = train_flow(target, o)
+  local v, trained = train_flow(target, o, out)
   local order = o.loss == "all" and { "align", "likelihood", "excess" }
     or { o.loss }
   local start = tensor.randn(o.latents, 2, { device = o.device })
