@@ -81,10 +81,23 @@ static int l_pid(lua_State *L) {
   return 1;
 }
 
+/* Has it ended, and its parent not noticed yet?  Known where there is /proc. */
+static bool is_zombie(lua_Integer pid) {
+  char text[512];
+  snprintf(text, sizeof text, "/proc/%lld/stat", (long long)pid);
+  FILE *f = fopen(text, "r");
+  if (!f) return false;
+  text[fread(text, 1, sizeof text - 1, f)] = 0;
+  fclose(f);
+  const char *name_end = strrchr(text, ')');
+  return name_end && name_end[1] == ' ' && strchr("ZX", name_end[2]);
+}
+
 /* alive(pid): is there such a process on this machine? */
 static int l_alive(lua_State *L) {
   lua_Integer pid = luaL_checkinteger(L, 1);
-  lua_pushboolean(L, pid > 0 && (!kill((pid_t)pid, 0) || errno == EPERM));
+  bool there = pid > 0 && (!kill((pid_t)pid, 0) || errno == EPERM);
+  lua_pushboolean(L, there && !is_zombie(pid));
   return 1;
 }
 

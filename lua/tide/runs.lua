@@ -55,7 +55,6 @@ local function last_metrics(dir, run)
     end
   end
   if lost > 0 then run.lost = lost end
-  out.seconds = nil
   return out
 end
 
@@ -90,6 +89,7 @@ local function read_run(dir, name)
     if type(v) == "number" then run.figures[name_] = v end
   end
   run.metrics = last_metrics(dir, run)
+  run.seconds, run.metrics.seconds = run.seconds or run.metrics.seconds, nil
   for name_, v in pairs(run.metrics) do
     if run.figures[name_] == nil then run.figures[name_] = v end
   end
