@@ -178,10 +178,9 @@ assert(run.step == 10)]] },
       "recorded in the curve; groups: how many groups of latents share a time " ..
       "(false: none); " ..
       "every, eval_draws, snapshots: list of steps; report, label, precision, checkpoint, resume, log, " ..
-      "yield: as for flow.train (a checkpoint holds all but the field)"),
-    { "capture", "boolean", "option: the step is recorded and replayed (tide.capture), with the " ..
-      "same numbers; default true, but false for a loss that is a function: it may read " ..
-      "variables that change", optional = true } },
+      "yield: as for flow.train (a checkpoint holds all but the field); " ..
+      "capture: the step is recorded and replayed (tide.capture) with the same numbers: default true, " ..
+      "but false for a loss that is a function, which may read variables that change") },
   returns = "a run", source = align_paper .. ", algorithm 1",
   example = [[
 local target = flow.targets.mog()
