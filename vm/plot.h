@@ -427,10 +427,11 @@ int td_plot_contour_levels(const td_plot_artist *a, double *out, int max);
 /* One line: n places x, y with the speed there, three numbers each. */
 typedef void td_plot_stream_fn(void *context, const double *xys, size_t n);
 /* Evenly spaced lines of artist `stream` in a box of w x h points with these
-** scales; places are points from the top left of the box. */
+** scales, `spacing` apart; places are points from the top left of the box. */
 int td_plot_streamlines(const td_plot_artist *a, const td_plot_scale *x,
                         const td_plot_scale *y, double w, double h,
-                        td_plot_stream_fn *emit, void *context);
+                        double spacing, td_plot_stream_fn *emit,
+                        void *context);
 /* Bilinear between cell centres, level beyond the outermost; NaN outside. */
 double td_plot_grid_at(const td_plot_grid *g, const double *z, double x, double y);
 

@@ -243,8 +243,9 @@ void td_plot_draw_whisker(td_plot_painter *p, const td_plot_map *m,
   double width = isnan(o->width) ? 0.7 * p->theme->linewidth : o->width;
   double part[3][2] = {{lo, hi}, {lo, lo}, {hi, hi}};
   if (!isfinite(middle) || !isfinite(lo) || !isfinite(hi) || lo == hi) return;
-  for (int k = 0; k < (o->cap > 0 ? 3 : 1); k++) {
-    double cap = k ? o->cap : 0;
+  double reach = isnan(o->cap) ? 2.5 * p->theme->pointsize : o->cap;
+  for (int k = 0; k < (reach > 0 ? 3 : 1); k++) {
+    double cap = k ? reach : 0;
     td_plot_pen pen;
     td_plot_pen_start(&pen, p, m->box, color, o->alpha, width, NULL, 2);
     cairo_set_line_cap(p->cr, CAIRO_LINE_CAP_BUTT);

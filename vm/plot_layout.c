@@ -395,6 +395,22 @@ static bool has_image(const td_plot_axes *ax) {
   return false;
 }
 
+static bool has_heading(const td_plot_axes_layout *a) {
+  return a->axes->o.title.blob || a->axes->figure->o.letters;
+}
+
+/* Titles of one row stand on one line: the upper margin becomes the largest. */
+static void align_titles(td_plot_layout *l) {
+  for (int i = 0; i < l->n; i++)
+    for (int j = 0; j < l->n; j++) {
+      td_plot_axes_layout *a = &l->axes[i];
+      const td_plot_axes_layout *b = &l->axes[j];
+      if (b->axes->row == a->axes->row && fabs(b->box.y0 - a->box.y0) < 1 &&
+          has_heading(a) && has_heading(b))
+        a->margin[TOP] = fmax(a->margin[TOP], b->margin[TOP]);
+    }
+}
+
 int td_plot_layout_make(td_plot_painter *p, const td_plot_figure *f,
                         td_plot_layout *l) {
   *l = (td_plot_layout){
@@ -428,6 +444,7 @@ int td_plot_layout_make(td_plot_painter *p, const td_plot_figure *f,
         set_bars(p, a);
     }
   }
+  align_titles(l);
   return 0;
 }
 

@@ -20,11 +20,21 @@ typedef struct legend {
   double column[8], w, h;
 } legend;
 
-static void add_entries(legend *g, const td_plot_artist *a) {
+/* Does a colour bar carry the label of this artist? */
+static bool named_by_bar(const td_plot_axes *ax, const td_plot_artist *a) {
+  bool by_value = a->kind == TD_PLOT_STREAM ? a->o.cmap >= 0
+                                            : a->o.c.blob && a->o.c.ndim == 1;
+  for (int i = 0; i < ax->nbars; i++)
+    if (ax->bars[i].artist == a->serial && !ax->bars[i].o.label.blob)
+      return by_value && !td_plot_cmap_get(a->o.cmap)->classes;
+  return false;
+}
+
+static void add_entries(legend *g, const td_plot_axes *ax,
+                        const td_plot_artist *a) {
   if (!(td_plot_kinds[a->kind].flags & TD_PLOT_ENTRY) || !a->o.visible ||
-      !a->o.legend)
+      !a->o.legend || named_by_bar(ax, a))
     return;
-  if (a->kind == TD_PLOT_STREAM && a->o.cmap >= 0) return; /* a colour bar's */
   const td_plot_data *parts = &a->o.classes; /* of points, or series of bars */
   const char *text;
   if (!parts->blob) {
@@ -47,7 +57,7 @@ static void measure(td_plot_painter *p, const td_plot_axes *ax, legend *g) {
   *g = (legend){.swatch = 2.2 * fs, .line = 1.55 * fs, .pad = 0.6 * fs,
                 .gap = 0.6 * fs};
   if (ax->o.legend == TD_PLOT_LEGEND_NONE || !p->text) return;
-  for (int i = 0; i < ax->nartists; i++) add_entries(g, ax->artists[i]);
+  for (int i = 0; i < ax->nartists; i++) add_entries(g, ax, ax->artists[i]);
   if (!g->n) return;
   bool marks = true; /* points need less room than lines */
   for (int i = 0; i < g->n; i++) {

@@ -495,7 +495,8 @@ static int l_streamlines(lua_State *L) {
   td_plot_scale y = td_plot_axes_scale(h->axes, TD_PLOT_Y);
   double width = luaL_checknumber(L, 2), height = luaL_checknumber(L, 3);
   lua_newtable(L);
-  if (td_plot_streamlines(a, &x, &y, width, height, push_streamline, L))
+  double spacing = isnan(a->o.spacing) ? 10 : a->o.spacing;
+  if (td_plot_streamlines(a, &x, &y, width, height, spacing, push_streamline, L))
     td_plot_lua_fail(L);
   return 1;
 }

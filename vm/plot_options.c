@@ -143,7 +143,7 @@ const td_plot_option *td_plot_option_find(unsigned owner, const char *name) {
   .edgewidth = 0.4, .alpha = 1, .order = NAN, .scale = NAN, .tail = NAN, \
   .vmin = NAN, .vmax = NAN, .vcenter = NAN, .fontsize = NAN, .cmap = -1, \
   .visible = true, .legend = true, .fade = true, .columns = NAN, .gap = NAN, \
-  .range = LIM_AUTO, .fill = NAN, .spacing = 10, .head = NAN, .cap = 2.5, \
+  .range = LIM_AUTO, .fill = NAN, .spacing = NAN, .head = NAN, .cap = NAN, \
   .room = 0.8, .density = true
 
 static const td_plot_artist_options plain = {ARTIST_BASE};

@@ -92,8 +92,9 @@ void td_plot_draw_stream(td_plot_painter *p, const td_plot_map *m,
     double speed = hypot(td_plot_numbers(&o->u)[i], td_plot_numbers(&o->v)[i]);
     if (isfinite(speed)) s.fastest = fmax(s.fastest, speed);
   }
+  double spacing = isnan(o->spacing) ? 10 * p->theme->pointsize : o->spacing;
   td_plot_clip(p, m->box);
   td_plot_streamlines(a, &m->x, &m->y, m->box.x1 - m->box.x0,
-                      m->box.y1 - m->box.y0, draw_stream_line, &s);
+                      m->box.y1 - m->box.y0, spacing, draw_stream_line, &s);
   cairo_restore(p->cr);
 }

@@ -251,7 +251,8 @@ static void part_of(const td_plot_scale *s, double a, double b, double *lo,
 
 int td_plot_streamlines(const td_plot_artist *a, const td_plot_scale *x,
                         const td_plot_scale *y, double w, double h,
-                        td_plot_stream_fn *emit, void *context) {
+                        double spacing, td_plot_stream_fn *emit,
+                        void *context) {
   view s = {
     .a = a, .g = td_plot_artist_grid(&a->o), .x = *x, .y = *y, .w = w, .h = h,
     .emit = emit, .context = context
@@ -262,6 +263,6 @@ int td_plot_streamlines(const td_plot_artist *a, const td_plot_scale *x,
   s.x0 = lo * w, s.x1 = hi * w;
   part_of(y, s.g.y0, s.g.y1, &lo, &hi);
   s.y0 = (1 - hi) * h, s.y1 = (1 - lo) * h;
-  return trace_all(s.x1 - s.x0, s.y1 - s.y0, a->o.spacing, field_at, &s,
+  return trace_all(s.x1 - s.x0, s.y1 - s.y0, spacing, field_at, &s,
                    emit_moved, &s);
 }
