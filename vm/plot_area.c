@@ -110,8 +110,11 @@ void td_plot_draw_band(td_plot_painter *p, const td_plot_map *m,
 }
 
 /* ---- histograms ---------------------------------------------------------- */
-/* Corners of the outline, from the base of the first bin to that of the last. */
-static void outline(const td_plot_map *m, const td_plot_artist *a, double *xy) {
+/* Corners of the outline, from the base of the first bin to that of the last;
+** its lines fill whole pixels. Returns their width. */
+static double outline(const td_plot_painter *p, const td_plot_map *m,
+                      const td_plot_artist *a, double *xy) {
+  double shift, width = td_plot_crisp(p, td_plot_artist_width(p, a), &shift);
   const double *edge = td_plot_numbers(&a->made[0]);
   const double *height = td_plot_numbers(&a->made[1]);
   size_t n = a->made[1].n;
@@ -120,8 +123,10 @@ static void outline(const td_plot_map *m, const td_plot_artist *a, double *xy) {
     double v = k == 0 || k == 2 * n + 1 ? 0 : height[(k - 1) / 2];
     double e = along(m, !lie, edge[k == 0 ? 0 : k == 2 * n + 1 ? n : k / 2]);
     double h = along(m, lie, isfinite(v) ? v : 0);
-    xy[2 * k] = lie ? h : e, xy[2 * k + 1] = lie ? e : h;
+    xy[2 * k] = td_plot_snap_x(p, lie ? h : e) + shift;
+    xy[2 * k + 1] = td_plot_snap_y(p, lie ? e : h) + shift;
   }
+  return width;
 }
 
 void td_plot_draw_histogram(td_plot_painter *p, const td_plot_map *m,
@@ -130,7 +135,7 @@ void td_plot_draw_histogram(td_plot_painter *p, const td_plot_map *m,
   double *xy = n ? malloc(2 * corners * sizeof *xy) : NULL;
   td_plot_rgba color = td_plot_artist_color(p, a);
   if (!xy) return;
-  outline(m, a, xy);
+  double width = outline(p, m, a, xy);
   if (a->o.style == 0) {
     td_plot_clip(p, m->box);
     for (size_t k = 0; k < corners; k++)
@@ -142,7 +147,8 @@ void td_plot_draw_histogram(td_plot_painter *p, const td_plot_map *m,
   }
   td_plot_pen pen;
   td_plot_pen_start(&pen, p, m->box, td_plot_painter_color(p, &a->o.edge, color),
-                    a->o.alpha, td_plot_artist_width(p, a), &a->o.dash, corners);
+                    a->o.alpha, width, &a->o.dash, corners);
+  cairo_set_line_join(p->cr, CAIRO_LINE_JOIN_MITER);
   for (size_t k = 0; k < corners; k++)
     td_plot_pen_to(&pen, xy[2 * k], xy[2 * k + 1]);
   td_plot_pen_finish(&pen);
@@ -241,20 +247,18 @@ void td_plot_draw_whisker(td_plot_painter *p, const td_plot_map *m,
                           const td_plot_artist_options *o, td_plot_rgba color,
                           bool lie, double middle, double lo, double hi) {
   double width = isnan(o->width) ? 0.7 * p->theme->linewidth : o->width;
-  double part[3][2] = {{lo, hi}, {lo, lo}, {hi, hi}};
+  double cap = isnan(o->cap) ? 2.5 * p->theme->pointsize : o->cap;
   if (!isfinite(middle) || !isfinite(lo) || !isfinite(hi) || lo == hi) return;
-  double reach = isnan(o->cap) ? 2.5 * p->theme->pointsize : o->cap;
-  for (int k = 0; k < (reach > 0 ? 3 : 1); k++) {
-    double cap = k ? reach : 0;
-    td_plot_pen pen;
-    td_plot_pen_start(&pen, p, m->box, color, o->alpha, width, NULL, 2);
-    cairo_set_line_cap(p->cr, CAIRO_LINE_CAP_BUTT);
-    for (int end = 0; end < 2; end++) {
-      double v = part[k][end], c = middle + (end ? cap : -cap);
-      td_plot_pen_to(&pen, lie ? v : c, lie ? c : v);
-    }
-    td_plot_pen_finish(&pen);
+  td_plot_clip(p, m->box);
+  td_plot_set_color(p, color, o->alpha);
+  if (lie) td_plot_rule(p, lo, middle, hi, middle, width);
+  else td_plot_rule(p, middle, lo, middle, hi, width);
+  for (int end = 0; end < 2 && cap > 0; end++) {
+    double at = end ? hi : lo;
+    if (lie) td_plot_rule(p, at, middle - cap, at, middle + cap, width);
+    else td_plot_rule(p, middle - cap, at, middle + cap, at, width);
   }
+  cairo_restore(p->cr);
 }
 
 void td_plot_draw_errorbar(td_plot_painter *p, const td_plot_map *m,

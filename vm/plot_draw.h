@@ -228,6 +228,12 @@ void td_plot_clip(td_plot_painter *p, td_plot_rect box); /* until cairo_restore 
 static inline double td_plot_near(double v, double box) {
   return v < box - 2e4 ? box - 2e4 : v > box + 2e4 ? box + 2e4 : v;
 }
+/* The width as whole pixels, and what to add to a place that was snapped to the
+** grid of pixels, so that a line there fills whole ones. */
+double td_plot_crisp(const td_plot_painter *p, double width, double *shift);
+/* A sharp line along x or y, in the colour that is set. */
+void td_plot_rule(td_plot_painter *p, double x0, double y0, double x1, double y1,
+                  double width);
 /* The head of an arrow with its tip at x, y; dx, dy has length 1. */
 void td_plot_draw_head(td_plot_painter *p, double x, double y, double dx,
                        double dy, double length);

@@ -14,18 +14,20 @@ static td_plot_rgba muted(const td_plot_painter *p) {
   return td_plot_painter_color(p, &p->theme->muted, black);
 }
 
-/* A line of the frame: on whole pixels, so that it is sharp. Vectors get the
-** same line as pixels would at the usual scale. */
-static void rule(td_plot_painter *p, double x0, double y0, double x1, double y1,
-                 double width) {
+/* Vectors get the same lines as pixels would at the usual scale. */
+double td_plot_crisp(const td_plot_painter *p, double width, double *shift) {
+  double scale = p->image ? p->scale : 2, px = fmax(1, floor(width * scale + 0.5));
+  *shift = (int)px % 2 ? 0.5 / scale : 0;
+  return px / scale;
+}
+
+void td_plot_rule(td_plot_painter *p, double x0, double y0, double x1, double y1,
+                  double width) {
   cairo_t *cr = p->cr;
-  double scale = p->image ? p->scale : 2;
-  double px = fmax(1, floor(width * scale + 0.5)), half = px / 2 / scale;
-  bool odd = (int)px % 2;
-  double shift = odd ? 0.5 / scale : 0;
-  if (x0 == x1) x0 = x1 = td_plot_snap_x(p, x0 - (odd ? half : 0)) + shift;
-  if (y0 == y1) y0 = y1 = td_plot_snap_y(p, y0 - (odd ? half : 0)) + shift;
-  cairo_set_line_width(cr, px / scale);
+  double shift, w = td_plot_crisp(p, width, &shift), half = shift > 0 ? w / 2 : 0;
+  if (x0 == x1) x0 = x1 = td_plot_snap_x(p, x0 - half) + shift;
+  if (y0 == y1) y0 = y1 = td_plot_snap_y(p, y0 - half) + shift;
+  cairo_set_line_width(cr, w);
   cairo_move_to(cr, x0, y0);
   cairo_line_to(cr, x1, y1);
   cairo_stroke(cr);
@@ -51,8 +53,8 @@ static void draw_grid(td_plot_painter *p, const td_plot_axes_layout *a) {
     for (int i = 0; i < t->n && wants_grid(a, d); i++) {
       double at = d ? td_plot_map_y(&m, t->at[i]) : td_plot_map_x(&m, t->at[i]);
       if (!isfinite(at)) continue;
-      if (d) rule(p, a->box.x0, at, a->box.x1, at, p->theme->gridwidth);
-      else rule(p, at, a->box.y0, at, a->box.y1, p->theme->gridwidth);
+      if (d) td_plot_rule(p, a->box.x0, at, a->box.x1, at, p->theme->gridwidth);
+      else td_plot_rule(p, at, a->box.y0, at, a->box.y1, p->theme->gridwidth);
     }
   }
 }
@@ -96,9 +98,9 @@ static td_plot_rgba axis_color(const td_plot_painter *p,
 static void tick(td_plot_painter *p, const td_plot_axes_layout *a, int dim,
                  double at, double length) {
   double w = p->theme->framewidth;
-  if (dim == TD_PLOT_X) rule(p, at, a->box.y1, at, a->box.y1 + length, w);
-  if (dim == TD_PLOT_Y) rule(p, a->box.x0 - length, at, a->box.x0, at, w);
-  if (dim == TD_PLOT_Y2) rule(p, a->box.x1, at, a->box.x1 + length, at, w);
+  if (dim == TD_PLOT_X) td_plot_rule(p, at, a->box.y1, at, a->box.y1 + length, w);
+  if (dim == TD_PLOT_Y) td_plot_rule(p, a->box.x0 - length, at, a->box.x0, at, w);
+  if (dim == TD_PLOT_Y2) td_plot_rule(p, a->box.x1, at, a->box.x1 + length, at, w);
 }
 
 static void draw_ticks(td_plot_painter *p, const td_plot_axes_layout *a, int dim) {
@@ -197,13 +199,13 @@ static void draw_box(td_plot_painter *p, const td_plot_axes_layout *a) {
   if (style == 1) return;
   cairo_set_line_cap(p->cr, CAIRO_LINE_CAP_SQUARE);
   td_plot_set_color(p, muted(p), 1);
-  rule(p, b->x0, b->y1, b->x1, b->y1, w);
-  if (style == 2) rule(p, b->x0, b->y0, b->x1, b->y0, w);
+  td_plot_rule(p, b->x0, b->y1, b->x1, b->y1, w);
+  if (style == 2) td_plot_rule(p, b->x0, b->y0, b->x1, b->y0, w);
   td_plot_set_color(p, axis_color(p, a, TD_PLOT_Y, muted(p)), 1);
-  rule(p, b->x0, b->y0, b->x0, b->y1, w);
+  td_plot_rule(p, b->x0, b->y0, b->x0, b->y1, w);
   if (style == 2 || a->y2) {
     td_plot_set_color(p, axis_color(p, a, TD_PLOT_Y2, muted(p)), 1);
-    rule(p, b->x1, b->y0, b->x1, b->y1, w);
+    td_plot_rule(p, b->x1, b->y0, b->x1, b->y1, w);
   }
   cairo_set_line_cap(p->cr, CAIRO_LINE_CAP_BUTT);
 }
@@ -246,16 +248,16 @@ static void draw_bar(td_plot_painter *p, const td_plot_rect *r,
   if (m->classes) fill_classes(p, r, m, &axis->scale);
   else fill_bar(p, r, m);
   td_plot_set_color(p, muted(p), 1);
-  rule(p, r->x0, r->y0, r->x1, r->y0, w);
-  rule(p, r->x0, r->y1, r->x1, r->y1, w);
-  rule(p, r->x0, r->y0, r->x0, r->y1, w);
-  rule(p, r->x1, r->y0, r->x1, r->y1, w);
+  td_plot_rule(p, r->x0, r->y0, r->x1, r->y0, w);
+  td_plot_rule(p, r->x0, r->y1, r->x1, r->y1, w);
+  td_plot_rule(p, r->x0, r->y0, r->x0, r->y1, w);
+  td_plot_rule(p, r->x1, r->y0, r->x1, r->y1, w);
   for (int i = 0; i < axis->ticks.n; i++) {
     double t = m->classes ? td_plot_scale_to_unit(&axis->scale, axis->ticks.at[i])
                           : td_plot_norm_at(&a->norm, axis->ticks.at[i]);
     double y = r->y1 - t * (r->y1 - r->y0);
     td_plot_set_color(p, muted(p), 1);
-    rule(p, r->x1, y, r->x1 + out, y, w);
+    td_plot_rule(p, r->x1, y, r->x1 + out, y, w);
     td_plot_text_draw(p, axis->ticks.label[i], style, muted(p),
                       r->x1 + p->theme->ticklength + td_plot_tick_pad(p), y, 0,
                       TD_PLOT_MIDDLE, 0);

@@ -169,7 +169,8 @@ t.test("streamlines are tangent to the field and run with it", function()
       local x0, y0 = data(line[k - 1])
       local x1, y1 = data(line[k + 1])
       local u, v = f(x, y)
-      local along = (u * (x1 - x0) + v * (y1 - y0)) / math.sqrt((u * u + v * v) * ((x1 - x0) ^ 2 + (y1 - y0) ^ 2))
+      local length = math.sqrt((u * u + v * v) * ((x1 - x0) ^ 2 + (y1 - y0) ^ 2))
+      local along = (u * (x1 - x0) + v * (y1 - y0)) / length
       local inside = math.abs(x) < 1.9 and math.abs(y) < 1.9 and x * x + y * y > 0.1
       if inside then
         t.ok(along > 0.99, ("at %g, %g the cosine is %g"):format(x, y, along))
@@ -319,12 +320,14 @@ t.test("mistakes are named and change nothing", function()
     t.eq(#ax:artists(), 0, kind)
   end
   bad("stream: u and v are grids of the same size", "stream", { u = { { 1, 2 } }, v = { { 1 } } })
-  bad("stream: x has 3 values for 2 columns of u", "stream", { u = { { 1, 2 } }, v = { { 1, 2 } }, x = { 1, 2, 3 } })
+  bad("stream: x has 3 values for 2 columns of u", "stream",
+    { u = { { 1, 2 } }, v = { { 1, 2 } }, x = { 1, 2, 3 } })
   bad("mesh: points are rows x columns x 2", "mesh", { xy = { { 0, 0 }, { 1, 1 } } })
   bad("(3 - 1) x (2 - 1) cells", "mesh", { xy = grid(3, 2, function() return { 0, 0 } end), z = { { 1 } } })
   bad("images have 1, 3 or 4 channels", "images", { images = tensor.zeros(2, 5, 6, 7) })
   bad("2 labels for 1 image", "images", { images = { { 1, 2 }, { 3, 4 } }, labels = { "a", "b" } })
-  bad("3 titles in rows for 1 row", "images", { images = tensor.zeros(2, 3, 3), columns = 2, rows = { "a", "b", "c" } })
+  bad("3 titles in rows for 1 row", "images",
+    { images = tensor.zeros(2, 3, 3), columns = 2, rows = { "a", "b", "c" } })
   bad("bins is a whole number", "histogram", { x = { 1 }, bins = 0 })
   bad("edges in bins must rise", "histogram", { x = { 1 }, bins = { 1, 1 } })
   bad("2 weights for 1 values", "histogram", { x = { 1 }, weights = { 1, 2 } })
@@ -363,7 +366,8 @@ function Image:is(x, y, want, tol)
   local got = self:at(x, y)
   for k = 1, 3 do
     if math.abs(got[k] - want[k]) > (tol or 3) then
-      error(("at %g, %g: colour %d %d %d, want %d %d %d"):format(x, y, got[1], got[2], got[3], table.unpack(want)), 2)
+      error(("at %g, %g: colour %s, want %s"):format(x, y, table.concat(got, " "),
+        table.concat(want, " ")), 2)
     end
   end
 end
@@ -504,7 +508,8 @@ end)
 
 t.test("error bars, arrows and ellipses", function()
   local ax, fig = bare { xlim = { 0, 4 }, ylim = { 0, 4 } }
-  ax:errorbar { x = { 2 }, y = { 2 }, yerr = { { 0.5, 1.5 } }, marker = "none", color = RED, width = 3, cap = 0 }
+  ax:errorbar { x = { 2 }, y = { 2 }, yerr = { { 0.5, 1.5 } }, marker = "none", color = RED, width = 3,
+    cap = 0 }
   local im = draw(ax, fig)
   im:is(2, 3.3, red)
   im:is(2, 1.6, red)
@@ -575,7 +580,8 @@ t.test("odd values never stop a picture", function()
     for round = 1, 12 do
       local fig = plot.figure { size = { 90, 70 } }
       local ax = fig:axes { xscale = random(4) == 1 and "log" or nil, equal = random(4) == 1,
-        xlim = random(4) == 1 and { 1e-12, 1e12 } or nil, ylim = random(6) == 1 and { 5, 5 + 1e-9 } or nil }
+        xlim = random(4) == 1 and { 1e-12, 1e12 } or nil,
+        ylim = random(6) == 1 and { 5, 5 + 1e-9 } or nil }
       ax:add(kind, make(random(5), random(5)))
       fig:pixels { scale = 1 }
       fig:render { format = round % 2 == 0 and "svg" or "pdf" }
