@@ -112,6 +112,22 @@ t.test("bound: the surrogate exceeds log p where theory says so", function()
   os.execute("rm -r " .. dir)
 end)
 
+t.test("gallery: a picture for each kind of artist", function()
+  if not tide.plot.can_save then t.skip("no drawing") end
+  local dir = folder()
+  local text, status = run("examples/gallery.lua --theme dark --out " .. dir)
+  t.ok(status == 0, text)
+  local n = 0
+  for name in read(dir .. "/summary.json"):match('"pictures": (%b[])'):gmatch('"([%w_]+)"') do
+    t.eq(read(("%s/%s.png"):format(dir, name)):sub(2, 4), "PNG")
+    n = n + 1
+  end
+  t.ok(n >= 16, n .. " pictures")
+  text, status = run("examples/gallery.lua --only streem --out " .. dir)
+  t.ok(status == 1 and text:find("there is no picture 'streem'", 1, true), text)
+  os.execute("rm -r " .. dir)
+end)
+
 t.test("options: help, and clear answers to wrong ones", function()
   local text, status = run("examples/toy.lua --help")
   t.eq(status, 0)
