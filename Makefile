@@ -28,7 +28,7 @@ $B/test-tools: .make/setup.sh
 ISA_SRC   := $(wildcard tensor/cpu_*.c nn/cpu_*.c)
 CORE_SRC  := $(filter-out $(ISA_SRC),$(wildcard tensor/*.c tensor/ops/*.c nn/*.c nn/ops/*.c))
 PLOT_SRC  := $(wildcard vm/plot*.c)
-DRAW_SRC  := $(if $(PLOT_SRC),$(shell grep -lE '^ *\# *include *<(cairo|pango|SDL|gif_lib)' $(PLOT_SRC)))
+DRAW_SRC  := $(if $(PLOT_SRC),$(shell grep -lE '^ *\# *include *(<(cairo|pango|SDL|gif_lib)|"vm/plot_draw.h")' $(PLOT_SRC)))
 MODULE_SRC:= $(wildcard lua/*.c) $(filter-out $(if $(HEADLESS),$(DRAW_SRC)),$(PLOT_SRC))
 VM_SRC    := $(filter-out $(PLOT_SRC),$(wildcard vm/*.c))
 EMBEDDED  := $(wildcard lua/tide/*.lua lua/tide/*/*.lua lua/tide/*/*/*.lua)
