@@ -69,9 +69,9 @@ static bool crowded(tracer *t, double x, double y, double s, double far,
     for (int i = i0 > 0 ? i0 - 1 : 0; i <= i0 + 1 && i < t->nx; i++)
       for (int k = t->cell[j * t->nx + i]; k >= 0; k = t->p[k].next) {
         const point *p = &t->p[k];
-        double d = hypot(p->x - x, p->y - y);
-        if (p->line != t->line ? d < far
-                               : d < own && fabs(p->s - s) > 1.5 * t->spacing)
+        double d = (p->x - x) * (p->x - x) + (p->y - y) * (p->y - y);
+        if (p->line != t->line ? d < far * far
+                               : d < own * own && fabs(p->s - s) > 1.5 * t->spacing)
           return true;
       }
   return false;
@@ -88,7 +88,7 @@ static bool advance(tracer *t, double *x, double *y, double sign, double dir[2])
   }
   double dx = (k[0][0] + 2 * k[1][0] + 2 * k[2][0] + k[3][0]) / 6;
   double dy = (k[0][1] + 2 * k[1][1] + 2 * k[2][1] + k[3][1]) / 6;
-  if (hypot(dx, dy) < 0.5 || dx * dir[0] + dy * dir[1] < 0) return false; /* a centre */
+  if (dx * dx + dy * dy < 0.25 || dx * dir[0] + dy * dir[1] < 0) return false; /* a centre */
   *x += h * dx, *y += h * dy;
   dir[0] = k[0][0], dir[1] = k[0][1];
   return true;
@@ -117,7 +117,7 @@ static bool grow(tracer *t, double sign) {
       reach_border(t, x, y, nx, ny, s);
       return false;
     }
-    double dx = t->sx - nx, dy = t->sy - ny, d = hypot(dx, dy);
+    double dx = t->sx - nx, dy = t->sy - ny, d = sqrt(dx * dx + dy * dy);
     double beside = fabs(dx * t->sdir[1] - dy * t->sdir[0]);
     bool closing = sign > 0 && s > 2 * t->spacing && d < 0.6 * t->spacing &&
                    beside < 0.15 * t->spacing &&
@@ -226,7 +226,7 @@ static bool field_at(void *context, double x, double y, double dir[2],
   *speed = hypot(u, v);
   if (!(big > 0) || isnan(px) || isnan(py) || isinf(big)) return false;
   px /= big, py /= big; /* the squares of tiny fields must not vanish */
-  double length = hypot(px, py);
+  double length = sqrt(px * px + py * py);
   dir[0] = px / length, dir[1] = py / length;
   return true;
 }
