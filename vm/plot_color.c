@@ -143,7 +143,10 @@ static void norm_ends(td_plot_norm *norm, const td_plot_artist_options *o,
     double pad = norm->lo != 0 ? fabs(norm->lo) * 0.1 : 0.5;
     if (isnan(o->vmax)) norm->hi = norm->lo + pad;
     else norm->lo = norm->hi - pad;
-    if (log && norm->lo <= 0) norm->lo = norm->hi / 10;
+    if (log && norm->lo <= 0) {
+      norm->hi = fmax(norm->hi, 1e-300);
+      norm->lo = norm->hi / 10;
+    }
   }
 }
 

@@ -230,7 +230,7 @@ void td_plot_ticks_choose(const td_plot_scale *s, double want, double keep,
                           td_plot_ticks *t) {
   *t = (td_plot_ticks){.n = 0};
   double lo = fmax(fmin(s->lo, s->hi), -8e307), hi = fmin(fmax(s->lo, s->hi), 8e307);
-  if (!(hi > lo)) return;
+  if (!(hi > lo) || (s->log && !(lo > 0))) return;
   if (want < 2) want = 2;
   if (want > TD_PLOT_TICKS / 2) want = TD_PLOT_TICKS / 2;
   if (s->log) log_ticks(lo, hi, want, keep, t);

@@ -356,11 +356,11 @@ for _, name in ipairs(names) do
   for _, format in ipairs { "svg", "pdf" } do
     t.test(name .. " is the same picture in " .. format, function()
       local fig, base = figures[name](), t.tmp(name)
-      local program = format == "svg" and "rsvg-convert" or "pdftoppm"
+      local program = format == "svg" and "rsvg-convert" or "pdftocairo"
       if not has(program) then t.skip("no " .. program) end
       fig:save(base .. "." .. format)
       local want, w, h = fig:pixels()
-      local command = ("pdftoppm -r 144 -png -singlefile %s.pdf %s.out"):format(base, base)
+      local command = ("pdftocairo -r 144 -png -singlefile %s.pdf %s.out"):format(base, base)
       if format == "svg" then
         command = ("rsvg-convert -w %d -h %d %s.svg -o %s.out.png"):format(w, h, base, base)
       end
