@@ -150,7 +150,7 @@ picture("histogram", function()
   ax:histogram(tensor.randn(3000), { stat = "density", label = "plain" })
   ax:histogram(0.6 * tensor.randn(3000) - 1.8, { stat = "density", label = "aligned" })
   ax:histogram(0.7 * tensor.randn(3000) - 1.7, { stat = "density", style = "step", bins = 24,
-                                                 color = "black", label = "prior itself" })
+                                                 color = "grey", label = "prior itself" })
   return fig
 end)
 

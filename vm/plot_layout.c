@@ -68,6 +68,13 @@ static void name_ticks(const td_plot_data *names, td_plot_ticks *t) {
   }
 }
 
+/* A line for each word. */
+static void break_names(td_plot_ticks *t) {
+  for (int i = 0; i < t->n; i++)
+    for (char *s = t->label[i]; *s; s++)
+      if (*s == ' ') *s = '\n';
+}
+
 /* Does a neighbour below (x) or to the left (y) carry the labels of this axis? */
 static bool labelled_beside(const td_plot_axes *ax, td_plot_dim dim) {
   const td_plot_figure *f = ax->figure;
@@ -95,6 +102,7 @@ static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
     name_ticks(dim == TD_PLOT_Y ? &im->o.rows : &none, &a->ticks);
   } else if (bars && bars->o.names.blob) {
     name_ticks(&bars->o.names, &a->ticks);
+    if (dim == TD_PLOT_X && crowded(p, a, length)) break_names(&a->ticks);
   } else {
     td_plot_ticks_choose(&a->scale, fmax(want, 2.6), 0, &a->ticks);
     for (int k = 0; k < 5 && dim == TD_PLOT_X && crowded(p, a, length); k++) {
