@@ -57,7 +57,7 @@ end
 local function progress_text(job)
   local p = job.progress
   local text, name = p and p.text or "", job.name
-  if name and text:sub(1, #name) == name then text = text:sub(#name + 1) end
+  if name and (text .. " "):sub(1, #name + 1) == name .. " " then text = text:sub(#name + 1) end
   return text:match("^%s*(.*)$")
 end
 
