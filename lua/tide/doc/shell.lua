@@ -133,8 +133,8 @@ os.remove(dir .. ".lua")]] },
 
 -- ---- keeping a session ----
 ["tide.save_session"] = {
-  text = "Writes the entries of this session that ran without error as a script: what was an " ..
-    "expression is shown, questions and commands of the shell are left out.",
+  text = "Writes the entries of this session that ran without error as a script: an " ..
+    "expression that is not a call is shown, questions and commands of the shell are left out.",
   args = { { "path", "string", "the file, overwritten" } }, returns = "nothing",
   errors = "A file that cannot be written; entries that are no script together.",
   example = [[
