@@ -13,6 +13,7 @@ local M = {}
 
 local SLICE = 0.01                 -- seconds
 local KEPT = 10                    -- jobs that are over and still listed
+local NAMED = 4                    -- jobs in the status line
 local STATUS = 0.25                -- seconds between updates of the status line
 local PATIENCE = 1                 -- that a wait or a cancel shows or takes
 local GRACE = 0.3                  -- to put things back before the next error
@@ -91,17 +92,11 @@ local function describe_failure(job)
 end
 
 local function forget_old()
-  local extra = -KEPT
-  for _, job in ipairs(listed) do
-    if over[job.state] then extra = extra + 1 end
+  local ended, oldest = 0, nil
+  for i, job in ipairs(listed) do
+    if over[job.state] then ended, oldest = ended + 1, oldest or i end
   end
-  for i = #listed, 1, -1 do
-    local oldest = listed[#listed - i + 1]
-    if extra > 0 and over[oldest.state] then
-      table.remove(listed, #listed - i + 1)
-      extra = extra - 1
-    end
-  end
+  if ended > KEPT then table.remove(listed, oldest) end
 end
 
 local function is_awaited(job)
@@ -114,7 +109,7 @@ end
 
 local function finish(job, state)
   job.last_progress = job.progress
-  job.state, job.bars, job.coroutine, job.waits_for = state, {}, nil, nil
+  job.state, job.bars, job.coroutine, job.waits_for = state, {}, false, false
   if state == "failed" and not is_awaited(job) then
     io.stderr:write(label(job), " failed: ", describe_failure(job), "\n")
   end
@@ -174,8 +169,8 @@ end
 function M.status()
   local parts, live = {}, 0
   for _, job in ipairs(listed) do
-    if is_live(job) then
-      live = live + 1
+    if is_live(job) then live = live + 1 end
+    if is_live(job) and live <= NAMED then
       local text = progress_text(job)
       local name = job.name or "job " .. job.number
       local state = job.state ~= "running" and " (" .. job.state .. ")" or ""
@@ -183,7 +178,8 @@ function M.status()
     end
   end
   if live == 0 then return nil end
-  return (live > 1 and live .. " jobs: " or "") .. table.concat(parts, " | ")
+  return (live > 1 and live .. " jobs: " or "") .. table.concat(parts, " | ") ..
+    (live > NAMED and " | ..." or "")
 end
 
 -- Shows the line now and then while something waits.
@@ -222,9 +218,9 @@ end
 -- In a job: makes way until finished() is true or the time is over.
 local function give_way(job, other, timeout)
   job.waits_for = other
-  job.deadline = timeout and tide.clock() + timeout or nil
+  job.deadline = timeout and tide.clock() + timeout or false
   local done <close> = setmetatable({}, { __close = function()
-    job.waits_for, job.deadline = nil, nil
+    job.waits_for, job.deadline = false, false
   end })
   while is_live(other) do
     if job.deadline and tide.clock() >= job.deadline then return false end
@@ -306,7 +302,8 @@ function M.spawn(f, o)
   end
   numbers = numbers + 1
   local job = setmetatable({ number = numbers, name = o.name, state = "running", slice = o.slice,
-    spent = 0, share = turn, bars = {} }, Job)
+    spent = 0, share = turn, bars = {}, cancelling = false, waits_for = false, deadline = false,
+    awaited = false, started = false }, Job)
   job.coroutine = core.new(o.seed, function() return f(job) end)
   listed[#listed + 1] = job
   return job
