@@ -1,5 +1,6 @@
 /* cpu_assign.c -- the cheapest assignment of rows to columns: shortest augmenting
-** paths with dual prices, after cheap steps that settle most rows (Jonker and Volgenant 1987; the form for n <= m of Crouse 2016). */
+** paths with dual prices, after cheap steps that settle most rows (Jonker and
+** Volgenant 1987; the form for n <= m of Crouse 2016). */
 #include "isa.h"
 #include "op.h"
 #include <math.h>

@@ -132,7 +132,7 @@ t.test("errors of data.load", function()
   t.raises("is not a safetensors file", data.load, t.tmp("wrong.safetensors"))
   os.rename(t.tmp("wrong.safetensors"), t.tmp("wrong.png"))
   t.raises("is not a PNG file; it starts like a zip", data.load, t.tmp("wrong.png"))
-  t.raises("data.load (.npy): unknown option 'only' (options: map)", data.load, t.tmp("x.npy"), { only = "a" })
+  t.raises("(.npy): unknown option 'only' (options: map)", data.load, t.tmp("x.npy"), { only = "a" })
   t.raises("unknown option 'olny'; did you mean 'only'?", data.load, t.tmp("x.npz"), { olny = "a" })
 end)
 

@@ -5,12 +5,13 @@ return {
     "train-images-idx3-ubyte; .png as u8, or i32 for 16 bits, of shape (H,W) for grey and (H,W,C) for 2 " ..
     "to 4 channels; .csv as f64 (rows, columns), then the names of the columns if the first line has " ..
     "them. Many tensors: .npz and .safetensors as a table of tensors by name, then their names in file " ..
-    "order, then the metadata; .bin (CIFAR-10) likewise, with images u8 (N,3,32,32) and labels u8 (N) from 0. .npy, .idx and .csv files may be compressed as .gz. Numbers of widths " ..
+    "order, then the metadata; .bin (CIFAR-10) likewise, with images u8 (N,3,32,32) and labels u8 (N) " ..
+    "from 0. .npy, .idx and .csv files may be compressed as .gz. Numbers of widths " ..
     "that tensors do not have become the next type that holds them: f16 becomes f32, u16 becomes i32.",
   args = { { "path", "string" }, { "options", "table",
     "header (.csv): true if the first line holds names, false if numbers; only (.npz, .safetensors): " ..
-    "the name or names of the tensors to read; map (.npy, .idx, .safetensors, .bin) [false]: tensors over the " ..
-    "mapped file, which open at once and page in on demand. What the file does not hold as tensors do " ..
+    "the name or names of the tensors to read; map (.npy, .idx, .safetensors, .bin) [false]: tensors over " ..
+    "the mapped file, which open at once and page in on demand. What the file does not hold as tensors do " ..
     "(compressed, of other types or byte order, bool) is read. Writing to a mapped tensor changes a " ..
     "private copy of the page, never the file. Labels of a mapped .bin file are not checked. A file that " ..
     "is cut short while it is mapped makes every use of its tensors an error", optional = true } },
@@ -80,7 +81,9 @@ data.save(dir .. "/my-train-images-idx3-ubyte", tensor.full({ 2, 4, 4 }, 255):to
 data.save(dir .. "/my-train-labels-idx1-ubyte", tensor.zeros(2):to("u8"))
 local x, y = data.idx_images(dir)
 assert(x:max():item() == 1 and y:get(1) == 1)
-for _, kind in ipairs{ "images-idx3", "labels-idx1" } do os.remove(dir .. "/my-train-" .. kind .. "-ubyte") end
+for _, name in ipairs{ "images-idx3", "labels-idx1" } do
+  os.remove(dir .. "/my-train-" .. name .. "-ubyte")
+end
 os.remove(dir)]] },
 ["data.cifar10"] = {
   text = "CIFAR-10 from its binary version: a folder with data_batch_*.bin and test_batch.bin (or with " ..
@@ -93,7 +96,7 @@ os.remove(dir)]] },
   source = "Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html",
   example = [[
 local path = os.tmpname() .. ".bin"
-data.save(path, { images = tensor.zeros(2, 3, 32, 32, { dtype = "u8" }), labels = tensor.full({ 2 }, 9):to("u8") })
+data.save(path, { images = tensor.zeros(2, 3, 32, 32):to("u8"), labels = tensor.full({ 2 }, 9):to("u8") })
 local x, y, names = data.cifar10(path)
 assert(x:size(1) == 2 and names[y:get(2)] == "truck")
 os.remove(path)]] },
