@@ -83,7 +83,7 @@ static bool find_edges(const td_capture *c, graph *g, history *h, reader *r) {
 }
 
 static void index_edges(const td_capture *c, graph *g) {
-  qsort(g->e, (size_t)g->n, sizeof *g->e, by_start);
+  if (g->n) qsort(g->e, (size_t)g->n, sizeof *g->e, by_start);
   int kept = 0;                /* doubles go */
   for (int k = 0; k < g->n; k++)
     if (!kept || by_start(&g->e[kept - 1], &g->e[k])) g->e[kept++] = g->e[k];
