@@ -221,7 +221,7 @@ static void draw_bar(td_plot_painter *p, const td_plot_map *m,
   cairo_stroke(p->cr);
   cairo_restore(p->cr);
   if (o->yerr.blob) {
-    td_plot_error_at(&o->yerr, o->yerr.n == 1 ? 0 : i * k + s, o->yerr.n, e);
+    td_plot_error_at(&o->yerr, i * k + s, o->y.n, e);
     double middle = o->horizontal ? (r.y0 + r.y1) / 2 : (r.x0 + r.x1) / 2;
     td_plot_rgba ink = td_plot_painter_color(p, &p->theme->ink, black);
     double lo = along(m, o->horizontal, b.hi - e[0]);

@@ -206,7 +206,7 @@ static int check_error(const char *kind, const char *key, const td_plot_data *d,
 
 void td_plot_error_at(const td_plot_data *d, size_t i, size_t n, double out[2]) {
   const double *v = td_plot_numbers(d);
-  bool pairs = d->ndim == 2 && d->n == 2 * n;
+  bool pairs = d->ndim > 1 && d->n == 2 * n;
   for (int k = 0; k < 2; k++)
     out[k] = !v ? 0 : fabs(v[pairs ? 2 * i + (size_t)k : d->n == 1 ? 0 : i]);
 }
@@ -271,7 +271,8 @@ static int check_bars(const td_plot_artist_options *o) {
   if (o->classes.blob && o->classes.dim[0] != k)
     return td_plot_fail("bars: %zu classes for %zu series (columns of y)",
                         o->classes.dim[0], k);
-  if (!o->yerr.blob || o->yerr.n == n * k || o->yerr.n == 1) return 0;
+  bool pairs = o->yerr.ndim > 1 && o->yerr.n == 2 * n * k;
+  if (!o->yerr.blob || o->yerr.n == n * k || o->yerr.n == 1 || pairs) return 0;
   return td_plot_fail("bars: yerr has %zu numbers for %zu bars", o->yerr.n, n * k);
 }
 

@@ -194,7 +194,7 @@ static void include_bars(range *r, const td_plot_artist *a, td_plot_dim dim) {
     for (size_t s = 0; s < k; s++) {
       double e[2], v = td_plot_bars_place(o, i, s).hi;
       if (!isfinite(v)) continue;
-      td_plot_error_at(&o->yerr, o->yerr.n == 1 ? 0 : i * k + s, o->yerr.n, e);
+      td_plot_error_at(&o->yerr, i * k + s, o->y.n, e);
       include(r, v - e[0]);
       include(r, v + e[1]);
       if (v - e[0] < lowest && (v > 0 || !r->positive)) lowest = fmin(v, v - e[0]);

@@ -87,6 +87,12 @@ t.test("bars stand at whole numbers and on 0", function()
   ax:bars({ { 1, 2 }, { -1, 3 } }, { stacked = true, horizontal = true })
   t.eq(ax:get("ylim"), { 2.5, 0.5 }) -- the first on top
   t.near(ax:get("xlim"), { -1.16, 3.16 }, 1e-9)
+  ax = axes { margin = 0 }
+  ax:bars({ 2, 3 }, { yerr = { { 0.5, 1 }, { 1, 2 } } })
+  t.near(ax:get("ylim"), { 0, 5 }, 1e-9)
+  ax = axes { margin = 0 }
+  ax:bars({ { 2, 3 } }, { yerr = { { { 3, 1 }, { 1, 2 } } } })
+  t.near(ax:get("ylim"), { -1, 5 }, 1e-9)
   ax = axes { yscale = "log" }
   ax:bars { 10, 1000 }
   t.near(ax:get("ylim")[1], 5, 1e-9)
