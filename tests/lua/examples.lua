@@ -99,6 +99,29 @@ t.test("the same seed writes the same latents", function()
   t.ok(not first:equal(latents("--seed 4")))
 end)
 
+t.test("word: a picture as target, its files and figures", function()
+  local dir = folder()
+  local img = tide.tensor.ones(20, 60)
+  img:narrow(1, 5, 10):narrow(2, 5, 50):fill_(0)
+  img:narrow(1, 8, 4):narrow(2, 10, 40):fill_(1)         -- a frame
+  tide.data.save(dir .. "-frame.png", img)
+  local short = " --steps 30 --align-steps 8 --latents 60 --width 16 --blocks 1 --out " .. dir
+  local text, status = run("examples/word.lua --loss all --image " .. dir .. "-frame.png" .. short)
+  t.ok(status == 0, text)
+  local s = read(dir .. "/summary.json")
+  t.near(tonumber(s:match('"data": {.-"on_ink": ([%d.e+-]+)')), 1, 0)
+  for _, name in ipairs { "align", "likelihood", "excess" } do
+    t.eq(tide.data.load(dir .. "/latents_" .. name .. ".npy").shape, { 60, 2 })
+  end
+  if tide.plot.can_save then
+    t.eq(read(dir .. "/aligned.png"):sub(2, 4), "PNG")
+    text, status = run("examples/word.lua --word fl" .. short)
+    t.ok(status == 0, text)
+    t.ok(tide.data.load(dir .. "/word.png"):min():item() == 0)
+  end
+  os.execute("rm -r " .. dir .. " " .. dir .. "-frame.png")
+end)
+
 t.test("bound: the surrogate exceeds log p where theory says so", function()
   local dir = folder()
   local text, status = run(("examples/bound.lua --points 40 --samples 64 --steps 20 " ..
