@@ -264,6 +264,8 @@ function sweep.run(o)
                          options = { over = o.over, seeds = o.seeds } }
   local runs, failed, total = {}, 0, 0
   local settings = combinations(o.over)
+  local bar <close> = not o.quiet and
+    tide.progress { label = o.name, total = #settings * #o.seeds, unit = "run" }
   for _, setting in ipairs(settings) do
     for _, seed in ipairs(o.seeds) do
       total = total + 1
@@ -277,8 +279,10 @@ function sweep.run(o)
       runs[#runs + 1] = r
       if r.status == "failed" then failed = failed + 1 end
       save_csv(out, runs, o)               -- what is there survives a kill
+      if bar then bar:update(total) end
     end
   end
+  if bar then bar:close() end
   local names = figure_names(runs, o)
   local rows = rows_of(runs, names, o)
   local result = { rows = rows, runs = runs, figures = names, failed = failed }

@@ -144,6 +144,8 @@ it raises the error "interrupted!" there:
   products, decompositions, any     before the op ends; what it would have
   op that makes a tensor            returned is not made
   x:add_(y), optimizer:step()       after it: such updates are never done by half
+  y:backward()                      between ops: some leaves may lack their gradient,
+                                    so begin the next step with zero_grad()
   io.read, os.execute, !command     the wait ends; the command gets Ctrl-C too
   job:wait(), tide.wait_all()       the wait ends, the jobs go on
 

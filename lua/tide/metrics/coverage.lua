@@ -19,9 +19,11 @@ end
 -- In how many of the balls around the rows of y each row of x lies.
 local function balls(x, y, radius)
   local parts, r = {}, radius:unsqueeze(1)
+  local bar <close> = tide.progress { label = "neighbours", total = x:size(1), unit = "row" }
   for from = 1, x:size(1), 512 do
     local rows = x:narrow(1, from, math.min(512, x:size(1) - from + 1))
     parts[#parts + 1] = tensor.cdist(rows, y):le(r):sum(2)
+    bar:update(from)
   end
   return tensor.cat(parts)
 end

@@ -87,7 +87,9 @@ function M.mmd(x, y, o)
     if h == 0 then h = 1 end            -- all rows are equal: any width will do
     local function total(a, b)
       local sum = 0
+      local bar <close> = tide.progress { label = "mmd", total = a:size(1), unit = "row" }
       for from = 1, a:size(1), 512 do
+        bar:update(from)
         local rows = a:narrow(1, from, math.min(512, a:size(1) - from + 1))
         sum = sum + (tensor.cdist(rows, b):square() * (-0.5 / (h * h))):exp()
           :sum():item()
