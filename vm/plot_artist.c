@@ -321,6 +321,7 @@ static bool is_heavy(const td_plot_artist *a) {
   if (a->o.rasterize) return a->o.rasterize == 2;
   return (a->kind == TD_PLOT_SCATTER && a->o.x.n > 4000) ||
          (a->kind == TD_PLOT_PATHS && a->o.x.n > 20000) ||
+         (a->kind == TD_PLOT_MESH && a->o.x.n > 10000) ||
          (a->kind == TD_PLOT_QUIVER && a->o.x.n > 5000);
 }
 

@@ -188,7 +188,7 @@ static int check_images(td_plot_artist *a) {
   if (make_norm(a, s.v, d->n)) return -1;
   /* the usual ranges of pixels, so that pictures of one set look alike */
   double lo = norm->lo, hi = norm->hi;
-  bool unit = lo >= -0.5 && hi <= 1.5, bytes = !unit && lo >= 0 && hi <= 255;
+  bool unit = lo >= -0.5 && hi <= 1.5, bytes = lo >= 0 && hi > 64 && hi <= 255;
   if (isnan(o->vmin) && (unit || bytes)) norm->lo = 0;
   if (isnan(o->vmax) && (unit || bytes)) norm->hi = unit ? 1 : 255;
   if (!(norm->lo < norm->hi)) norm->lo = lo, norm->hi = hi;

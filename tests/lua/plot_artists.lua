@@ -427,6 +427,7 @@ t.test("channels first or last, three ranges of values, NaN, colour maps", funct
   end
   t.near(value { { 0.5, 0.1 }, { 0, 0.6 } }, 128, 1)
   t.near(value { { 51, 3 }, { 0, 200 } }, 51, 1)
+  t.near(value { { 3, 0 }, { 6, 6 } }, 128, 1)
   t.near(value { { 0, -1000 }, { 1000, 0 } }, 128, 1)
   t.near(value({ { 0.5, 0.1 }, { 0, 0.6 } }, { vmin = 0, vmax = 2 }), 64, 1)
   local bad = value { { nan, 0 }, { 1, 1 } }
