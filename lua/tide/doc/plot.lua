@@ -223,8 +223,8 @@ ax:scatter{ x = {1, 2}, y = {2, 2}, c = {1, 2}, classes = {"shirt", "boot"} }]])
 ["plot.Axes.images"] = artist("images", "ax:images(images [, options])",
   "A sheet of images, such as a batch and what an autoencoder makes of it. Pixels stay sharp. Values " ..
   "run from vmin (black) to vmax; by default from 0 to 1 when all lie within -0.5 and 1.5, from 0 to " ..
-  "255 when they fit there and some are above 64, else from the lowest to the highest. The first row of an image is on " ..
-  "top. Image k stands at x = its column, y = its row.",
+  "255 when they fit there and some are above 64, else from the lowest to the highest. The first row " ..
+  "of an image is on top. Image k stands at x = its column, y = its row.",
   { { "images", "tensor|table", "N x H x W, N x C x H x W or N x H x W x C" } }, [[
 local ax = plot.figure{}:axes{ title = "reconstructions" }
 local x = tensor.rand(6, 28, 28)
