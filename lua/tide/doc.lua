@@ -108,10 +108,10 @@ function M.all()
     for name, extra in pairs(require("tide.doc." .. file)) do
       local e = all[name] or {}
       for k, v in pairs(extra) do e[k] = v end
-      complete(name, e)
       all[name] = e
     end
   end
+  for name, e in pairs(all) do complete(name, e) end
   table_of_all = all
   return all
 end

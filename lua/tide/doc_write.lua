@@ -170,6 +170,8 @@ return function(dir)
       index[#index + 1] = ("* [%s](%s.md): %s"):format(module, module, doc.about[module])
     end
   end
+  index[#index + 1] = "* [The prompt](prompt.md): what is shown, help, tools, jobs, files."
+  save(dir .. "/prompt.md", require("tide.doc_prompt")())
   save(dir .. "/index.md", index)
   write_stubs(dir)
 end

@@ -61,6 +61,25 @@ t.test("help knows modules, entries and near misses", function()
   t.ok(text(tide.tensor.ones(1)):find("tensor.matmul", 1, true))
 end)
 
+-- Of entries that are not made from the registry too.
+t.test("every entry says what it takes and gives, and has an example", function()
+  local without = { ["tensor.cuda"] = "needs a GPU", ["tensor.Tensor"] = "a class" }
+  local lack = {}
+  for _, name in ipairs(doc.names()) do
+    local e = doc.all()[name]
+    if not e.inplace and not e.title and not without[name] then
+      local takes = e.sig:match("%((.*)%)")
+      if #e.text == 0 or not e.returns or not e.example or (takes and takes ~= "" and #e.args == 0) then
+        lack[#lack + 1] = name
+      end
+      for _, a in ipairs(e.args) do
+        if not a[2] or a[2] == "" then lack[#lack + 1] = name .. ": " .. a[1] end
+      end
+    end
+  end
+  t.eq(lack, {})
+end)
+
 t.test("the manual and the stubs are written", function()
   local dir = t.tmp("manual")
   os.execute("mkdir -p '" .. dir .. "'")
@@ -69,6 +88,12 @@ t.test("the manual and the stubs are written", function()
   local manual = f:read("a")
   f:close()
   t.ok(manual:find("### tensor.sum", 1, true))
+  local prompt = assert(io.open(dir .. "/prompt.md")):read("a")
+  t.ok(prompt:find("## The prompt", 1, true) and prompt:find("| Tracebacks | yes |", 1, true))
+  for line in prompt:gmatch("\n(|[^\n]+)") do
+    t.ok(line:find("^| .- | yes | .* |$") or line:find("^| .- | no | .+ |$")
+      or line:find("^|%-%-%-|") or line:find("^| feature"), line)
+  end
   local stubs = assert(io.open(dir .. "/tide.d.lua")):read("a")
   t.ok(stubs:find("function Tensor:sum(dim, keepdim) end", 1, true))
   t.ok(load(stubs), "the stubs are not valid Lua")
