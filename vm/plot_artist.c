@@ -319,10 +319,18 @@ static void draw_kind(td_plot_painter *p, const td_plot_map *m,
 /* Whether a file of vectors gets this artist as an image. */
 static bool is_heavy(const td_plot_artist *a) {
   if (a->o.rasterize) return a->o.rasterize == 2;
-  return (a->kind == TD_PLOT_SCATTER && a->o.x.n > 4000) ||
-         (a->kind == TD_PLOT_PATHS && a->o.x.n > 20000) ||
-         (a->kind == TD_PLOT_MESH && a->o.x.n > 10000) ||
-         (a->kind == TD_PLOT_QUIVER && a->o.x.n > 5000);
+  const td_plot_artist_options *o = &a->o;
+  switch (a->kind) {
+    case TD_PLOT_SCATTER: case TD_PLOT_ERRORBAR: return o->x.n > 4000;
+    case TD_PLOT_PATHS: return o->x.n > 20000;
+    case TD_PLOT_MESH: return o->x.n > 10000;
+    case TD_PLOT_QUIVER: case TD_PLOT_ARROW: case TD_PLOT_ELLIPSE:
+      return o->x.n > 5000;
+    case TD_PLOT_LINE: /* one that runs one way is thinned out instead */
+      return (o->marker && o->x.n > 4000) ||
+             (o->x.n > 20000 && !td_plot_runs_one_way(td_plot_numbers(&o->x), o->x.n));
+    default: return false;
+  }
 }
 
 static void draw_as_image(td_plot_painter *p, const td_plot_map *m,

@@ -37,8 +37,7 @@ static inline double place(const ruler *r, double v) {
   return isnan(at) ? NAN : at > 0 ? FAR : -FAR;
 }
 
-/* True when x never turns back; NaN does not count. */
-static bool runs_one_way(const double *x, size_t n) {
+bool td_plot_runs_one_way(const double *x, size_t n) {
   bool up = false, down = false;
   double last = NAN;
   for (size_t i = 0; i < n; i++) {
@@ -289,7 +288,7 @@ static void draw_with_pen(td_plot_painter *p, const td_plot_map *m,
 void td_plot_draw_curve(td_plot_painter *p, const td_plot_map *m,
                         const td_plot_curve *q) {
   bool dashed = q->dash && q->dash->n;
-  if (p->image && !dashed && q->n > FEW && runs_one_way(q->x, q->n) &&
+  if (p->image && !dashed && q->n > FEW && td_plot_runs_one_way(q->x, q->n) &&
       draw_columns(p, m, q))
     return;
   draw_with_pen(p, m, q);

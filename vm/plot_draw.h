@@ -289,6 +289,8 @@ typedef struct td_plot_curve {
   const td_plot_list *dash; /* or NULL */
 } td_plot_curve;
 
+/* True when x never turns back; NaN does not count. */
+bool td_plot_runs_one_way(const double *x, size_t n);
 void td_plot_draw_curve(td_plot_painter *p, const td_plot_map *m,
                         const td_plot_curve *curve);
 

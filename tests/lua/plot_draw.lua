@@ -580,6 +580,39 @@ t.test("many points are an image inside SVG and PDF, letters stay letters", func
   end
 end)
 
+t.test("long lines stay small in SVG: thinned out, or as an image where they turn back", function()
+  local x, y = {}, {}
+  for i = 1, 60000 do x[i], y[i] = i, math.sin(i * i) end
+  local fig, ax = bare()
+  local line = ax:line { x = x, y = y }
+  local svg = fig:render { format = "svg" }
+  t.ok(#svg < 2e6 and not svg:find("<image", 1, true), "60,000 points make " .. #svg .. " bytes")
+  for i = 1, #x do x[i] = math.cos(i) end
+  line:set { x = x }
+  svg = fig:render { format = "svg" }
+  t.ok(#svg < 1e6 and svg:find("<image", 1, true), "60,000 points make " .. #svg .. " bytes")
+end)
+
+t.test("a see-through line is as dark where it meets itself", function()
+  local fig, ax = bare { xlim = { 0, 10 }, ylim = { 0, 10 } }
+  local function least(im)
+    local darkest = 255
+    for k = 1, #im.rgb do darkest = math.min(darkest, im.rgb:byte(k)) end
+    return darkest
+  end
+  ax:set { frame = false, xticks = {}, yticks = {} }
+  local zigzag, loop = { x = {}, y = {} }, { x = {}, y = {} }
+  for k = 1, 60 do
+    zigzag.x[k], zigzag.y[k] = k / 6, 5 + 4 * (-1) ^ k
+    loop.x[k], loop.y[k] = 5 + 4 * math.cos(k * 2.4), 5 + 4 * math.sin(k * 2.4)
+  end
+  for name, line in pairs { zigzag = zigzag, loop = loop } do
+    ax:clear():line { x = line.x, y = line.y, color = "#000000", width = 4, alpha = 0.5 }
+    local got = least(draw(fig, 2))
+    t.ok(got >= 126 and got <= 129, ("%s: the darkest pixel is %d, want 127"):format(name, got))
+  end
+end)
+
 t.test("the same figure gives the same bytes", function()
   local fig = plot.figure { size = { 150, 100 }, theme = "dark" }
   fig:axes { xlabel = "x" }:scatter { x = { 1, 2 }, y = { 2, 1 }, c = { 1, 2 }, label = "a" }
