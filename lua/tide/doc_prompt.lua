@@ -27,10 +27,9 @@ local features = {
   { "Ctrl-C at the prompt", "yes", "clears the line; never ends the session" },
   { "Ctrl-C while something runs", "yes", "loops, coroutines, pcall, products, `io.read`, output, " ..
     "jobs; as often as wanted" },
-  { "Time of each command", "no", "`time(f)`, `bench(f)` and `profile(f)` say it when asked; long work of " ..
-    "the library shows how far it is" },
-  { "Figures show themselves", "no", "a figure is shown when it is asked to: work that draws in the " ..
-    "background stays quiet" },
+  { "Time of each command", "yes", "from half a second on; `time(f)`, `bench(f)` and `profile(f)` say more" },
+  { "Figures show themselves", "no", "there are no windows yet: `fig:save` writes files" },
+  { "Windows stay alive at the prompt", "no", "there are none yet" },
   { "The prompt stays free while experiments run", "yes", "`tide.spawn`, see `?jobs`" },
   { "Script arguments", "yes", "`arg` and `...` exactly as `lua`, negative indices included" },
   { "`-e`", "yes", "repeatable, in order, with the library's names as globals" },

@@ -166,6 +166,7 @@ os.remove(path)]] },
   local a = 1   locals of the outermost block carry over, see ?local
   ?name         what is known of a name; ?? word searches; ? is the first page
   !command      runs a command of the shell
+  [1.5 s]       is how long an entry took, from half a second on
   Ctrl-C        stops what runs, clears the line; the session goes on
   Ctrl-D        leaves
 

@@ -14,10 +14,12 @@
 -- handed to the session, which keeps the variable by it; an entry that mentions the name later is
 -- compiled inside a function that has locals of these names, and its upvalues are then joined to the
 -- kept variables. So closures, assignments and <const> mean what they mean in one long chunk.
+local tide = require("tide")
 local lex = require("tide.shell.lex")
 local M = {}
 
 local CHUNK = "=stdin"                -- "=stdin#N" for what defines functions: they outlive the entry
+local SLOW = 0.5                      -- seconds after which an entry says how long it took
 local MOST = 150                      -- kept locals that one entry may mention
 local KEEP = "__keep_local"           -- names of ours inside a compiled entry
 
@@ -354,10 +356,12 @@ function Session:read(text, prompt, prompt2)
   if #pieces > 0 then entry.status = "complete" end
   local writing = package.loaded["tide.shell.session"]
   if writing and not self.plain then writing.entered(entry.text) end
+  local start
   entry.next = function()
     local piece = table.remove(pieces, 1)
+    start = start or tide.clock()
     if not piece then                 -- all have run without error
-      if not self.plain then self.done[#self.done + 1] = entry.text end
+      if not self.plain then self:finished(entry.text, tide.clock() - start) end
       return nil
     end
     local f, failure = self:compile(piece)
@@ -366,6 +370,12 @@ function Session:read(text, prompt, prompt2)
     return nil, failure
   end
   return entry
+end
+
+-- An entry has run without error; how long it took is shown when one had to wait for it.
+function Session:finished(text, seconds)
+  self.done[#self.done + 1] = text
+  if seconds >= SLOW then require("tide.shell.tools").took(seconds) end
 end
 
 -- The kept locals: a table of their values by name.

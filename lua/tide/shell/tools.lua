@@ -46,6 +46,12 @@ local function need_function(what, f)
   end
 end
 
+-- What the prompt says of an entry that took long, where a person waits.
+function M.took(seconds)
+  if not require("tide.shell.core").isatty(1) then return end
+  say(painter()("note", ("[%s]"):format(M.duration(seconds))), "\n")
+end
+
 -- ---- !command ----
 
 -- Runs a shell command for the prompt and says its status when that is not 0. Ctrl-C reaches the
