@@ -166,6 +166,7 @@ static int tab(int count, int key) {
 void vm__complete_open(lua_State *L) {
   state = L;
   rl_completion_word_break_hook = before_word;
+  rl_basic_quote_characters = "";     /* quotes are ours to close */
   rl_attempted_completion_function = candidates;
   rl_add_defun("tide-complete", tab, -1);
   rl_bind_key_in_map('\t', tab, emacs_standard_keymap);

@@ -19,7 +19,9 @@
 
 /* ---- signals while a line is edited ---- */
 
-/* Held back except while waiting, so that none slips in before the wait. */
+/* Held back except while waiting, so that none slips in before the wait.  SIGINT
+** is not: it would go to a thread of a library, and come back after the keys
+** that were typed behind it. */
 static const int edit_signals[] = { SIGINT, SIGWINCH, SIGTSTP, SIGCONT,
                                     SIGTERM, SIGHUP };
 enum { SIGNALS = sizeof edit_signals / sizeof *edit_signals };
@@ -40,6 +42,7 @@ static void signals_catch(void) {
   sigemptyset(&sa.sa_mask);
   sigemptyset(&held);
   for (int i = 0; i < SIGNALS; i++) sigaddset(&held, edit_signals[i]);
+  sigdelset(&held, SIGINT);
   pthread_sigmask(SIG_BLOCK, &held, &mask_before);
   for (int i = 0; i < SIGNALS; i++) {
     int sig = edit_signals[i];
@@ -127,11 +130,9 @@ static int read_byte(FILE *in) {
   for (;;) {
     unsigned char c;
     struct pollfd p = { .fd = fileno(in), .events = POLLIN };
-    if (ppoll(&p, 1, NULL, &mask_before) < 0 && errno == EINTR) {
-      cancelled = cancelled || vm_interrupt_taken();
-      if (cancelled) return EOF;
-      continue;
-    }
+    cancelled = cancelled || vm_interrupt_taken();
+    if (cancelled) return EOF;
+    if (ppoll(&p, 1, NULL, &mask_before) < 0 && errno == EINTR) continue;
     ssize_t n = read(p.fd, &c, 1);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return EOF;
@@ -225,6 +226,55 @@ static int edit_in_editor(int count, int key) {
   return 0;
 }
 
+/* ---- arrows ---- */
+
+static int up(int count, int key);
+static int down(int count, int key);
+
+static int line_start(int at) {
+  while (at > 0 && rl_line_buffer[at - 1] != '\n') at--;
+  return at;
+}
+
+static int line_end(int at) {
+  while (at < rl_end && rl_line_buffer[at] != '\n') at++;
+  return at;
+}
+
+/* Goes to the row of the entry above (-1) or below (1); false where there is
+** none, or while the history is being walked through. */
+static bool change_row(int direction) {
+  int start = line_start(rl_point), end = line_end(rl_point);
+  if (rl_last_func == up || rl_last_func == down) return false;
+  if (direction < 0 ? start == 0 : end == rl_end) return false;
+  int to = direction < 0 ? line_start(start - 1) : end + 1;
+  int at = to + (rl_point - start), most = line_end(to);
+  rl_point = at < most ? at : most;
+  while (rl_point > to && ((unsigned char)rl_line_buffer[rl_point] & 0xC0) == 0x80)
+    rl_point--;
+  return true;
+}
+
+/* Up and down: rows of an entry of several; else what was entered before and
+** begins like the line up to the cursor. */
+static int up(int count, int key) {
+  if (change_row(-1)) return 0;
+  if (rl_last_func == up || rl_last_func == down)
+    rl_last_func = rl_history_search_backward;    /* the search goes on */
+  int result = rl_history_search_backward(count, key);
+  rl_point = rl_end;
+  return result;
+}
+
+static int down(int count, int key) {
+  if (change_row(1)) return 0;
+  if (rl_last_func == up || rl_last_func == down)
+    rl_last_func = rl_history_search_forward;
+  int result = rl_history_search_forward(count, key);
+  rl_point = rl_end;
+  return result;
+}
+
 /* ---- settings ---- */
 
 /* Before the user's inputrc, which has the last word. */
@@ -232,13 +282,15 @@ static void bind_keys(void) {
   Keymap maps[] = { emacs_standard_keymap, vi_insertion_keymap,
                     vi_movement_keymap };
   for (int i = 0; i < 3; i++) {
-    rl_bind_keyseq_in_map("\033[A", rl_history_search_backward, maps[i]);
-    rl_bind_keyseq_in_map("\033OA", rl_history_search_backward, maps[i]);
-    rl_bind_keyseq_in_map("\033[B", rl_history_search_forward, maps[i]);
-    rl_bind_keyseq_in_map("\033OB", rl_history_search_forward, maps[i]);
+    rl_bind_keyseq_in_map("\033[A", up, maps[i]);
+    rl_bind_keyseq_in_map("\033OA", up, maps[i]);
+    rl_bind_keyseq_in_map("\033[B", down, maps[i]);
+    rl_bind_keyseq_in_map("\033OB", down, maps[i]);
     rl_bind_keyseq_in_map("\030\005", edit_in_editor, maps[i]);
   }
   rl_add_defun("edit-in-editor", edit_in_editor, -1);
+  rl_add_defun("tide-up", up, -1);
+  rl_add_defun("tide-down", down, -1);
 }
 
 static void editor_open(lua_State *L) {

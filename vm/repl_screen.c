@@ -157,12 +157,30 @@ void vm_prompt_status(const char *text) {
   show(true);
 }
 
+/* A copy of a prompt in which colours are marked as taking no room. */
+static char *marked(const char *text) {
+  char *copy = malloc(3 * strlen(text) + 1), *out = copy;
+  bool ready = strchr(text, RL_PROMPT_START_IGNORE) != NULL;
+  for (const char *p = text; copy && *p;) {
+    size_t n = strspn(p, "\033[0123456789;");
+    bool color = !ready && p[0] == '\033' && p[1] == '[' && p[n] == 'm';
+    if (color) *out++ = RL_PROMPT_START_IGNORE;
+    n = color ? n + 1 : 1;
+    memcpy(out, p, n);
+    out += n;
+    p += n;
+    if (color) *out++ = RL_PROMPT_END_IGNORE;
+  }
+  if (copy) *out = '\0';
+  return copy;
+}
+
 const char *vm__screen_begin(const char *text) {
   fflush(stdout);
   if (!fresh) putc('\n', vm__screen());
   fresh = true;
   free(prompt);
-  prompt = strdup(text);
+  prompt = marked(text);
   editing = prompt != NULL;
   return prompt ? prompt : "";
 }

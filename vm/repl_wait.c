@@ -62,24 +62,31 @@ static int fill(struct pollfd *p) {
 }
 
 bool vm_wait_input(lua_State *L, const sigset_t *mask, void (*before)(void)) {
-  sigset_t held;
+  sigset_t held, closed;              /* as it is; during the last look */
   pthread_sigmask(SIG_SETMASK, NULL, &held);
+  closed = held;
+  sigaddset(&closed, SIGINT);
   for (;;) {
     int ms = -1;
-    if (sources) {
-      if (key_waits()) return true;   /* typing comes first */
+    if (vm_interrupt_taken()) return false;
+    if (sources && !key_waits()) {    /* typing comes first */
       pthread_sigmask(SIG_SETMASK, mask, NULL);
       ms = ask(L);
       pthread_sigmask(SIG_SETMASK, &held, NULL);
     }
-    if (vm_interrupt_taken()) return false;
     if (before) before();
     struct pollfd p[MOST_SOURCES];
     struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-    int count = fill(p);
-    int n = ppoll(p, (nfds_t)count, ms < 0 ? NULL : &t, mask);
-    if (vm_interrupt_taken()) return false;
-    if (n < 0 && errno != EINTR) return true;   /* the read will tell */
+    int count = fill(p), n = 0, error = 0;
+    pthread_sigmask(SIG_SETMASK, &closed, NULL);
+    bool pressed = vm_interrupt_taken();
+    if (!pressed) {
+      n = ppoll(p, (nfds_t)count, ms < 0 ? NULL : &t, mask);
+      error = errno;
+    }
+    pthread_sigmask(SIG_SETMASK, &held, NULL);
+    if (pressed || vm_interrupt_taken()) return false;
+    if (n < 0 && error != EINTR) return true;   /* the read will tell */
     if (n > 0 && p[0].revents) return true;
     if (n > 0) {
       pthread_sigmask(SIG_SETMASK, mask, NULL);

@@ -71,6 +71,7 @@ static void start(const char *command) {
   struct winsize size = { .ws_row = 50, .ws_col = 200 };
   char name[128];
   snprintf(name, sizeof name, "%s", ptsname(terminal));
+  fcntl(terminal, F_SETFL, O_NONBLOCK);
   child = fork();
   if (child) return;
   setsid();
@@ -99,22 +100,30 @@ static bool look(int ms) {
     shown = kept;
   }
   ssize_t n = read(terminal, screen + shown, 4096);
+  if (n < 0 && errno == EAGAIN) return true;
   if (n <= 0) return false;
   shown += (size_t)n;
   return true;
 }
 
+/* Types without ever waiting for a program that itself waits to be read. */
 static void type(const char *text, size_t length) {
+  long long until = now_ms() + PATIENCE_MS;
   while (length > 0) {
+    struct pollfd p = { .fd = terminal, .events = POLLIN | POLLOUT };
+    poll(&p, 1, 50);
+    if (p.revents & POLLIN) look(0);
     ssize_t n = write(terminal, text, length);
-    if (n < 0) {
+    if (n < 0 && (errno != EAGAIN || now_ms() > until)) {
       fail("cannot type: %s", strerror(errno));
       return;
     }
+    if (n <= 0) continue;
+    until = now_ms() + PATIENCE_MS;
     text += n;
     length -= (size_t)n;
-    look(0);
   }
+  look(0);
 }
 
 static void expect(const char *text, size_t length) {
@@ -214,7 +223,9 @@ static void await_prompt(void) {
   for (size_t before = shown; now_ms() < until; before = shown) {
     if (!look(20)) break;
     if (shown != before) quiet = now_ms();
-    bool prompt = shown >= matched + 2 && !memcmp(screen + shown - 2, "> ", 2);
+    size_t n = shown;                 /* a coloured prompt clears to the right */
+    if (n >= 3 && !memcmp(screen + n - 3, "\033[K", 3)) n -= 3;
+    bool prompt = n >= matched && n >= 2 && !memcmp(screen + n - 2, "> ", 2);
     if (prompt && now_ms() - quiet > 100) return;
   }
   fail("there was no quiet prompt");

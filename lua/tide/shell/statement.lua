@@ -335,9 +335,12 @@ local function entries_of(text, prompts)
   return transcript(text, prompts) or { text }
 end
 
+-- A prompt as it looks when it was copied.
+local function shown(prompt) return prompt and prompt:gsub("[\1\2]", ""):gsub("\27%[[%d;]*m", "") end
+
 -- Reads an entry; prompt and prompt2 are those in use, which are stripped like the usual ones.
 function Session:read(text, prompt, prompt2)
-  local prompts = { { "> ", prompt }, { ">> ", prompt2 } }
+  local prompts = { { "> ", (shown(prompt)) }, { ">> ", (shown(prompt2)) } }
   local texts = self.plain and { text } or entries_of(text, prompts)
   local entry = { status = "empty", text = table.concat(texts, "\n") }
   local pieces = {}
