@@ -1,5 +1,5 @@
 -- gallery.lua -- one picture for each kind of artist, to see what there is and
--- how it is asked for.
+-- how it is asked for.  The numbers in them are made up for the purpose.
 
 local tide = require "tide"
 local script = require "tide.script"
@@ -114,43 +114,43 @@ end)
 
 picture("band", function()
   local fig = page()
-  local ax = fig:axes { xlabel = "step", ylabel = "sliced W_2" }
+  local ax = fig:axes { xlabel = "step", ylabel = "distance" }
   ax:span({ 0, 20 }, { label = "warm-up" })
-  for k, name in ipairs { "align", "excess" } do
+  for k, name in ipairs { "first", "second" } do
     local y, spread = decay(120, 20 + 15 * k, 0.04), {}
     for i = 1, #y do spread[i] = 0.03 + 0.25 * y[i] end
     ax:band { y = y, spread = spread, label = name .. ", 5 seeds" }
   end
-  ax:hline(0.11, { dash = "dashed", label = "data" })
+  ax:hline(0.11, { dash = "dashed", label = "floor" })
   return fig
 end)
 
 picture("errorbar", function()
   local fig = page()
-  local ax = fig:axes { xscale = "log", xlabel = "weight of the alignment loss", ylabel = "PSNR" }
+  local ax = fig:axes { xscale = "log", xlabel = "weight", ylabel = "score" }
   local x = { 1e-4, 1e-3, 1e-2, 1e-1 }
-  ax:errorbar(x, { 20, 19.8, 18.7, 16.2 }, { 0.2, 0.3, 0.4, 0.7 }, { label = "32-D" })
-  ax:errorbar { x = x, y = { 15.7, 15.4, 14.9, 13.1 }, label = "2-D", marker = "square",
+  ax:errorbar(x, { 8, 7.5, 6, 3 }, { 0.2, 0.3, 0.4, 0.7 }, { label = "symmetric" })
+  ax:errorbar { x = x, y = { 5, 4.8, 4, 2 }, label = "asymmetric", marker = "square",
                 yerr = { { 0.1, 0.3 }, { 0.3, 0.2 }, { 0.2, 0.5 }, { 0.8, 0.3 } } }
   return fig
 end)
 
 picture("bars", function()
   local fig = page()
-  local ax = fig:axes { ylabel = "Frechet distance" }
-  ax:bars({ "plain", "VAE", "cosine", "align", "excess" },
-    { { 9.1, 14.2 }, { 6.3, 9.8 }, { 5.2, 8.9 }, { 3.9, 6.1 }, { 2.8, 5.0 } },
-    { classes = { "2-D", "32-D" }, yerr = tensor.full({ 5, 2 }, 0.5), numbers = true })
+  local ax = fig:axes { ylabel = "height" }
+  ax:bars({ "one", "two", "three", "four", "five" },
+    { { 9, 14 }, { 7, 10 }, { 5, 9 }, { 4, 6 }, { 3, 5 } },
+    { classes = { "left", "right" }, yerr = tensor.full({ 5, 2 }, 0.5), numbers = true })
   return fig
 end)
 
 picture("histogram", function()
   local fig = page()
-  local ax = fig:axes { xlabel = "log r_k", ylabel = "density" }
-  ax:histogram(tensor.randn(3000), { stat = "density", label = "plain" })
-  ax:histogram(0.6 * tensor.randn(3000) - 1.8, { stat = "density", label = "aligned" })
+  local ax = fig:axes { xlabel = "value", ylabel = "density" }
+  ax:histogram(tensor.randn(3000), { stat = "density", label = "wide" })
+  ax:histogram(0.6 * tensor.randn(3000) - 1.8, { stat = "density", label = "narrow" })
   ax:histogram(0.7 * tensor.randn(3000) - 1.7, { stat = "density", style = "step", bins = 24,
-                                                 color = "grey", label = "prior itself" })
+                                                 color = "grey", label = "outline" })
   return fig
 end)
 
