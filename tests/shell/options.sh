@@ -16,9 +16,28 @@ same "--version succeeds" "$(last --version)" "status 0"
 same "-v is as in lua" "$(first -v | cut -c1-6)" "Lua 5."
 has "--help goes to stdout" "$("$TIDE" --help 2>/dev/null)" "usage:"
 same "--help succeeds" "$(last --help)" "status 0"
-for option in -e -l -i -v -E -W -- - --device --threads --seed --headless --version --help; do
+for option in -e -l -i -v -E -W -- - --device --threads --seed --headless --color --version --help; do
   has "--help knows $option" "$("$TIDE" --help)" "  $option "
 done
+
+# ---- colours ----
+red=$(printf '\033[36m1')
+has "--color=always" "$("$TIDE" --color=always -e 'tide.show(1)')" "$red"
+same "no colours in a pipe" "$("$TIDE" -e 'tide.show(1)')" 1
+same "--color=never wins over TIDE_COLOR" "$(TIDE_COLOR=always "$TIDE" --color never -e 'tide.show(1)')" 1
+has "another value" "$(first --color=red)" "--color is auto, always or never, not 'red'"
+same "leaves status 1" "$(last --color=red)" "status 1"
+
+# ---- help ----
+has "help shows an entry" "$("$TIDE" help tensor.sum)" "x:sum([dim], [keepdim])"
+same "help succeeds" "$(last help tensor.sum)" "status 0"
+has "help names what is near" "$(both help sofmax)" "Did you mean tensor.softmax?"
+same "and says so on stderr alone" "$("$TIDE" help sofmax 2>/dev/null)" ""
+same "with status 1" "$(last help sofmax)" "status 1"
+
+# ---- messages of scripts on pipes are lua's ----
+same "print shows addresses" "$("$TIDE" -e 'print({})' | cut -c1-9)" "table: 0x"
+same "no line of source" "$(both -e 'local x = nil + 1' | grep -c ' | ')" 0
 
 # ---- wrong options: the nearest right one, the usage, status 1 ----
 while read -r wrong right; do
