@@ -28,7 +28,7 @@ local function tables_of(v)
   local list, seen = {}, {}
   for _ = 1, HOPS do
     if type(v) == "table" then list[#list + 1] = v end
-    seen[v] = true
+    if type(v) == "table" or type(v) == "userdata" then seen[v] = true end
     local meta = debug.getmetatable(v)
     v = type(meta) == "table" and rawget(meta, "__index")
     if type(v) == "function" and debug.getinfo(v, "S").what == "C" then
@@ -75,7 +75,7 @@ local function entry_of_value(v)
     local base, rest = name:match("^(%w+)[.:](.+)$")
     local at = base and module(base)
     for part in (rest or ""):gmatch("[%w_]+") do at = type(at) == "table" and rawget(at, part) or nil end
-    if at == v and (not best or #name < #best.name) then best = e end
+    if rawequal(at, v) and (not best or #name < #best.name) then best = e end
   end
   return best
 end
@@ -108,9 +108,9 @@ local function global_place(c, name)
     end
   end
   if place.value ~= nil and not place.path then
-    if place.value == package.loaded.tide then place.path = "" end
+    if rawequal(place.value, package.loaded.tide) then place.path = "" end
     for name_of in pairs(c.lazy) do
-      if name_of ~= "tide" and module(name_of) == place.value then place.path = name_of end
+      if name_of ~= "tide" and rawequal(module(name_of), place.value) then place.path = name_of end
     end
   end
   return place

@@ -29,12 +29,14 @@ local function quoted(text)
   return list
 end
 
+local prose = { a = true, an = true, any = true, the = true, as = true, of = true, default = true }
+
 -- The name that a piece begins with, if the piece is not prose.
 local function name_of(piece)
   local bare = piece:gsub("%b()", " "):gsub("%b[]", " "):gsub("=.*", "")
   bare = bare:gsub("^%s*or%s+", ""):gsub("^%s*and%s+", ""):gsub("^.*%s+also%s+", "")
   local name, rest = bare:match("^%s*([%a_][%w_]*)(.*)$")
-  if not name then return nil end
+  if not name or prose[name] then return nil end
   return (not rest:find("%S") or piece:find("[%(%[]")) and name or nil
 end
 
