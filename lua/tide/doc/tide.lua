@@ -23,7 +23,7 @@ assert(a:equal(tensor.rand(4)))]] },
     "g:run(f, ...) draw everything inside f from it. g:seed(n), g:state() and g:set_state(s) " ..
     "restart and save it (the last two also as state_dict and load_state_dict).",
   args = { { "seed", "integer", "default 0", optional = true } }, returns = "generator",
-  errors = "f in g:run must not yield.",
+  errors = "f in g:run must not yield, unless a job does.",
   example = [[
 local g = tide.generator(7)
 local a = tensor.randn(2, { generator = g })
@@ -82,7 +82,7 @@ assert(w.dtype == "f32" and w.grad.dtype == "f32")]] },
 ["tide.scope"] = {
   text = "Calls f and gives back at once the memory of every tensor made inside, but for those " ..
     "that f returns, alone or in tables. Using a freed tensor later is an error.",
-  args = { { "f", "function", "must not yield" },
+  args = { { "f", "function", "must not yield, unless a job does" },
     { "...", "any", "arguments of f", optional = true } },
   returns = "what f returns",
   example = [[
