@@ -50,8 +50,9 @@ assert(tide.format(big, { items = 3 }):find("99,997 more"))]] },
   example = "local y = tide.time(function(x) return x * 2 end, tensor.ones(3))\n" ..
     "assert(y:sum():item() == 6)" },
 ["tide.bench"] = {
-  text = "Measures how long a call takes: calls for a while, in groups long enough for the clock, and " ..
-    "prints the median, the quartiles (half of the calls lie between) and the number of calls. " ..
+  text = "Measures how long a call takes: calls for a while, in groups long enough for the clock, for " ..
+    "the median, the quartiles (half of the calls lie between) and the number of calls. The result " ..
+    "prints as a table: in scripts, print(tide.bench(f)). " ..
     "Several functions take turns, so that what disturbs one disturbs all, and get ratios of their " ..
     "medians to the smallest.",
   args = { { "what", "function|table", "one function, or a table of them by name" },

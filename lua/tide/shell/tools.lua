@@ -11,7 +11,7 @@ local function painter() return color.painter(color.wanted(1)) end
 local function say(...) io.stdout:write(...) end
 
 -- Rows of texts below their titles; columns whose title begins with ">" stand to the right.
-local function print_table(titles, rows)
+local function table_text(titles, rows)
   local width, right, paint = {}, {}, painter()
   for c, title in ipairs(titles) do
     right[c] = title:sub(1, 1) == ">"
@@ -27,9 +27,12 @@ local function print_table(titles, rows)
     end
     return (table.concat(cells, "  "):gsub("%s+$", ""))
   end
-  say(paint("title", line(titles)), "\n")
-  for _, row in ipairs(rows) do say(line(row), "\n") end
+  local out = { paint("title", line(titles)) }
+  for i, row in ipairs(rows) do out[i + 1] = line(row) end
+  return table.concat(out, "\n")
 end
+
+local function print_table(titles, rows) say(table_text(titles, rows), "\n") end
 
 -- "1.23 ms"
 function M.duration(s)
@@ -252,9 +255,10 @@ function M.measure(what, o)
   return result
 end
 
--- bench(f) or bench{a=f, b=g}: measures and prints; returns the figures.
-function M.bench(what, o)
-  local result, rows = M.measure(what, o), {}
+local Figures = { __name = "tide.Bench" }
+
+function Figures.__tostring(result)
+  local rows = {}
   for i, r in ipairs(result) do
     rows[i] = { r.name, M.duration(r.median), M.duration(r.low) .. " .. " .. M.duration(r.high),
       show.grouped(r.calls), ("%.2f"):format(r.ratio) }
@@ -263,9 +267,13 @@ function M.bench(what, o)
       table.remove(rows[i], 1)
     end
   end
-  print_table(#result == 1 and { ">median", ">half of the calls", ">calls" }
+  return table_text(#result == 1 and { ">median", ">half of the calls", ">calls" }
     or { "", ">median", ">half of the calls", ">calls", ">ratio" }, rows)
-  return result
+end
+
+-- bench(f) or bench{a=f, b=g}: the figures, which print as a table.
+function M.bench(what, o)
+  return setmetatable(M.measure(what, o), Figures)
 end
 
 -- ---- profile ----
