@@ -33,16 +33,25 @@ static void on_warning(png_structp png, png_const_charp text) {
   (void)png, (void)text;
 }
 
+/* One pixel with its alpha taken out of the colours. */
+static uint32_t straight(uint32_t v) {
+  uint32_t a = v >> 24, out = v & 0xff000000;
+  if (!a || a == 255) return v;
+  for (int shift = 0; shift < 24; shift += 8) {
+    uint32_t c = ((v >> shift & 255) * 255 + a / 2) / a;
+    out |= (c > 255 ? 255 : c) << shift;
+  }
+  return out;
+}
+
 void td_plot_straight_row(const uint32_t *row, int w, int channels, bool opaque,
                           unsigned char *out) {
   for (int j = 0; j < w; j++, out += channels) {
-    uint32_t v = row[j], a = opaque ? 255 : v >> 24, c[3];
-    for (int k = 0; k < 3; k++) {
-      c[k] = v >> (16 - 8 * k) & 255;
-      if (a && a < 255) c[k] = (c[k] * 255 + a / 2) / a; /* alpha is in there */
-      out[k] = (unsigned char)(c[k] > 255 ? 255 : c[k]);
-    }
-    if (channels == 4) out[3] = (unsigned char)a;
+    uint32_t v = opaque ? row[j] | 0xff000000 : straight(row[j]);
+    out[0] = (unsigned char)(v >> 16);
+    out[1] = (unsigned char)(v >> 8);
+    out[2] = (unsigned char)v;
+    if (channels == 4) out[3] = (unsigned char)(v >> 24);
   }
 }
 
