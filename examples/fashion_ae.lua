@@ -37,7 +37,7 @@ local SPEC = {
     { "standardize", false, "latents of mean 0 and variance 1 in each batch" },
     { "ramp", 0.5, "share of the steps in which weights rise, at first slowly, so that " ..
       "latents have an order before they are pulled into modes; 0: at once" },
-    { "beta", 0.001, "weight of the KL of the variational autoencoder" },
+    { "beta", 0.01, "weight of the KL of the variational autoencoder" },
     { "cosine-weight", 0.01, "weight of feature matching" },
     { "steps", 3000, "of each autoencoder", least = 1 },
     { "batch", 256, "images in a step", least = 2 },
@@ -57,7 +57,7 @@ local SPEC = {
     { "quick", false, "a tenth of the steps, to see whether all is well" },
   },
   figures = { "psnr", "log_radius", "prior_log_radius", "align", "align_floor",
-              "pearson", "frechet", "precision", "recall" },
+              "pearson_log", "frechet", "precision", "recall" },
 }
 
 local function split(text, known, what)
@@ -236,7 +236,7 @@ local function print_table(s, o)
   local rows = {}
   for i, name in ipairs(o.methods) do
     local r = s.methods[name]
-    rows[i] = { name, r.psnr, r.align, r.log_radius, r.spread, r.pearson, r.frechet,
+    rows[i] = { name, r.psnr, r.align, r.log_radius, r.spread, r.pearson_log, r.frechet,
                 r.precision, r.recall, r.class_score, r.seconds, r.verdict }
   end
   rows[#rows + 1] = { "the prior's own", nil, s.align_floor, s.prior_log_radius, 1.0 }
@@ -244,7 +244,9 @@ local function print_table(s, o)
                       s.real.precision, s.real.recall, s.real.class_score }
   script.table({ "method", "PSNR", "L align", "log r5", "spread", "r(curves)", "Frechet",
                  "precision", "recall", "classes", "seconds", "latents" }, rows)
-  print("\nFrechet, precision, recall and classes (class score, at most " ..
+  print("\nr(curves): Pearson correlation of log L align and log r5 over training, from the " ..
+    "first step.\nspread: of latents within modes (or from neighbours), over that of the prior.")
+  print("Frechet, precision, recall and classes (class score, at most " ..
     ("%d) are of images decoded\nfrom the prior, in the features of this script's own ")
       :format(s.class_count) .. "classifier: not to be compared with\nfigures of ImageNet.")
   for _, name in ipairs(o.methods) do

@@ -166,8 +166,13 @@ function measure.all(method, ae, data, judge, y, run)
   r.ssim = metrics.ssim(again:reshape(-1, data.height, data.width),
                         data.test:reshape(-1, data.height, data.width))
   local c = run.curve
-  r.pearson = #c.step > 2 and metrics.pearson(c.align, c.log_radius) or nil
-  r.spearman = #c.step > 2 and metrics.spearman(c.align, c.log_radius) or nil
+  if #c.step > 2 then
+    local log_align = {}
+    for i, value in ipairs(c.align) do log_align[i] = math.log(value) end
+    r.pearson = metrics.pearson(c.align, c.log_radius)
+    r.pearson_log = metrics.pearson(log_align, c.log_radius)
+    r.spearman = metrics.spearman(c.align, c.log_radius)
+  end
   r.seconds = run.seconds
   return r, { latents = z, drawn = drawn, images = images, again = again }
 end

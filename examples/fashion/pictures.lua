@@ -44,14 +44,21 @@ local function density(y, plane)
            reach = reach }
 end
 
--- Limits that hold 98 of 100 latents and the prior.
+-- A square that holds the prior and 98 of 100 latents along each axis.
 local function limits(z, reach)
-  local most = reach
+  local low, high, span = {}, {}, 0
   for c = 1, 2 do
-    local sorted = z:select(2, c):abs():sort(1)
-    most = math.max(most, 1.1 * sorted:get(math.ceil(0.98 * sorted:numel())))
+    local sorted = z:select(2, c):sort(1)
+    local n = sorted:numel()
+    low[c] = math.min(-reach, sorted:get(math.max(1, n // 100)))
+    high[c] = math.max(reach, sorted:get(n - n // 100))
+    span = math.max(span, 0.52 * (high[c] - low[c]))
   end
-  return { -most, most }
+  local function around(c)
+    local middle = (low[c] + high[c]) / 2
+    return { middle - span, middle + span }
+  end
+  return around(1), around(2)
 end
 
 local function latents(results, order, data, y)
@@ -70,8 +77,8 @@ local function latents(results, order, data, y)
   for i, name in ipairs(order) do
     local r = results[name]
     local z = plane(r.latents)
-    local lim = limits(z, prior.reach)
-    local ax = fig:axes { col = i, equal = true, xlim = lim, ylim = lim,
+    local xlim, ylim = limits(z, prior.reach)
+    local ax = fig:axes { col = i, equal = true, xlim = xlim, ylim = ylim,
       title = ("%s: %.1f dB, log r_5 %.2f"):format(name, r.figures.psnr,
                                                    r.figures.log_radius),
       xlabel = y.prior.dim == 2 and "z_1" or "first direction of the prior",
@@ -100,7 +107,8 @@ local function curves(results, order, y)
     local ax = fig:axes { col = i, xlabel = "step", xscale = "log", yscale = "log",
       ylabel = i == 1 and "L_{align} per channel" or nil,
       y2label = i == #order and "mean log r_5" or nil, ycolor = ALIGN, y2color = RADIUS,
-      title = f.pearson and ("%s: Pearson %.2f"):format(name, f.pearson) or name }
+      title = f.pearson_log and ("%s: correlation %.2f"):format(name, f.pearson_log)
+        or name }
     ax:line { x = step, y = late(c.align), color = ALIGN, marker = "circle", size = 3.5,
               label = "L_{align}" }
     ax:line { x = step, y = late(c.log_radius), color = RADIUS, marker = "square",
