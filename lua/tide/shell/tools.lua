@@ -11,8 +11,8 @@ local function painter() return color.painter(color.wanted(1)) end
 local function say(...) io.stdout:write(...) end
 
 -- Rows of texts below their titles; columns whose title begins with ">" stand to the right.
-local function table_text(titles, rows)
-  local width, right, paint = {}, {}, painter()
+local function table_text(titles, rows, paint)
+  local width, right = {}, {}
   for c, title in ipairs(titles) do
     right[c] = title:sub(1, 1) == ">"
     titles[c] = title:gsub("^>", "")
@@ -32,7 +32,7 @@ local function table_text(titles, rows)
   return table.concat(out, "\n")
 end
 
-local function print_table(titles, rows) say(table_text(titles, rows), "\n") end
+local function print_table(titles, rows) say(table_text(titles, rows, painter()), "\n") end
 
 -- "1.23 ms"
 function M.duration(s)
@@ -268,7 +268,7 @@ function Figures.__tostring(result)
     end
   end
   return table_text(#result == 1 and { ">median", ">half of the calls", ">calls" }
-    or { "", ">median", ">half of the calls", ">calls", ">ratio" }, rows)
+    or { "", ">median", ">half of the calls", ">calls", ">ratio" }, rows, color.painter(false))
 end
 
 -- bench(f) or bench{a=f, b=g}: the figures, which print as a table.

@@ -16,6 +16,7 @@ local KEPT = 200                      -- sources that are remembered
 -- ---- sources ----
 
 local texts, order = {}, {}           -- of chunks without a file, by the name in messages
+local latest                          -- the text of the last one
 
 -- Remembers the text of a chunk, e.g. of what was typed: its name as in messages ("stdin").
 function M.source(chunk, text)
@@ -23,7 +24,20 @@ function M.source(chunk, text)
     order[#order + 1] = chunk
     if #order > KEPT then texts[table.remove(order, 1)] = nil end
   end
-  texts[chunk] = text
+  texts[chunk], latest = text, text
+end
+
+-- The only line of the last text, with its number, or nil.
+local function only_line()
+  local n, found, at = 0, nil, nil
+  for line in ((latest or "") .. "\n"):gmatch("(.-)\n") do
+    n = n + 1
+    if line:find("%S") then
+      if found then return nil end
+      found, at = line, n
+    end
+  end
+  return found, at
 end
 
 local function line_of_text(text, n)
@@ -84,7 +98,7 @@ local function marked(line, message)
     end
   end
   if not found then
-    local name = message:match("^([%a_][%w_.]*):")   -- "matmul: sizes differ", of the library
+    local name = message:gsub("^debug%.nan: ", ""):match("^([%a_][%w_.]*):")   -- "matmul: sizes differ", of the library
     local s, e
     if name then s, e = word_at(line, name) end
     if name and not s then
@@ -278,9 +292,9 @@ function M.text(err, o)
   local out = { paint("error", message) }
   local short, n, text = split(message)
   if short and short:find("^tide/.*%.lua$") then  -- no frame of the user's is left: a tail call
-    message = text
-    out[1] = paint("error", message)
-    short = nil
+    short, out[1] = nil, paint("error", text)
+    local line, at = only_line()
+    if line then out[2] = excerpt(line, at, text, paint) end
   end
   if short then
     local source
