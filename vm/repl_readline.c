@@ -146,8 +146,9 @@ static void abandon_line(void) {
   vm__screen_end();
   rl_callback_sigcleanup();
   rl_free_line_state();
+  fputs("^C", rl_outstream);          /* before this puts the cursor in front */
   rl_callback_handler_remove();
-  fputs("^C\n", rl_outstream);
+  putc('\n', rl_outstream);
   fflush(rl_outstream);
 }
 
