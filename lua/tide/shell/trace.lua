@@ -98,7 +98,8 @@ local function marked(line, message)
     end
   end
   if not found then
-    local name = message:gsub("^debug%.nan: ", ""):match("^([%a_][%w_.]*):")   -- "matmul: sizes differ", of the library
+    -- "matmul: sizes differ", of the library
+    local name = message:gsub("^debug%.nan: ", ""):match("^([%a_][%w_.]*):")
     local s, e
     if name then s, e = word_at(line, name) end
     if name and not s then
