@@ -6,6 +6,7 @@
 ** costs the same for a million points as for a thousand, keeps every spike, and
 ** meets itself without darker joints when it is see-through. Dashes, vectors
 ** and curves that turn back go to the pen. */
+#include <cairo.h> /* also tells a build without drawing to leave this out */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -95,7 +95,9 @@ local data = {
     return { x = list(n, make), y = list(n, make), yerr = list(n, function() return math.abs(make()) end) }
   end,
   span = function(_, make) return { x = list(2, make) } end,
-  arrow = function(n, make) return { from = nested(make, math.max(n, 1), 2), to = nested(make, math.max(n, 1), 2) } end,
+  arrow = function(n, make)
+    return { from = nested(make, math.max(n, 1), 2), to = nested(make, math.max(n, 1), 2) }
+  end,
   bars = function(n, make) return { y = nested(make, math.max(n, 1), random(1, 3)) } end,
   ellipse = function(n, make)
     return { x = list(n, make), y = list(n, make), radius = list(n, function() return math.abs(make()) end) }
