@@ -347,7 +347,8 @@ for _, name in ipairs(names) do
     local rms, far, map = compare(want, got, w, h, 0)
     if rms > 1.5 or far > 0.002 then
       local left = leave(name, got, want, w, h, map)
-      error(("differs from %s: RMS %.2f, %.2f %% far off; see %s-*.png"):format(path, rms, 100 * far, left), 0)
+      local text = "differs from %s: RMS %.2f, %.2f %% far off; see %s-*.png"
+      error(text:format(path, rms, 100 * far, left), 0)
     end
   end)
 
