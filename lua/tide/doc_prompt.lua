@@ -57,8 +57,8 @@ local head = [[
 -- The page as lines.
 return function()
   local out = { head }
-  for _, name in ipairs { "prompt", "local", "keys", "history", "output", "tools", "jobs", "interrupt",
-    "files" } do
+  for _, name in ipairs { "prompt", "local", "keys", "completion", "history", "output", "tools", "jobs",
+    "interrupt", "files" } do
     local e = doc.all()["topic." .. name]
     if e then
       out[#out + 1] = "## " .. e.title .. "\n"

@@ -61,6 +61,19 @@ t.test("help knows modules, entries and near misses", function()
   t.ok(text(tide.tensor.ones(1)):find("tensor.matmul", 1, true))
 end)
 
+t.test("pages lead to pages that are there", function()
+  for _, topic in ipairs(doc.topics()) do
+    local text = doc.all()["topic." .. topic].text
+    for line in (text .. "\n"):gmatch("(.-)\n") do
+      local n = utf8.len(line)
+      t.ok(n and n <= 90, topic .. ": a long line: " .. line)
+      for name in line:gmatch("%f[?]%?([%l]+)%f[^%l.:(]") do
+        t.ok(name == "name" or require("tide.help").known(name), ("?%s leads to ?%s"):format(topic, name))
+      end
+    end
+  end
+end)
+
 -- Of entries that are not made from the registry too.
 t.test("every entry says what it takes and gives, and has an example", function()
   local without = { ["tensor.cuda"] = "needs a GPU", ["tensor.Tensor"] = "a class" }

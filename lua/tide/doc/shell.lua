@@ -176,7 +176,7 @@ pasted block is one entry. Errors name the line inside it ("stdin:2:"), show
 that line, and leave out frames of the library. Entries that define functions
 are called stdin#1, stdin#2, ... so that later errors find their lines.
 
-More: ?output ?tools ?files ?local ?keys ?history ?jobs]] },
+More: ?output ?tools ?files ?local ?keys ?completion ?history ?jobs ?interrupt]] },
 ["topic.output"] = { title = "What is shown", text = [[
 Tables are shown with what is in them: lists fill lines, other keys come in
 order, tables inside tables down to a depth of 4. After 100 entries of a table
