@@ -14,22 +14,34 @@ local function log_radius(y, data, self_matches)
   return mean_of(metrics.knn_log_radius(y, data, { k = K, drop_self = self_matches }))
 end
 
+-- The alignment loss of each row, per channel, from draws of its own.
+local function align_of(field, z)
+  return models.map(function(rows)
+    local groups = require("tide.flow.loss").group_count(rows:size(1))
+    return flow.align_loss(field, rows, { samples = 16, groups = groups,
+                                          reduction = "none" })
+  end, z) / z:size(2)
+end
+
+local function error_of(x) return x:std():item() / math.sqrt(x:numel()) end
+
 ---- the prior ----
 
--- What latents are held against: points of the prior, its own figures on others of
--- its points, and draws of (t, noise) that are the same for everything measured.
+-- What latents are held against: points of the prior, and its own figures on others of
+-- its points.  Curves use the same draws of (t, noise) at every step, so they differ by
+-- the latents only; curve_align is the floor on these draws.
 function measure.yardstick(prior, field, o)
-  local d, n = prior.dim, o.latents
-  local reference, fresh = prior:reference(2 * n), prior:fresh(n)
-  local draws = flow.draws(32, d, { generator = tide.generator(77) })
-  local align = tide.no_grad(function()
-    return flow.align_loss(field, fresh, { draws = draws, reduction = "none" }) / d
+  tide.seed(1004)
+  local d, n, draws = prior.dim, o.latents, 64
+  local y = { prior = prior, field = field, reference = prior:reference(2 * n),
+              fresh = prior:fresh(n), draws = flow.draws(draws, d) }
+  local align = align_of(field, y.fresh)
+  y.align, y.align_error = mean_of(align), error_of(align)
+  y.curve_align = tide.no_grad(function()
+    return flow.align_loss(field, y.fresh, { draws = y.draws }):item() / d
   end)
-  return {
-    prior = prior, field = field, reference = reference, fresh = fresh, draws = draws,
-    log_radius = log_radius(fresh, reference),
-    align = mean_of(align), align_error = align:std():item() / math.sqrt(align:numel()),
-  }
+  y.log_radius = log_radius(y.fresh, y.reference)
+  return y
 end
 
 ---- while it is trained ----
@@ -108,14 +120,11 @@ end
 
 -- Latents of the test images against the prior.
 function measure.latents(z, y)
-  local prior = y.prior
-  local align = tide.no_grad(function()
-    return flow.align_loss(y.field, z, { draws = y.draws, reduction = "none" })
-  end) / prior.dim
+  local align = align_of(y.field, z)
   local n = math.min(z:size(1), y.fresh:size(1))
   local p, q = metrics.precision_recall(z:narrow(1, 1, n), y.fresh:narrow(1, 1, n))
   local r = {
-    align = mean_of(align), align_error = align:std():item() / math.sqrt(align:numel()),
+    align = mean_of(align), align_error = error_of(align),
     log_radius = log_radius(z, y.reference),
     sliced_w2 = metrics.sliced_wasserstein(z, y.fresh),
     latent_precision = p, latent_recall = q,

@@ -113,7 +113,7 @@ local function curves(results, order, y)
               label = "L_{align}" }
     ax:line { x = step, y = late(c.log_radius), color = RADIUS, marker = "square",
               size = 3.5, axis = "y2", label = "log r_5" }
-    ax:hline(y.align, { color = ALIGN, dash = "dashed", label = "L_{align} of the prior" })
+    ax:hline(y.curve_align, { color = ALIGN, dash = "dashed", label = "L_{align} of the prior" })
     ax:hline(y.log_radius, { color = RADIUS, dash = "dotted", axis = "y2",
                              label = "log r_5 of the prior" })
     ax:legend(i == 1)

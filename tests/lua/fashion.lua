@@ -105,6 +105,8 @@ t.test("the cache changes nothing; a weight of 0 is the plain autoencoder", func
   t.ok(read(b .. "/summary.json"):find('"flow_cached": true', 1, true))
   local x = tide.data.load(a .. "/latents_align.npy")
   t.ok(x:equal(tide.data.load(b .. "/latents_align.npy")))
+  local function floor(dir) return part(read(dir .. "/summary.json"), "align_floor") end
+  t.eq(floor(a), floor(b))
   t.ok(x:allclose(tide.data.load(a .. "/latents_plain.npy"), { atol = 1e-4 }))
   os.execute("rm -r " .. a .. " " .. b)
 end)
