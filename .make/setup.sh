@@ -52,14 +52,10 @@ END
 
 pc() { pkg-config "$@" 2>/dev/null; }
 
-# giflib has no file for pkg-config; Homebrew keeps it outside the usual folders.
-gif_flags() {
-  if command -v brew >/dev/null; then printf " -I%s" "$(brew --prefix giflib)/include"; fi
-}
-gif_libs() {
-  if command -v brew >/dev/null; then printf '%s ' "-L$(brew --prefix giflib)/lib"; fi
-  echo -lgif
-}
+# giflib has no file for pkg-config; Homebrew may keep it outside the usual folders.
+brew=${HOMEBREW_PREFIX:-/opt/homebrew}
+gif_flags() { if [ -f "$brew/include/gif_lib.h" ]; then echo " -I$brew/include"; fi; }
+gif_libs() { if [ -f "$brew/include/gif_lib.h" ]; then echo "-L$brew/lib -lgif"; else echo -lgif; fi; }
 
 lua_name() {
   for n in lua5.4 lua-5.4 lua54 lua; do
