@@ -273,7 +273,8 @@ t.test("sweeps from the command line: main is called for each value and seed", f
   t.eq(status, 0, text)
   t.ok(text:find "2 +2 +103" and text:find "3 +2 +104.5", text)
   t.eq(read(dir .. "/lambda=2_seed=2/run.json"), before)
-  text, status = shell(("%s %s --sweep lambda=2 --seeds 2 --continue --out '%s'"):format(program, script, dir))
+  text, status = shell(("%s %s --sweep lambda=2 --seeds 2 --continue --out '%s'")
+    :format(program, script, dir))
   t.ok(text:find "2 +2 +3 ", text)                 -- without the flag: run again
   text, status = shell(("%s %s --sweep lambda=7,1 --out '%s'"):format(program, script, dir))
   t.eq(status, 1)
