@@ -125,6 +125,7 @@ fuzz: ## read damaged files for FUZZ_SECONDS (default 300) under the sanitizers
 bench: all $(BENCH_BIN) ## run the benchmarks of tests/bench
 	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
 	@for b in $(wildcard tests/bench/*.lua); do echo "== $$b"; $B/tide $$b || exit 1; done
+	@TIDE=$(abspath $B)/tide BUILD=$B bash tests/shell/prompt.sh tests/bench/prompt.pty
 
 check: all ## check the project's rules: includes, symbols, sizes, documentation
 	@bash tests/rules.sh $B

@@ -17,6 +17,7 @@
 **   leave           waits for a quiet prompt, types Ctrl-D, ends with status 0
 **   keys N          types N keys one by one at an empty prompt, clears the line
 **                   and prints after how many ms they were shown
+**   since           prints how many ms ago the program was started
 **   load MS         prints how much processor time the program takes in MS
 ** Lines that are blank or begin with # do not count.  A text that ends in "\" is
 ** kept with the blanks before that. */
@@ -61,8 +62,11 @@ static long long now_ms(void) {
 
 /* ---- the program in its terminal ---- */
 
+static long long started;             /* ms */
+
 static void start(const char *command) {
   shown = matched = 0;
+  started = now_ms();
   terminal = posix_openpt(O_RDWR | O_NOCTTY);
   if (terminal < 0 || grantpt(terminal) || unlockpt(terminal)) {
     fail("no terminal: %s", strerror(errno));
@@ -337,6 +341,8 @@ static void step(const char *verb, char *text) {
     resize(text);
   } else if (!strcmp(verb, "keys")) {
     time_keys(atoi(text));
+  } else if (!strcmp(verb, "since")) {
+    printf("# %lld ms since the start\n", now_ms() - started);
   } else if (!strcmp(verb, "load")) {
     watch_load(atoi(text));
   } else if (!strcmp(verb, "leave")) {
