@@ -206,6 +206,7 @@ static void on_signal(int sig) {
   if (!vm_signal_forward(sig)) {
     lua_State *L = running;
     presses++;
+    vm_wait_wake();
     if (!at_prompt) signal(sig, SIG_DFL);
     if (sheltered() && deferred++ == 0) {
       end_slice();

@@ -20,8 +20,7 @@
 /* ---- signals while a line is edited ---- */
 
 /* Held back except while waiting, so that none slips in before the wait.  SIGINT
-** is not: it would go to a thread of a library, and come back after the keys
-** that were typed behind it. */
+** is not: see repl_wait.c. */
 static const int edit_signals[] = { SIGINT, SIGWINCH, SIGTSTP, SIGCONT,
                                     SIGTERM, SIGHUP };
 enum { SIGNALS = sizeof edit_signals / sizeof *edit_signals };

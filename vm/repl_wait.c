@@ -3,6 +3,7 @@
 #include "vm/vm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,23 @@ void vm_source_remove(vm_source *s) {
   if (*p) *p = s->next;
 }
 
+/* A pipe that ends the wait: SIGINT is never held back at the prompt, or it would
+** go to a thread of a library and come here behind keys that were typed later. */
+static int wake[2] = { -1, -1 };
+
+void vm_wait_wake(void) {
+  if (wake[1] >= 0 && write(wake[1], "", 1) < 0) return;   /* full: it wakes */
+}
+
+static void open_wake(void) {
+  if (wake[0] >= 0 || pipe2(wake, O_CLOEXEC | O_NONBLOCK)) return;
+}
+
+static void drain(void) {
+  char bytes[64];
+  while (read(wake[0], bytes, sizeof bytes) > 0) {}
+}
+
 static bool key_waits(void) {
   struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
   return poll(&p, 1, 0) > 0;
@@ -44,7 +62,7 @@ static int ask(lua_State *L) {
 
 static void serve_ready(lua_State *L, const struct pollfd *p, int count) {
   int top = lua_gettop(L);
-  for (int i = 1; i < count; i++) {
+  for (int i = 2; i < count; i++) {
     if (!p[i].revents) continue;
     vm_source *s = sources;
     while (s && s->fd != p[i].fd) s = s->next;
@@ -56,18 +74,19 @@ static void serve_ready(lua_State *L, const struct pollfd *p, int count) {
 static int fill(struct pollfd *p) {
   int n = 0;
   p[n++] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
+  p[n++] = (struct pollfd){ .fd = wake[0], .events = POLLIN };
   for (vm_source *s = sources; s && n < MOST_SOURCES; s = s->next)
     if (s->fd >= 0) p[n++] = (struct pollfd){ .fd = s->fd, .events = POLLIN };
   return n;
 }
 
 bool vm_wait_input(lua_State *L, const sigset_t *mask, void (*before)(void)) {
-  sigset_t held, closed;              /* as it is; during the last look */
+  sigset_t held;
   pthread_sigmask(SIG_SETMASK, NULL, &held);
-  closed = held;
-  sigaddset(&closed, SIGINT);
+  open_wake();
   for (;;) {
     int ms = -1;
+    drain();
     if (vm_interrupt_taken()) return false;
     if (sources && !key_waits()) {    /* typing comes first */
       pthread_sigmask(SIG_SETMASK, mask, NULL);
@@ -77,16 +96,10 @@ bool vm_wait_input(lua_State *L, const sigset_t *mask, void (*before)(void)) {
     if (before) before();
     struct pollfd p[MOST_SOURCES];
     struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-    int count = fill(p), n = 0, error = 0;
-    pthread_sigmask(SIG_SETMASK, &closed, NULL);
-    bool pressed = vm_interrupt_taken();
-    if (!pressed) {
-      n = ppoll(p, (nfds_t)count, ms < 0 ? NULL : &t, mask);
-      error = errno;
-    }
-    pthread_sigmask(SIG_SETMASK, &held, NULL);
-    if (pressed || vm_interrupt_taken()) return false;
-    if (n < 0 && error != EINTR) return true;   /* the read will tell */
+    int count = fill(p);
+    int n = ppoll(p, (nfds_t)count, ms < 0 ? NULL : &t, mask);
+    if (vm_interrupt_taken()) return false;
+    if (n < 0 && errno != EINTR) return true;   /* the read will tell */
     if (n > 0 && p[0].revents) return true;
     if (n > 0) {
       pthread_sigmask(SIG_SETMASK, mask, NULL);

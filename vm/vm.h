@@ -154,6 +154,7 @@ void vm_source_remove(vm_source *s);  /* or removing twice does nothing */
 /* Waits for input on stdin, with these signals held back; false after Ctrl-C.
 ** `before` is called before each wait. */
 bool vm_wait_input(lua_State *L, const sigset_t *mask, void (*before)(void));
+void vm_wait_wake(void);              /* ends a wait; for handlers of signals */
 
 /* ---- repl_screen.c: printing while a line is edited ----
 **
