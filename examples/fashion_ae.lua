@@ -201,19 +201,26 @@ local function train(method, data, judge, y, out, o)
   local cosine = tide.optim.lr.cosine { warmup = math.min(100, o.steps // 10) }
   local progress = script.progress("autoencoder, " .. method)
   local moments, ramp = measure.moments(o.steps, 24), math.max(1, o.ramp * o.steps)
-  local started = tide.clock() - seconds
-  for step = batches.step + 1, o.steps do
-    local _, x, features = batches()
+  local weight = 0                 -- of what the method adds, at this step
+  local update = tide.capture(function(x, features)
     local z, log_var = ae:encode(x)
     local code = log_var and z + (log_var * 0.5):exp() * tensor.randn_like(z) or z
     local loss = (ae:decode(code) - x):square():mean()
     if penalty.loss then
-      loss = loss + penalty.loss(z, log_var, features) * math.min(1, step / ramp) ^ 4
+      loss = loss + penalty.loss(z, log_var, features) *
+        tide.capture.number(function() return weight end, { x })
     end
     optimizer:zero_grad()
     loss:backward()
-    optimizer.lr = o.lr * cosine(step, o.steps)
     optimizer:step()
+    return loss
+  end, { fallback = true })
+  local started = tide.clock() - seconds
+  for step = batches.step + 1, o.steps do
+    local _, x, features = batches()
+    weight = math.min(1, step / ramp) ^ 4
+    optimizer.lr = o.lr * cosine(step, o.steps)
+    local loss = update(x, features)
     if moments[step] then
       measure.record(curve, step, ae, some, y)
       progress { step = step, steps = o.steps, loss = loss:item(),

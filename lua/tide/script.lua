@@ -34,7 +34,7 @@ local common = {
   { "device", "cpu", "cpu, cuda, cuda:1 ..." },
   { "eager", false, "run every step as it is, nothing captured" },
   { "sweep", nil, "KEY=V1,V2,...: run once for each value of an option", many = true },
-  { "seeds", 1, "how many seeds for each value of --sweep", least = 1 },
+  { "seeds", 1, "how many seeds, for each value of --sweep", least = 1 },
   { "continue", false, "with --sweep: runs that finished earlier are not run again" },
 }
 
@@ -217,14 +217,14 @@ end
 
 local function run_sweep(spec, main, args, values)
   local over, seeds, names = {}, {}, {}
-  for i, text in ipairs(values.sweep) do
+  for i, text in ipairs(values.sweep or {}) do
     over[i] = swept(spec, text)
     names[i] = over[i][1]
   end
   for i = 1, values.seeds do seeds[i] = values.seed + i - 1 end
   local result = require("tide.sweep").run {
     name = spec.name, over = over, seeds = seeds, figures = spec.figures,
-    out = values.out or ("runs/%s-%s"):format(spec.name, table.concat(names, "-")),
+    out = values.out or ("runs/%s-%s"):format(spec.name, names[1] and table.concat(names, "-") or "seeds"),
     run = function(setting, seed, dir)
       local list = remaining(args)
       for key, value in pairs(setting) do
@@ -243,7 +243,7 @@ end
 function script.main(spec, main, args)
   local ok, message = pcall(function()
     local values = read(spec, args)
-    if values.sweep then run_sweep(spec, main, args, values)
+    if values.sweep or values.seeds > 1 then run_sweep(spec, main, args, values)
     else run(spec, main, args) end
   end)
   if ok then return end

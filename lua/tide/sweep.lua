@@ -4,7 +4,7 @@
 --
 --   local sweep = require "tide.sweep"
 --   local result = sweep.run {
---     over = { { "lambda", { 0, 0.001, 0.01 } } },    -- in the order of nesting
+--     over = { { "lambda", { 0, 0.001, 0.01 } } },    -- in the order of nesting; {}: seeds only
 --     seeds = { 1, 2, 3 },
 --     figures = { "psnr", "log_radius" },             -- default: every number
 --     out = "runs/trade-off",
@@ -97,7 +97,7 @@ local function label(over, setting)
 end
 
 local function check(o)
-  if type(o.over) ~= "table" or type(o.over[1]) ~= "table" then
+  if type(o.over) ~= "table" or next(o.over) ~= nil and type(o.over[1]) ~= "table" then
     tide.raise("sweep.run: over is a list of {name, {values}}")
   end
   for _, entry in ipairs(o.over) do
@@ -271,10 +271,10 @@ function sweep.run(o)
       total = total + 1
       local text = label(o.over, setting)
       if not o.quiet then
-        io.stderr:write(("-- %s, seed %d (%d of %d)\n"):format(text, seed, total,
-          #settings * #o.seeds))
+        io.stderr:write(("-- %s%sseed %d (%d of %d)\n"):format(text, text == "" and "" or ", ",
+          seed, total, #settings * #o.seeds))
       end
-      local dir = ("%s/%s seed=%d"):format(o.out, text, seed):gsub("[^%w%./=_+-]", "_")
+      local dir = ("%s/%s seed=%d"):format(o.out, text, seed):gsub("/ ", "/"):gsub("[^%w%./=_+-]", "_")
       local r = one(o, setting, seed, dir)
       runs[#runs + 1] = r
       if r.status == "failed" then failed = failed + 1 end
@@ -288,7 +288,7 @@ function sweep.run(o)
   local result = { rows = rows, runs = runs, figures = names, failed = failed }
   out:json("sweep.json", { name = o.name, over = o.over, seeds = o.seeds,
                            figures = names, rows = rows, runs = runs })
-  if #names > 0 and tide.plot.can_save then
+  if #names > 0 and #o.over > 0 and tide.plot.can_save then
     out:figure("sweep", picture(rows, names, o))
   end
   out:finish { runs = #runs, failed = failed }

@@ -169,3 +169,27 @@ t.test("groups of points that share a time give the same residuals", function()
   t.ok((a - b):abs():max():item() < 1e-12)
   t.raises("5 groups", function() flow.align_loss(v, y, { groups = 5 }) end)
 end)
+
+t.test("solvers give the same numbers captured", function()
+  tide.seed(4)
+  local v = flow.VelocityMLP { dim = 2, hidden = 16, blocks = 1, classes = 2 }
+  for _, p in ipairs(v:parameters()) do
+    tide.no_grad(function() p:add_(tensor.randn(p.shape) * 0.1) end)
+  end
+  v:freeze()
+  local z, labels = tensor.randn(300, 2), tensor.randint(1, 2, { 300 })
+  local function all()
+    tide.seed(5)
+    local x = flow.sample(v, z, { solver = "rk4", steps = 5, labels = labels, cfg = 1.5 })
+    local y, info = flow.sample(v, z, { solver = "dopri5", labels = labels })
+    local p = flow.log_likelihood(v, x, { steps = 4, labels = labels })
+    local h = flow.log_likelihood(v, x, { steps = 4, labels = labels, divergence = "hutchinson" })
+    return { x, y, p, h }, info.nfe
+  end
+  local got, nfe = all()
+  tide.capture.enabled = false
+  local want, count = all()
+  tide.capture.enabled = true
+  t.eq(nfe, count)
+  for i = 1, #want do t.ok(want[i]:equal(got[i]), "result " .. i) end
+end)

@@ -280,6 +280,9 @@ t.test("sweeps from the command line: main is called for each value and seed", f
   t.eq(status, 1)
   t.ok(text:find "seven" and text:find "1 failed", text)
   t.eq(tide.runs(dir .. "/lambda=7_seed=1")[1].status, "failed")
+  text, status = shell(("%s %s --lambda 1 --seeds 3 --out '%s/alone'"):format(program, script, dir))
+  t.eq(status, 0, text)
+  t.ok(text:find "3 +2 %+%- 1", text)              -- seeds without a sweep
   for line, want in pairs { ["--sweep lambda=x"] = "wants a number", ["--sweep lamda=1"] = "wants an option",
                             ["--sweep lambda"] = "wants an option", ["--seeds 0"] = "at least 1" } do
     text, status = shell(("%s %s %s --out '%s'"):format(program, script, line, dir))

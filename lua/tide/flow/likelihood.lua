@@ -7,6 +7,7 @@ local path = require "tide.flow.path"
 local loss = require "tide.flow.loss"
 local ode = require "tide.flow.ode"
 local check = require "tide.flow.check"
+local evaluator = require "tide.flow.evaluate"
 
 local likelihood = {}
 
@@ -108,10 +109,14 @@ function likelihood.log_likelihood(v, y, o)
   local noise = o.divergence == "hutchinson" and draw_noise(o.noise, y) or nil
   local start = o.create_graph and y or y:detach()
   local zero = tensor.zeros(y:size(1), { dtype = y.dtype, device = y.device })
-  local function field(state, t)
-    local div, out = likelihood.divergence(v, state[1], t, {
+  local function both(z, t)
+    return likelihood.divergence(v, z, t, {
       method = o.divergence, noise = noise, labels = o.labels,
       create_graph = o.create_graph })
+  end
+  if not o.create_graph then both = evaluator(v, both, y) end
+  local function field(state, t)
+    local div, out = both(state[1], t)
     return { out, div }
   end
   local function run()

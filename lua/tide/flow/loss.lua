@@ -96,13 +96,17 @@ function loss.draws(k, dim, o)
   check.count("flow.draws", "dim", dim, 1)
   o = tide.options("flow.draws", o, {
     "generator", "dtype", "device", eps = 0, path = path.linear() })
-  local spec = { generator = o.generator, dtype = o.dtype, device = o.device }
-  local t = (tensor.rand(k, spec) + tensor.arange(0, k - 1, spec)) / k
-  return {
-    t = t * (1 - o.eps),
-    x0 = o.path:prior(tensor.randn(k, dim, spec)),
-    count = k, eps = o.eps,
-  }
+  local spec = { dtype = o.dtype, device = o.device }
+  local function draw()
+    local t = (tensor.rand(k, spec) + tensor.arange(0, k - 1, spec)) / k
+    return {
+      t = t * (1 - o.eps),
+      x0 = o.path:prior(tensor.randn(k, dim, spec)),
+      count = k, eps = o.eps,
+    }
+  end
+  if o.generator then return o.generator:run(draw) end
+  return draw()
 end
 
 ---- weights over time ----

@@ -5,6 +5,7 @@ local tensor = tide.tensor
 local path = require "tide.flow.path"
 local ode = require "tide.flow.ode"
 local check = require "tide.flow.check"
+local evaluator = require "tide.flow.evaluate"
 
 local sample = {}
 
@@ -52,6 +53,7 @@ function sample.sample(v, n, o)
       check.velocity("flow.sample", out, z)
       return out
     end
+    if not o.create_graph then velocity = evaluator(v, velocity, x0) end
     return ode.integrate(velocity, x0, { label = "sample",
       solver = o.solver, steps = o.steps, rtol = o.rtol, atol = o.atol,
       trajectory = o.trajectory, first_step = o.first_step,

@@ -1,0 +1,24 @@
+-- evaluate.lua -- calling a field many times at points of the same shape, as solvers do:
+-- the work is recorded once and replayed, so that it runs tile by tile and the memory
+-- it needs does not grow with the number of points.
+
+local tide = require "tide"
+local tensor = tide.tensor
+
+local ROWS = 256        -- fewer points are not worth recording for
+
+-- f(z, t) for a number t, where f calls the net v.  Only nets that take one time for
+-- all points as a tensor of one element are recorded; others are called as they are.
+local function evaluator(v, f, z)
+  local known = type(v) == "table" and v.grouped and z:size(1) >= ROWS
+  if not known or not tide.capture.enabled then return f end
+  local step = tide.capture(f, { fallback = true })
+  local spec = { dtype = z.dtype, device = z.device }
+  return function(points, t)
+    local results = table.pack(step(points, tensor.full({ 1 }, t, spec)))
+    for i = 1, results.n do results[i] = results[i]:clone() end   -- replays overwrite them
+    return table.unpack(results, 1, results.n)
+  end
+end
+
+return evaluator
