@@ -16,6 +16,9 @@ needs() {
   case $mode in
   test) cat <<'END'
 interpreter    lua5.4            lua               lua         lua         the tests compare tide with stock Lua
+Xvfb           xvfb              xorg-x11-server-Xvfb xorg-server-xvfb - the tests open windows
+xdotool        xdotool           xdotool           xdotool     -           the tests use windows as a person does
+xwd            x11-apps          xwd               xorg-xwd    -           the tests look at windows
 rsvg-convert   librsvg2-bin      librsvg2-tools    librsvg     librsvg     the tests look at SVG pictures
 pdftotext      poppler-utils     poppler-utils     poppler     poppler     the tests look at PDF pictures
 END
@@ -40,6 +43,7 @@ readline       libreadline-dev   readline-devel    readline    readline    editi
 cairo          libcairo2-dev     cairo-devel       cairo       cairo       drawing of figures
 pangocairo     libpango1.0-dev   pango-devel       pango       pango       text in figures
 gif            libgif-dev        giflib-devel      giflib      giflib      moving pictures
+sdl2           libsdl2-dev       SDL2-devel        sdl2        sdl2        windows
 END
     ;;
   headless) cat <<'END'
@@ -89,6 +93,8 @@ has() {
   interpreter) command -v lua5.4 >/dev/null || command -v lua >/dev/null ;;
   fashion-mnist) [ -f /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ] ;;
   rsvg-convert | pdftotext) command -v "$1" >/dev/null ;;
+  # without these the tests of windows are left out
+  Xvfb | xdotool | xwd) command -v "$1" >/dev/null || ! command -v apt-get >/dev/null ;;
   *) pc --exists "$1" ;;
   esac
 }
@@ -135,6 +141,11 @@ install_apt() {
 install_missing() {
   find_missing
   [ -n "$missing" ] || return 0
+  # Windows are left out where nothing is installed: the program looks for SDL2 when it runs.
+  if [ "$(column 1)" = sdl2 ] && { [ -n "${TIDE_NO_INSTALL-}" ] || ! command -v apt-get >/dev/null; }; then
+    echo "set-up: SDL2's headers are missing: this build leaves windows out ($(column 2) has them)"
+    return
+  fi
   if command -v apt-get >/dev/null; then
     log=$(mktemp)
     install_apt
@@ -168,7 +179,8 @@ isas() {
 
 write_build() {
   lua=$(lua_name)
-  echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas cairo pangocairo libpng zlib)$(gif_flags)"
+  echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas cairo pangocairo libpng zlib)$(gif_flags)" \
+    "$(pc --cflags-only-I sdl2 || :)"
   echo "CORE_LIBS := $(pc --libs openblas libpng zlib) -lm"
   echo "MODULE_LIBS := $(pc --libs pangocairo cairo) $(gif_libs) -ldl"
   echo "TIDE_LIBS := $(pc --libs "$lua" readline)"

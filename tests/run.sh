@@ -64,6 +64,7 @@ mkdir -p "$build/log"
 export BUILD="$build" TIDE="$build/tide" SAN="${SAN-}" DEVICE="${DEVICE:-cpu}"
 export LUA_PATH_5_4="./?.lua;./?/init.lua;;" LC_ALL=C
 unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_CPATH LUA_CPATH_5_4
+unset DISPLAY WAYLAND_DISPLAY # tests open windows on displays of their own
 if [ -n "$SAN" ]; then
   export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:allocator_may_return_null=1
   export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0

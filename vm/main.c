@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tensor/tensor.h"
+#include "vm/plot_window.h"
 
 /* ---- the library's globals, for -e and the prompt only ---- */
 
@@ -253,9 +254,9 @@ int vm_lua_main(int argc, char **argv) {
   return status == LUA_OK && good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Lua runs right here for now; with windows it gets a thread of its own, and
-** then takes the signals that are held here. */
+/* Lua gets a thread of its own, which takes the signals that are held here; this
+** one sleeps until there is a window. */
 int main(int argc, char **argv) {
   vm_signals_hold();
-  return vm_lua_main(argc, argv);
+  return td_plot_window_host(vm_lua_main, argc, argv);
 }

@@ -2,8 +2,22 @@
 #include "vm/plot.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void td_plot_lock(void) { pthread_mutex_lock(&lock); }
+void td_plot_unlock(void) { pthread_mutex_unlock(&lock); }
+
+/* The end of a change of f, which may be NULL. */
+static void changed(td_plot_figure *f) {
+  if (f) atomic_fetch_add(&f->changes, 1);
+  td_plot_unlock();
+  void (*tell)(void) = f ? atomic_load(&f->on_change) : NULL;
+  if (tell) tell();
+}
 
 /* Room for one more in an array of pointers. */
 static int reserve(void *array, int n) {
@@ -85,9 +99,11 @@ int td_plot_figure_commit(td_plot_figure *f, td_plot_figure_options *o) {
     if (!(o->size.v[k] >= 16 && o->size.v[k] <= 20000))
       return td_plot_fail("figure: size is {width, height} in points, each 16 "
                           "to 20000, got %g", o->size.v[k]);
+  td_plot_lock();
   td_plot_options_drop(TD_PLOT_OWNER_FIGURE, &f->o);
   f->o = *o;
   memset(o, 0, sizeof *o);
+  changed(f);
   return 0;
 }
 
@@ -137,7 +153,6 @@ td_plot_axes *td_plot_axes_at(td_plot_figure *f, int row, int col, int rowspan,
   if (check_cells(f, row, col, rowspan, colspan)) return NULL;
   td_plot_axes *ax = axes_covering(f, row, col);
   if (ax) return ax;
-  if (reserve(&f->axes, f->naxes)) return NULL;
   ax = calloc(1, sizeof *ax);
   if (!ax) {
     td_plot_fail("out of memory");
@@ -147,7 +162,13 @@ td_plot_axes *td_plot_axes_at(td_plot_figure *f, int row, int col, int rowspan,
   ax->row = row, ax->col = col, ax->rowspan = rowspan, ax->colspan = colspan;
   td_plot_options_copy(TD_PLOT_OWNER_AXES, &ax->o,
                        td_plot_options_default(TD_PLOT_OWNER_AXES));
-  return f->axes[f->naxes++] = ax;
+  td_plot_lock();
+  int rc = reserve(&f->axes, f->naxes);
+  if (rc == 0) f->axes[f->naxes++] = ax;
+  changed(f);
+  if (rc == 0) return ax;
+  axes_free(ax);
+  return NULL;
 }
 
 static int check_axis(const td_plot_axes_options *o, int d) {
@@ -170,9 +191,11 @@ static int check_axis(const td_plot_axes_options *o, int d) {
 int td_plot_axes_commit(td_plot_axes *ax, td_plot_axes_options *o) {
   for (int d = 0; d < 3; d++)
     if (check_axis(o, d)) return -1;
+  td_plot_lock();
   td_plot_options_drop(TD_PLOT_OWNER_AXES, &ax->o);
   ax->o = *o;
   memset(o, 0, sizeof *o);
+  changed(ax->figure);
   return 0;
 }
 
@@ -190,11 +213,13 @@ int td_plot_bar_add(td_plot_axes *ax, const td_plot_artist *a,
   if (i == TD_PLOT_COLORBARS)
     return td_plot_fail("colorbar: axes have at most %d colour bars",
                         TD_PLOT_COLORBARS);
+  td_plot_lock();
   if (i < ax->nbars) td_plot_options_drop(TD_PLOT_OWNER_BAR, &ax->bars[i].o);
   else ax->nbars++;
   ax->bars[i].artist = a->serial;
   ax->bars[i].o = *o;
   memset(o, 0, sizeof *o);
+  changed(ax->figure);
   return 0;
 }
 
@@ -206,12 +231,14 @@ int td_plot_artist_commit(td_plot_artist *a, td_plot_artist_options *o) {
     made_drop(&next);
     return -1;
   }
+  td_plot_lock();
   td_plot_options_drop(1u << a->kind, &a->o);
   made_drop(a);
   a->o = next.o;
   a->norm = next.norm;
   memcpy(a->made, next.made, sizeof a->made);
   memset(o, 0, sizeof *o);
+  changed(a->axes ? a->axes->figure : NULL);
   return 0;
 }
 
@@ -234,7 +261,6 @@ td_plot_artist *td_plot_artist_add(td_plot_axes *ax, td_plot_kind kind,
                                    const char *id, td_plot_artist_options *o) {
   td_plot_artist *a = id ? td_plot_artist_by_id(ax, kind, id) : NULL;
   if (a) return td_plot_artist_commit(a, o) ? NULL : a;
-  if (reserve(&ax->artists, ax->nartists)) return NULL;
   a = calloc(1, sizeof *a);
   if (a) {
     a->kind = kind;
@@ -246,31 +272,44 @@ td_plot_artist *td_plot_artist_add(td_plot_axes *ax, td_plot_kind kind,
     return NULL;
   }
   bool colored = o->color.kind != TD_PLOT_COLOR_AUTO || o->c.blob;
-  if (td_plot_artist_commit(a, o)) {
+  td_plot_lock();
+  int rc = reserve(&ax->artists, ax->nartists);
+  td_plot_unlock();
+  if (rc || td_plot_artist_commit(a, o)) {
     artist_free(a);
     return NULL;
   }
+  td_plot_lock();
+  a->axes = ax;
   a->serial = ++ax->serial;
   a->cycle = ax->cycle % TD_PLOT_CYCLE;
   if (td_plot_kinds[kind].flags & TD_PLOT_TAKES && !colored) ax->cycle++;
-  return ax->artists[ax->nartists++] = a;
+  ax->artists[ax->nartists++] = a;
+  changed(ax->figure);
+  return a;
 }
 
-void td_plot_artist_remove(td_plot_axes *ax, int serial) {
+static void remove_bar(td_plot_axes *ax, int serial) {
   for (int i = 0; i < ax->nbars; i++)
     if (ax->bars[i].artist == serial) {
       td_plot_options_drop(TD_PLOT_OWNER_BAR, &ax->bars[i].o);
       memmove(&ax->bars[i], &ax->bars[i + 1],
               (size_t)(--ax->nbars - i) * sizeof *ax->bars);
-      break;
+      return;
     }
+}
+
+void td_plot_artist_remove(td_plot_axes *ax, int serial) {
+  td_plot_lock();
+  remove_bar(ax, serial);
   for (int i = 0; i < ax->nartists; i++)
     if (ax->artists[i]->serial == serial) {
       artist_free(ax->artists[i]);
       memmove(&ax->artists[i], &ax->artists[i + 1],
               (size_t)(--ax->nartists - i) * sizeof *ax->artists);
-      return;
+      break;
     }
+  changed(ax->figure);
 }
 
 /* Appends in place where there is room: readers of the block look only at
@@ -300,11 +339,13 @@ int td_plot_artist_push(td_plot_artist *a, double x, double y) {
                         "use set");
   bool counted = o->counted == o->x.blob;
   td_plot_data old = o->x;
-  if (append(&o->x, x)) return -1;
-  if (append(&o->y, y)) {
-    o->x.n--, o->x.dim[0]--;
-    return -1;
+  int rc = -1;
+  td_plot_lock();
+  if (append(&o->x, x) == 0) {
+    rc = append(&o->y, y);
+    if (rc) o->x.n--, o->x.dim[0]--;
+    else if (counted && old.blob) o->counted = o->x.blob;
   }
-  if (counted && old.blob) o->counted = o->x.blob;
-  return 0;
+  changed(a->axes ? a->axes->figure : NULL);
+  return rc;
 }

@@ -11,7 +11,8 @@
 ** td_plot_options_copy, changed, checked, and swapped in as a whole
 ** (td_plot_artist_commit, td_plot_axes_commit). A failed change leaves no trace.
 ** Arrays and strings are shared, counted and never overwritten below a reader's
-** length, so a copy of the options is a cheap snapshot of the picture.
+** length, so a copy of the options is a cheap snapshot of the picture. One thread
+** changes figures; others may take snapshots meanwhile, each in a short lock.
 **
 ** Lengths are points (1/72 inch) unless said otherwise; y of the page grows
 ** downwards. */
@@ -150,6 +151,7 @@ typedef struct td_plot_artist_options {
 
 typedef struct td_plot_artist {
   td_plot_kind kind;
+  struct td_plot_axes *axes; /* that it is in */
   int serial;       /* unique in its axes; a handle finds the artist by it */
   int cycle;        /* which colour of the theme, when none is given */
   char *id;         /* or NULL */
@@ -238,7 +240,13 @@ struct td_plot_figure {
   td_plot_figure_options o;
   td_plot_axes **axes;
   int naxes;
+  atomic_uint changes;                 /* how often it was changed */
+  _Atomic(void (*)(void)) on_change;   /* or NULL; called after each change */
 };
+
+/* Held while something is put in its place, and while a snapshot is taken. */
+void td_plot_lock(void);
+void td_plot_unlock(void);
 
 td_plot_figure *td_plot_figure_new(int rows, int cols);
 td_plot_figure *td_plot_figure_keep(td_plot_figure *f);

@@ -23,6 +23,7 @@ static bool copy_artists(td_plot_axes *to, const td_plot_axes *from) {
     if (!b) return false;
     *b = *a;
     b->id = NULL;
+    b->axes = to;
     td_plot_options_copy(1u << a->kind, &b->o, &a->o);
     td_plot_blob_keep(b->norm.rank.blob);
     for (int k = 0; k < 2; k++) td_plot_blob_keep(b->made[k].blob);
@@ -47,6 +48,7 @@ static td_plot_axes *copy_axes(const td_plot_axes *ax, td_plot_figure *owner) {
 td_plot_figure *td_plot_snapshot(const td_plot_figure *f) {
   td_plot_figure *s = calloc(1, sizeof *s);
   bool ok = s != NULL;
+  td_plot_lock();
   if (ok) {
     atomic_init(&s->refs, 1);
     s->rows = f->rows, s->cols = f->cols;
@@ -58,6 +60,7 @@ td_plot_figure *td_plot_snapshot(const td_plot_figure *f) {
     if (ok) s->naxes++;
     ok = ok && copy_artists(s->axes[i], f->axes[i]);
   }
+  td_plot_unlock();
   if (ok) return s;
   td_plot_figure_drop(s);
   td_plot_fail("out of memory");
@@ -403,6 +406,10 @@ int td_plot_canvas_draw(td_plot_canvas *c, td_plot_figure *f, double scale,
   td_plot_figure_drop(c->shown);
   c->parts = parts, c->layout = l, c->shown = f;
   return td_plot_status(cairo_status(c->painter.cr));
+}
+
+const td_plot_layout *td_plot_canvas_layout(const td_plot_canvas *c) {
+  return c->shown ? &c->layout : NULL;
 }
 
 const uint32_t *td_plot_canvas_pixels(const td_plot_canvas *c, int *w, int *h,

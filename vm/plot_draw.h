@@ -345,6 +345,8 @@ void td_plot_canvas_free(td_plot_canvas *c);
 /* Takes over the snapshot. `dirty` gets the pixels that may have changed. */
 int td_plot_canvas_draw(td_plot_canvas *c, td_plot_figure *snapshot, double scale,
                         td_plot_pixel_box *dirty);
+/* The layout of what it shows, until the next draw; NULL: it shows nothing. */
+const td_plot_layout *td_plot_canvas_layout(const td_plot_canvas *c);
 /* Premultiplied ARGB, rows of `stride` pixels; until the next draw. */
 const uint32_t *td_plot_canvas_pixels(const td_plot_canvas *c, int *w, int *h,
                                       ptrdiff_t *stride);

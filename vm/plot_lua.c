@@ -39,8 +39,11 @@ static handle *check(lua_State *L, int idx, const char *type) {
   return h;
 }
 
+td_plot_figure *td_plot_lua_figure(lua_State *L, int idx) {
+  return check(L, idx, FIGURE)->figure;
+}
 static td_plot_figure *check_figure(lua_State *L) {
-  return check(L, 1, FIGURE)->figure;
+  return td_plot_lua_figure(L, 1);
 }
 static td_plot_axes *check_axes(lua_State *L) { return check(L, 1, AXES)->axes; }
 
@@ -413,7 +416,9 @@ static int l_add(lua_State *L) {
 static int l_clear(lua_State *L) {
   td_plot_axes *ax = check_axes(L);
   while (ax->nartists) td_plot_artist_remove(ax, ax->artists[0]->serial);
+  td_plot_lock();
   ax->cycle = 0;
+  td_plot_unlock();
   lua_settop(L, 1);
   return 1;
 }

@@ -1,6 +1,7 @@
-/* plot_none.c -- stands in for plot_save.c where there is no cairo. */
+/* plot_none.c -- stands in for what draws, and for windows, where there is no cairo. */
 #ifdef TD_HEADLESS
 #include "vm/plot.h"
+#include "vm/plot_window.h"
 
 const bool td_plot_can_save = false;
 
@@ -56,4 +57,26 @@ int td_plot_gif_close(td_plot_gif *g) {
 }
 
 void td_plot_gif_free(td_plot_gif *g) { (void)g; }
+
+int td_plot_window_host(int (*lua)(int, char **), int argc, char **argv) {
+  return lua(argc, argv);
+}
+
+int td_plot_window_show(td_plot_figure *f) {
+  (void)f;
+  td_plot_fail("this build of tide has no windows");
+  return TD_PLOT_NO_WINDOWS;
+}
+
+void td_plot_window_close(const td_plot_figure *f) { (void)f; }
+
+bool td_plot_window_open(const td_plot_figure *f, int ms) {
+  (void)f, (void)ms;
+  return false;
+}
+
+bool td_plot_window_due(const td_plot_figure *f) {
+  (void)f;
+  return false;
+}
 #endif

@@ -11,6 +11,7 @@
 -- calls and what can be said in a few lines of Lua.
 
 local core = require "tide.plot.core"
+local window = require "tide.plot.window"
 
 local plot = {
   -- False in a build without drawing: figures can be made, but not saved.
@@ -215,6 +216,38 @@ function Figure:save(path, opts)
     path = path[1]
   end
   return save(self, path, opts)
+end
+
+---- windows (vm/plot_window.h) ----
+
+local said = false                     -- why there are none
+
+function Figure:show()
+  local ok, why = window.show(self)
+  if not ok and not said then
+    said = true
+    io.stderr:write("tide: no windows: ", why, "\n")
+  end
+  return self
+end
+
+function Figure:close()
+  window.close(self)
+  return self
+end
+
+function Figure:due() return window.due(self) end
+
+-- Short waits, so that jobs go on and Ctrl-C is heard.
+function plot.wait(fig)
+  local tide = require "tide"
+  local ms = 0
+  while window.open(fig, ms) do
+    local job = package.loaded["tide.job"]
+    local busy = job and job._live() > 0
+    if busy then tide.yield() end
+    ms = busy and 0 or 50
+  end
 end
 
 function plot.figure(opts)

@@ -193,6 +193,54 @@ if plot.can_save then
   assert(w == 100 and h == 50 and #rgb == 3 * w * h)
 end]] },
 
+-- ---- windows ----
+["plot.Figure.show"] = {
+  sig = "fig:show()",
+  text = "Opens a window with the figure; the script goes on, and what set, push and new artists " ..
+    "change is shown at once. A drag moves the picture, the wheel zooms at the pointer (beside an " ..
+    "axis only that one), a right drag or Shift and a drag zooms to a box; double click or f shows " ..
+    "all of the data, h goes home to what the script shows, g and l turn grid and logarithmic y on " ..
+    "and off, + and - change the size of letters, s saves figure-N.png in the working directory, ? " ..
+    "lists all this. Below the pointer stand its coordinates, the value of the heatmap's cell and " ..
+    "the number of the nearest point. Limits that the person chose stay until h. A window works " ..
+    "while Lua computes or waits at the prompt; closing it ends nothing, fig.open is then false. " ..
+    "Windows close with the program: plot.wait() keeps it. TIDE_SCALE is pixels per point, default " ..
+    "1.5 or what fits on the screen. Without a display, with --headless or TIDE_HEADLESS=1, a line " ..
+    "says so once and nothing else happens. A figure that has a window stays as it is.",
+  args = { { "fig", "Figure" } }, returns = "Figure",
+  errors = "The display refuses the window.",
+  example = [[
+local fig = plot.figure{ title = "loss", size = {300, 200} }
+local line = fig:axes{ xlabel = "step" }:line{ y = {3, 2} }
+fig:show()
+for step = 3, 100 do line:push(step, 6 / step) end
+fig:close()
+assert(not fig.open)]] },
+["plot.Figure.close"] = {
+  sig = "fig:close()", text = "Closes the figure's window, if it has one. The figure stays: it can " ..
+    "be changed, saved and shown again.",
+  args = { { "fig", "Figure" } }, returns = "Figure",
+  example = "plot.figure{}:close()" },
+["plot.Figure.due"] = {
+  sig = "fig:due()",
+  text = "True now and then while the figure has a window: when it is worth the work to compute what " ..
+    "it shows anew. Drawing then takes at most 15 % of a core and shows at most 60 pictures a " ..
+    "second. False without a window.",
+  args = { { "fig", "Figure" } }, returns = "boolean",
+  example = [[
+local fig = plot.figure{}:show()
+local points = fig:axes():scatter{ x = {1, 2}, y = {2, 1} }
+for step = 1, 1000 do
+  if fig:due() then points:set{ x = {1, step}, y = {2, 1} } end
+end
+fig:close()]] },
+["plot.wait"] = {
+  sig = "plot.wait([fig])",
+  text = "Waits until the figure's window, or every window, is closed; at the end of a script it " ..
+    "keeps them. Jobs go on meanwhile; Ctrl-C ends the wait. Without windows it returns at once.",
+  args = { { "fig", "Figure", "nil: all windows", optional = true } }, returns = "nil",
+  example = "local fig = plot.figure{}:show():close()\nplot.wait(fig)" },
+
 -- ---- axes ----
 ["plot.Axes.set"] = {
   sig = "ax:set{xlim=, ...}", text = "Changes options of axes; all of them or, on an error, none.",

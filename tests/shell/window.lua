@@ -1,0 +1,277 @@
+-- window.lua -- what window.sh runs: drags, turns the wheel and presses keys in real windows
+-- and compares what is on the screen with pictures that were drawn without a window.
+local tide = require "tide"
+local plot = tide.plot
+local tmp = os.getenv "tmp"
+local SCALE = 1.5                      -- pixels per point of a window
+
+local function sh(command)
+  local p = io.popen(command)
+  local out = p:read "a"
+  p:close()
+  return out
+end
+
+local function case(name, good, why)
+  print((good and "ok " or "no ") .. name .. (good and "" or " | " .. tostring(why)))
+end
+
+---- pictures ----
+
+-- The pixels of an xwd dump as r, g, b bytes, with width and height.
+local function decode(dump)
+  local h = { string.unpack(">" .. ("I4"):rep(25), dump) }
+  local width, height, little, line, colors = h[5], h[6], h[8] == 0, h[13], h[20]
+  assert(h[12] == 32 and #dump > 100, "a screen of 24 bits is needed")
+  local rows, at = {}, h[1] + 12 * colors
+  for i = 0, height - 1 do
+    local row = dump:sub(at + i * line + 1, at + i * line + 4 * width)
+    rows[i + 1] = row:gsub("(.)(.)(.)(.)", little and "%3%2%1" or "%2%3%4")
+  end
+  return table.concat(rows), width, height
+end
+
+local function screenshot(id)
+  return decode(sh(("xwd -silent -id %s"):format(id)))
+end
+
+-- How far two pictures are apart: mean difference of their bytes.
+local function distance(a, b)
+  if #a ~= #b then return math.huge end
+  local sum = 0
+  for i = 1, #a, 1 do
+    local x, y = a:byte(i), b:byte(i)
+    if x ~= y then sum = sum + (x > y and x - y or y - x) end
+  end
+  return sum / #a
+end
+
+-- What fig would show with these limits and this size in pixels.
+local function expected(fig, ax, o)
+  local kept = { ax:get "xlim", ax:get "ylim", ax:get "grid", ax:get "yscale" }
+  ax:set { xlim = o.xlim, ylim = o.ylim, grid = o.grid, yscale = o.yscale }
+  local rgb = fig:pixels { scale = SCALE, size = { o.w / SCALE, o.h / SCALE } }
+  ax:set { xlim = kept[1], ylim = kept[2], grid = kept[3], yscale = kept[4] }
+  return rgb
+end
+
+-- Waits until the window shows `rgb`; how far apart they are at the end.
+local function shows(id, rgb, seconds)
+  local far
+  local deadline = os.time() + (seconds or 8)
+  repeat
+    far = distance(screenshot(id), rgb)
+    if far < 0.2 then return true end
+    sh "sleep 0.05"
+  until os.time() >= deadline
+  return false, ("%.3f apart"):format(far)
+end
+
+local function window(title)
+  return (sh(("timeout 10 xdotool search --sync --onlyvisible --name '^%s$'"):format(title)):match "%d+")
+end
+
+local function pixel(v) return math.floor(v + 0.5) end
+
+-- Words of xdotool; a table is a place to go to.
+local function pointer(id, ...)
+  local words = { "xdotool" }
+  for _, w in ipairs { ... } do
+    words[#words + 1] = type(w) == "table" and
+      ("mousemove --window %s %.0f %.0f"):format(id, pixel(w[1]), pixel(w[2])) or w
+  end
+  words[#words + 1] = ("mousemove --window %s 2 2"):format(id) -- beside the axes: nothing on top
+  return table.concat(words, " sleep 0.1 ")
+end
+
+---- one figure, used as a person would ----
+local fig = plot.figure { title = "One", size = { 320, 240 }, text = false }
+local ax = fig:axes { xlim = { 0, 10 }, ylim = { 1, 9 } }
+local line = ax:line { x = { 0, 3, 6, 10 }, y = { 2, 8, 3, 7 } }
+local dots = ax:scatter { x = { 2, 5, 8 }, y = { 4, 5, 6 }, size = 8, color = "red" }
+assert(not fig.open)
+assert(fig:show() == fig)
+case("a shown figure is open", fig.open == true)
+local id = window "One"
+local _, w, h = screenshot(id)
+case("as large as its page", w == 320 * SCALE and h == 240 * SCALE, w .. " x " .. h)
+
+local function look(name, o, after)
+  o = o or {}
+  o.w, o.h = o.w or w, o.h or h
+  o.xlim, o.ylim = o.xlim or { 0, 10 }, o.ylim or { 1, 9 }
+  o.grid, o.yscale = o.grid or "auto", o.yscale or "linear"
+  if after then sh(after) end
+  case(name, shows(id, expected(fig, ax, o)))
+end
+sh(pointer(id))
+look "the screen shows the picture"
+dots:set { x = { 1, 4, 9 }, y = { 8, 2, 5 } }
+look "what is set is shown at once"
+line:push(12, 3)
+ax:hline(6.5)
+look "what is pushed and added, too"
+
+local x0, y0, x1, y1 = ax:box { scale = SCALE }
+local function at(u, v) return { x0 + u * (x1 - x0), y1 - v * (y1 - y0) } end
+local left, top = at(0.23, 0.25), at(0.76, 0.53)
+local du = (pixel(top[1]) - pixel(left[1])) / (x1 - x0)
+local dv = (pixel(top[2]) - pixel(left[2])) / (y1 - y0)
+look("a drag moves the picture",
+  { xlim = { -10 * du, 10 - 10 * du }, ylim = { 1 + 8 * dv, 9 + 8 * dv } },
+  pointer(id, left, "mousedown 1", at(0.5, 0.4), top, "mouseup 1"))
+look("h: home", nil, pointer(id, at(0.5, 0.5), "key h"))
+
+local function zoomed(lo, hi, u, factor)
+  local v = lo + u * (hi - lo)
+  return { v + (lo - v) * factor, v + (hi - v) * factor }
+end
+local place = at(0.3, 0.6)
+local u = (pixel(place[1]) - x0) / (x1 - x0)
+local v = (y1 - pixel(place[2])) / (y1 - y0)
+local factor = 1.2 ^ -3
+local near = { xlim = zoomed(0, 10, u, factor), ylim = zoomed(1, 9, v, factor) }
+look("the wheel zooms at the pointer", near,
+  pointer(id, place, "click 4", "click 4", "click 4"))
+line:push(14, 30)
+look("what comes later leaves the limits alone", near)
+local below = { pixel((x0 + x1) / 2), y1 + 8 }
+look("the wheel below the axis zooms x alone",
+  { xlim = zoomed(near.xlim[1], near.xlim[2], (below[1] - x0) / (x1 - x0), 1.2), ylim = near.ylim },
+  pointer(id, below, "click 5"))
+ax:set { xlim = "auto", ylim = "auto" }
+local all = { xlim = ax:get "xlim", ylim = ax:get "ylim" }
+ax:set { xlim = { 0, 10 }, ylim = { 1, 9 } }
+look("a double click shows all of the data", all,
+  pointer(id, place, "click --repeat 2 --delay 60 1"))
+line:push(20, 60)
+ax:set { xlim = "auto", ylim = "auto" }
+all = { xlim = ax:get "xlim", ylim = ax:get "ylim" }
+ax:set { xlim = { 0, 10 }, ylim = { 1, 9 } }
+look("and from then on follows them", all)
+sh(pointer(id, at(0.5, 0.5), "key h"))
+local a, b = at(0.2, 0.3), at(0.7, 0.9)
+local function part(p)
+  return (pixel(p[1]) - x0) / (x1 - x0), (y1 - pixel(p[2])) / (y1 - y0)
+end
+local ua, va = part(a)
+local ub, vb = part(b)
+look("a right drag zooms to a box",
+  { xlim = { 10 * ua, 10 * ub }, ylim = { 1 + 8 * va, 1 + 8 * vb } },
+  pointer(id, a, "mousedown 3", at(0.5, 0.5), b, "mouseup 3"))
+look("f: all of the data", all, pointer(id, at(0.5, 0.5), "key f"))
+look("g: no grid", { grid = "none" }, pointer(id, at(0.5, 0.5), "key h", "key g"))
+look("g: grid", { grid = "both" }, pointer(id, at(0.5, 0.5), "key g"))
+ax:set { ylim = "auto", yscale = "log" }
+local log = ax:get "ylim"
+ax:set { ylim = { 1, 9 }, yscale = "linear" }
+case("l: a logarithmic axis is found", log[1] > 0, log[1])
+look("l: log y", { grid = "both", yscale = "log" }, pointer(id, at(0.5, 0.5), "key l"))
+look("l: linear y", { grid = "both" }, pointer(id, at(0.5, 0.5), "key l", "key h"))
+
+local plain = screenshot(id)
+sh(pointer(id, at(0.5, 0.5), "key question"))
+sh "sleep 0.3"
+local help = distance(screenshot(id), plain)
+case("?: a list of keys", help > 1, help)
+look("escape: it goes", { grid = "both" }, pointer(id, "key Escape"))
+sh(("xdotool mousemove --window %s 200 150 sleep 0.3"):format(id))
+local value = distance(screenshot(id), plain)
+case("the value below the pointer", value > 0.1 and value < 20, value)
+look("it goes with the pointer", { grid = "both" }, pointer(id))
+sh(pointer(id, at(0.5, 0.5), "key s"))
+local saved, text
+for _ = 1, 100 do
+  saved = io.open("figure-1.png", "rb")
+  text = saved and saved:read "a" or ""
+  if saved then saved:close() end
+  if #text > 0 then break end
+  sh "sleep 0.05"
+end
+case("s: saves a picture", text:sub(2, 4) == "PNG", #text)
+
+sh(("xdotool windowsize --sync %s 600 300"):format(id))
+look("another size", { grid = "both", w = 600, h = 300 }, "sleep 5")
+for i = 1, 12 do sh(("xdotool windowsize %s %d %d"):format(id, 300 + 40 * i, 500 - 20 * i)) end
+sh(("xdotool windowsize --sync %s %d %d"):format(id, w, h))
+look("many sizes and back", { grid = "both" })
+sh(("xdotool windowunmap --sync %s sleep 0.2 windowmap --sync %s"):format(id, id))
+look("hidden and shown again", { grid = "both" }, pointer(id))
+
+---- while Lua computes ----
+local dump = tmp .. "/busy.xwd"
+os.execute(("(%s; sleep 1; xwd -silent -id %s >%s.part; mv %s.part %s) &"):format(
+  pointer(id, left, "mousedown 1", top, "mouseup 1"), id, dump, dump, dump))
+local n, started = 0, os.time()
+local f
+repeat
+  n = n + 1
+  if n % 100000 == 0 then f = io.open(dump, "rb") end
+until f or (n % 100000 == 0 and os.time() > started + 20)
+case("a window pans while Lua computes", f and distance(decode(f:read "a"), expected(fig, ax,
+  { w = w, h = h, grid = "both", yscale = "linear",
+    xlim = { -10 * du, 10 - 10 * du }, ylim = { 1 + 8 * dv, 9 + 8 * dv } })) < 0.2, f)
+
+---- pace, several windows, the end ----
+local due, began, now = 0, tide.clock(), nil
+repeat
+  if fig:due() then due = due + 1 end
+  now = tide.clock() - began
+until now > 0.5
+case("due() now and then", due >= 1 and due <= now / 0.016 + 1, due .. " in " .. now)
+local two = plot.figure { title = "Two", size = { 200, 150 } }
+local bx = two:axes()
+bx:line { y = { 1, 3, 2 } }
+two:show():show()
+case("two windows", two.open and fig.open)
+local id2 = window "Two"
+case("the second shows its picture",
+  shows(id2, (two:pixels { scale = SCALE })))
+fig:close()
+case("a closed one is not open", not fig.open and two.open and not fig:due())
+line:push(30, 1)
+os.execute("(sleep 0.5; " .. tmp .. "/xclose " .. id2 .. ") &")
+plot.wait(two)
+case("a person closes the other, and waiting ends", not two.open)
+plot.wait()
+fig:show()
+case("a figure can be shown again", fig.open and window "One" ~= nil)
+fig:close()
+
+local odd = plot.figure { title = "Odd", size = { 300, 200 }, cols = 3 }
+local nan, inf = 0 / 0, math.huge
+odd:axes():line { y = { nan, inf, -inf, nan } }
+odd:axes { col = 2 }:scatter { x = { 1 }, y = { 1 } }
+odd:axes { col = 3 }
+odd:show()
+id = window "Odd"
+for _, px in ipairs { 80, 230, 380 } do
+  sh(("xdotool mousemove --window %s %d 120 click --repeat 70 --delay 1 4 key l click " ..
+    "--repeat 150 --delay 1 5 click 1 key l key f"):format(id, px))
+end
+case("odd data and far zooms", odd.open and shows(id, (screenshot(id))))
+odd:close()
+
+local function memory()
+  collectgarbage()
+  collectgarbage()
+  for l in io.lines "/proc/self/status" do
+    local kb = l:match "VmRSS:%s*(%d+)"
+    if kb then return tonumber(kb) end
+  end
+end
+local function open_and_close(count)
+  for _ = 1, count do
+    local g = plot.figure { size = { 200, 150 } }
+    g:axes():line { y = { 1, 3, 2 } }
+    g:show()
+    assert(g.open)
+    g:close()
+  end
+end
+open_and_close(100)
+local before = memory()
+open_and_close(400)
+local more = memory() - before
+case("500 figures leave nothing", os.getenv "SAN" ~= "" or more < 3000, more .. " kB")
+print "end"

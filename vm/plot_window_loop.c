@@ -1,0 +1,454 @@
+/* plot_window_loop.c -- the thread of the windows: SDL, events, pace.
+**
+** SDL is loaded when the first window opens, so that programs without windows
+** neither need it nor wait for it. Only this thread calls SDL and Xlib. When the X
+** server goes away Xlib would end the process; here it ends this loop, with a
+** jump, and SDL is not touched again. */
+#include "vm/plot_window.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vm/plot_view.h"
+
+#if __has_include(<SDL.h>)
+#include <SDL.h>
+#include <SDL_syswm.h>
+
+#define PIXELS_PER_POINT 1.5
+#define INPUT_S 0.3   /* after input, frames are not held back */
+#define IDLE_MS 500   /* looks for events at least so often */
+#define POLL_MS 10    /* where the display has nothing to wait for */
+
+/* ---- libraries ----------------------------------------------------------- */
+#define SDL_FUNCTIONS(F) \
+  F(Init) F(Quit) F(GetError) F(SetHint) F(GetCurrentVideoDriver) F(CreateWindow) \
+  F(DestroyWindow) F(GetWindowID) F(GetWindowSize) F(SetWindowMinimumSize) \
+  F(GetWindowSurface) F(UpdateWindowSurfaceRects) F(ConvertPixels) F(PollEvent) \
+  F(GetDisplayUsableBounds) F(EnableScreenSaver) F(GetWindowWMInfo) F(GetModState)
+
+static struct {
+#define F(name) __typeof__(SDL_##name) *name;
+  SDL_FUNCTIONS(F)
+#undef F
+} sdl;
+
+static bool load_sdl(char *why) {
+#ifdef __APPLE__
+  static const char name[] = "libSDL2-2.0.0.dylib";
+#else
+  static const char name[] = "libSDL2-2.0.so.0";
+#endif
+  void *lib = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+  if (!lib) {
+    snprintf(why, 200, "SDL2 is not installed (%s)", name);
+    return false;
+  }
+#define F(name) \
+  if (!(sdl.name = (__typeof__(sdl.name))dlsym(lib, "SDL_" #name))) \
+    return snprintf(why, 200, "this SDL2 has no SDL_" #name), false;
+  SDL_FUNCTIONS(F)
+#undef F
+  return true;
+}
+
+/* ---- a display that goes away -------------------------------------------- */
+typedef int x_io_handler(void *display);
+typedef int x_handler(void *display, void *event);
+
+static pthread_t self;
+static sigjmp_buf lost;
+static x_io_handler *other_io; /* what was set before */
+static int x_fd = -1;          /* where events of X come from */
+static int (*x_number)(void *display);
+
+/* Another thread's display is another library's matter. */
+static int on_lost(void *display) {
+  if (!pthread_equal(pthread_self(), self)) return other_io ? other_io(display) : 0;
+  siglongjmp(lost, 1);
+}
+
+/* Requests that fail one by one are no reason to end. */
+static int on_x_error(void *display, void *event) {
+  (void)display, (void)event;
+  return 0;
+}
+
+static void watch_display(void) {
+  void *lib = dlopen("libX11.so.6", RTLD_LAZY | RTLD_NOLOAD);
+  if (!lib) return;
+  x_io_handler *(*set_io)(x_io_handler *);
+  x_handler *(*set)(x_handler *);
+  set_io = (__typeof__(set_io))dlsym(lib, "XSetIOErrorHandler");
+  set = (__typeof__(set))dlsym(lib, "XSetErrorHandler");
+  x_number = (__typeof__(x_number))dlsym(lib, "XConnectionNumber");
+  if (set_io) other_io = set_io(on_lost);
+  if (set) set(on_x_error);
+}
+
+static bool is_headless(const char *driver) {
+  return !driver || !strcmp(driver, "offscreen") || !strcmp(driver, "dummy") ||
+         !strcmp(driver, "evdev");
+}
+
+/* Sending the pixels is fastest where the X server is on this machine. */
+static bool is_local(const char *driver) {
+  const char *display = getenv("DISPLAY");
+  return !strcmp(driver, "x11") && display &&
+         (display[0] == ':' || !strncmp(display, "unix", 4));
+}
+
+static bool open_sdl(char *why) {
+  static const char *const hints[][2] = {
+    {SDL_HINT_NO_SIGNAL_HANDLERS, "1"}, {SDL_HINT_VIDEO_X11_NET_WM_PING, "0"},
+    {SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0"},
+    {SDL_HINT_QUIT_ON_LAST_WINDOW_CLOSE, "0"},
+    {SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1"}
+  };
+  if (!load_sdl(why)) return false;
+  for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+    sdl.SetHint(hints[i][0], hints[i][1]);
+  if (sdl.Init(SDL_INIT_VIDEO)) {
+    snprintf(why, 200, "there is no display (%.150s)", sdl.GetError());
+    return false;
+  }
+  const char *driver = sdl.GetCurrentVideoDriver();
+  if (is_headless(driver)) {
+    snprintf(why, 200, "there is no display (SDL chose \"%.40s\")",
+             driver ? driver : "nothing");
+    sdl.Quit();
+    return false;
+  }
+  if (is_local(driver)) sdl.SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
+  if (!strcmp(driver, "x11")) watch_display();
+  sdl.EnableScreenSaver();
+  return true;
+}
+
+/* ---- windows ------------------------------------------------------------- */
+typedef struct pane {
+  td_plot_view *view;
+  SDL_Window *window;
+  Uint32 id;
+  bool hidden, exposed;
+  double next;  /* no frame for new data before */
+  double frame; /* when the last one was done */
+  double input; /* when the last input came */
+} pane;
+
+static double cpu_clock(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Pixels per point: TIDE_SCALE, or less where the page would not fit. */
+static double choose_scale(double w, double h) {
+  const char *asked = getenv("TIDE_SCALE");
+  double scale = asked ? strtod(asked, NULL) : 0;
+  if (scale >= 0.25 && scale <= 16) return scale;
+  SDL_Rect r;
+  scale = PIXELS_PER_POINT;
+  if (sdl.GetDisplayUsableBounds(0, &r) == 0 && r.w > 200 && r.h > 200)
+    scale = fmin(scale, fmin(0.98 * r.w / w, 0.92 * r.h / h));
+  return fmax(scale, 0.5);
+}
+
+static void close_pane(td_plot_window *w) {
+  pane *p = w->own;
+  if (!p) return;
+  td_plot_view_free(p->view);
+  if (p->window) sdl.DestroyWindow(p->window);
+  free(p);
+  w->own = NULL;
+}
+
+static void watch_events(const pane *p) {
+  SDL_SysWMinfo info;
+  SDL_VERSION(&info.version);
+  if (x_fd < 0 && x_number && sdl.GetWindowWMInfo(p->window, &info) &&
+      info.subsystem == SDL_SYSWM_X11)
+    x_fd = x_number(info.info.x11.display);
+}
+
+static bool open_pane(td_plot_window *w) {
+  pane *p = calloc(1, sizeof *p);
+  td_plot_figure *s = p ? td_plot_snapshot(w->figure) : NULL;
+  w->own = p;
+  if (!s) return false;
+  double scale = choose_scale(s->o.size.v[0], s->o.size.v[1]);
+  const char *title = td_plot_text(&s->o.title, 0);
+  p->view = td_plot_view_new(w->figure, scale);
+  p->window = sdl.CreateWindow(
+      title && *title ? title : "Springtide", SDL_WINDOWPOS_UNDEFINED,
+      SDL_WINDOWPOS_UNDEFINED, (int)(s->o.size.v[0] * scale + 0.5),
+      (int)(s->o.size.v[1] * scale + 0.5), SDL_WINDOW_RESIZABLE);
+  td_plot_figure_drop(s);
+  if (!p->window) td_plot_fail("SDL: %s", sdl.GetError());
+  if (!p->window || !p->view) return false;
+  int width, height;
+  sdl.SetWindowMinimumSize(p->window, 160, 120);
+  sdl.GetWindowSize(p->window, &width, &height);
+  td_plot_view_resize(p->view, width, height);
+  p->id = sdl.GetWindowID(p->window);
+  p->exposed = true;
+  watch_events(p);
+  return true;
+}
+
+/* ---- pictures ------------------------------------------------------------ */
+/* Copies pixels of the view to the window; all of them where it is new. */
+static void present(pane *p, td_plot_pixel_box b) {
+  int w, h;
+  ptrdiff_t stride;
+  const uint32_t *from = td_plot_view_pixels(p->view, &w, &h, &stride);
+  SDL_Surface *to = sdl.GetWindowSurface(p->window);
+  if (!from || !to) return;
+  if (p->exposed) b = (td_plot_pixel_box){0, 0, w, h};
+  if (b.x1 > to->w) b.x1 = to->w;
+  if (b.y1 > to->h) b.y1 = to->h;
+  if (b.x0 >= b.x1 || b.y0 >= b.y1) return;
+  int bytes = to->format->BytesPerPixel;
+  sdl.ConvertPixels(b.x1 - b.x0, b.y1 - b.y0, SDL_PIXELFORMAT_RGB888,
+                    from + b.y0 * stride + b.x0, (int)stride * 4,
+                    to->format->format,
+                    (char *)to->pixels + (ptrdiff_t)b.y0 * to->pitch + b.x0 * bytes,
+                    to->pitch);
+  SDL_Rect r = {b.x0, b.y0, b.x1 - b.x0, b.y1 - b.y0};
+  p->exposed = sdl.UpdateWindowSurfaceRects(p->window, &r, 1) != 0;
+}
+
+/* When the pane wants to be drawn: now or before, later, or INFINITY. */
+static double wanted(const pane *p, double now) {
+  if (p->hidden) return INFINITY;
+  if (p->exposed) return now;
+  double at = td_plot_view_alarm(p->view);
+  if (td_plot_view_touched(p->view, now)) at = p->frame + TD_PLOT_PAUSE / 2;
+  if (td_plot_view_behind(p->view)) {
+    bool hot = now - p->input < INPUT_S;
+    at = fmin(at, hot ? p->frame + TD_PLOT_PAUSE : p->next);
+  }
+  return at;
+}
+
+static void draw_pane(td_plot_window *w, double now) {
+  pane *p = w->own;
+  bool data = td_plot_view_behind(p->view);
+  double began = cpu_clock();
+  td_plot_pixel_box dirty;
+  if (td_plot_view_draw(p->view, now, &dirty) == 0) present(p, dirty);
+  else p->exposed = false; /* too small, or no memory: wait for a change */
+  double cost = cpu_clock() - began;
+  p->frame = td__plot_clock();
+  if (!data) return;
+  double pause = fmax(TD_PLOT_PAUSE, cost / TD_PLOT_SHARE - cost);
+  p->next = p->frame + pause;
+  td__plot_desk_lock();
+  w->pause = pause;
+  td__plot_desk_unlock(false);
+}
+
+/* ---- events -------------------------------------------------------------- */
+/* It stays: nothing but this thread takes away what a window owns. */
+static td_plot_window *by_id(Uint32 id) {
+  td__plot_desk_lock();
+  td_plot_window *w = td__plot_desk.windows;
+  while (w && !(w->own && ((pane *)w->own)->id == id)) w = w->next;
+  td__plot_desk_unlock(false);
+  return w;
+}
+
+static void on_window(td_plot_window *w, const SDL_WindowEvent *e) {
+  pane *p = w->own;
+  switch (e->event) {
+    case SDL_WINDOWEVENT_CLOSE:
+      td__plot_desk_lock();
+      w->state = TD_PLOT_CLOSING;
+      td__plot_desk_unlock(false);
+      break;
+    case SDL_WINDOWEVENT_SIZE_CHANGED:
+      td_plot_view_resize(p->view, e->data1, e->data2);
+      p->exposed = true;
+      break;
+    case SDL_WINDOWEVENT_HIDDEN: case SDL_WINDOWEVENT_MINIMIZED:
+      p->hidden = true;
+      break;
+    case SDL_WINDOWEVENT_SHOWN: case SDL_WINDOWEVENT_RESTORED:
+    case SDL_WINDOWEVENT_MAXIMIZED: case SDL_WINDOWEVENT_EXPOSED:
+      p->hidden = false;
+      p->exposed = true;
+      break;
+    case SDL_WINDOWEVENT_LEAVE: td_plot_view_leave(p->view); break;
+  }
+}
+
+static void on_button(pane *p, const SDL_MouseButtonEvent *e) {
+  int button = e->button == SDL_BUTTON_LEFT    ? TD_PLOT_LEFT
+               : e->button == SDL_BUTTON_RIGHT ? TD_PLOT_RIGHT : TD_PLOT_MIDDLE_BUTTON;
+  bool shift = sdl.GetModState() & KMOD_SHIFT;
+  if (e->type == SDL_MOUSEBUTTONDOWN)
+    td_plot_view_press(p->view, e->x, e->y, button, shift, e->clicks);
+  else td_plot_view_release(p->view, e->x, e->y, button);
+}
+
+static void on_event(const SDL_Event *e, double now) {
+  td_plot_window *w = by_id(e->window.windowID); /* the same place in all of these */
+  pane *p = w ? w->own : NULL;
+  if (!p) return;
+  switch (e->type) {
+    case SDL_WINDOWEVENT: on_window(w, &e->window); return;
+    case SDL_MOUSEMOTION: td_plot_view_move(p->view, e->motion.x, e->motion.y); break;
+    case SDL_MOUSEBUTTONDOWN: case SDL_MOUSEBUTTONUP: on_button(p, &e->button); break;
+    case SDL_MOUSEWHEEL: td_plot_view_wheel(p->view, e->wheel.preciseY); break;
+    case SDL_TEXTINPUT:
+      for (const char *c = e->text.text; *c; c++)
+        td_plot_view_key(p->view, *c, now);
+      break;
+    case SDL_KEYDOWN:
+      if (e->key.keysym.sym == SDLK_ESCAPE) td_plot_view_key(p->view, 27, now);
+      break;
+    default: return;
+  }
+  p->input = now;
+}
+
+/* Only events with a window in that place are looked at. */
+static bool has_window(Uint32 type) {
+  return type == SDL_WINDOWEVENT || type == SDL_MOUSEMOTION ||
+         type == SDL_MOUSEBUTTONDOWN || type == SDL_MOUSEBUTTONUP ||
+         type == SDL_MOUSEWHEEL || type == SDL_TEXTINPUT || type == SDL_KEYDOWN;
+}
+
+/* ---- the loop ------------------------------------------------------------ */
+/* Opens and closes what was asked for; the lock is not held while SDL works. */
+static void serve(void) {
+  td__plot_desk_lock();
+  for (td_plot_window *w = td__plot_desk.windows; w; w = w->next) {
+    if (w->state != TD_PLOT_ASKED && w->state != TD_PLOT_CLOSING) continue;
+    bool opens = w->state == TD_PLOT_ASKED;
+    w->waiters++;
+    td__plot_desk_unlock(false);
+    bool good = opens && open_pane(w);
+    if (!good) close_pane(w);
+    td__plot_desk_lock();
+    w->waiters--;
+    if (opens && !good) snprintf(w->error, sizeof w->error, "%s", td_plot_error());
+    if (!good) w->state = TD_PLOT_GONE;
+    else if (w->state == TD_PLOT_ASKED) w->state = TD_PLOT_OPEN;
+  }
+  td__plot_desk_unlock(true);
+}
+
+/* Draws what is due; returns when to look again. Windows leave the list only on
+** Lua's thread, and not while the loop has something in them. */
+static double draw(double now) {
+  double at = INFINITY;
+  td__plot_desk_lock();
+  for (td_plot_window *w = td__plot_desk.windows; w; w = w->next) {
+    if (!w->own) continue;
+    if (wanted(w->own, now) <= now) {
+      td__plot_desk_unlock(false);
+      draw_pane(w, now);
+      td__plot_desk_lock();
+      at = 0; /* what X sent meanwhile may be read already */
+    } else {
+      at = fmin(at, wanted(w->own, now));
+    }
+  }
+  td__plot_desk_unlock(false);
+  return at;
+}
+
+static bool is_behind(void) {
+  bool behind = false;
+  td__plot_desk_lock();
+  for (td_plot_window *w = td__plot_desk.windows; w; w = w->next) {
+    const pane *p = w->own;
+    behind |= w->state == TD_PLOT_ASKED || w->state == TD_PLOT_CLOSING ||
+              (p && !p->hidden && td_plot_view_behind(p->view));
+  }
+  bool quit = td__plot_desk.quit;
+  td__plot_desk_unlock(false);
+  return behind || quit;
+}
+
+static void rest(double at) {
+  struct pollfd fds[2] = {{.fd = td__plot_desk.wake, .events = POLLIN},
+                          {.fd = x_fd, .events = POLLIN}};
+  double ms = 1e3 * (at - td__plot_clock());
+  int timeout = x_fd < 0 ? POLL_MS : IDLE_MS;
+  uint64_t count;
+  if (ms < timeout) timeout = ms > 0 ? (int)ceil(ms) : 0;
+  if (timeout == 0) return;
+  /* a change that is waited for with a time needs no wake */
+  bool asleep = !isfinite(at);
+  atomic_store(&td__plot_desk.asleep, asleep);
+  if (!asleep || !is_behind()) poll(fds, 2, timeout);
+  atomic_store(&td__plot_desk.asleep, false);
+  if (read(td__plot_desk.wake, &count, sizeof count) < 0) return;
+}
+
+static void turn_once(void) {
+  SDL_Event e;
+  serve();
+  while (sdl.PollEvent(&e))
+    if (has_window(e.type)) on_event(&e, td__plot_clock());
+  rest(draw(td__plot_clock()));
+}
+
+/* SDL must not be touched any more: windows are only forgotten. */
+static void forget(void) {
+  td__plot_desk_lock();
+  for (td_plot_window *w = td__plot_desk.windows; w; w = w->next) {
+    pane *p = w->own;
+    if (p) td_plot_view_free(p->view);
+    free(p);
+    w->own = NULL;
+  }
+  td__plot_desk_unlock(false);
+}
+
+static bool is_over(void) {
+  td__plot_desk_lock();
+  bool quit = td__plot_desk.quit;
+  td__plot_desk_unlock(false);
+  return quit;
+}
+
+void td__plot_window_loop(char *why) {
+  static const char gone[] = "the display is gone";
+  static const char text[] =
+      "tide: the display is gone: windows are closed, the program goes on\n";
+  self = pthread_self();
+  if (sigsetjmp(lost, 0)) {
+    forget();
+    snprintf(why, 200, "%s", gone);
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
+    return;
+  }
+  if (!open_sdl(why)) return;
+  td__plot_window_ready();
+  while (!is_over()) turn_once();
+  td__plot_desk_lock();
+  for (td_plot_window *w = td__plot_desk.windows; w; w = w->next)
+    if (w->state != TD_PLOT_GONE) w->state = TD_PLOT_CLOSING;
+  td__plot_desk_unlock(false);
+  serve();
+  sdl.Quit();
+}
+
+#else
+void td__plot_window_loop(char *why) {
+  snprintf(why, 200, "this build has no windows: SDL2's headers (libsdl2-dev) were "
+           "missing when it was made");
+}
+#endif
