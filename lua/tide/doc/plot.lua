@@ -204,8 +204,8 @@ end]] },
     "lists all this. Below the pointer stand its coordinates, the value of the heatmap's cell and " ..
     "the number of the nearest point. Limits that the person chose stay until h, f or a double click. " ..
     "A window works while Lua computes or waits at the prompt; closing it ends nothing, fig.open is " ..
-    "then false. Windows close with the program: plot.wait() keeps it. TIDE_SCALE is pixels per point, default " ..
-    "1.5 or what fits on the screen. Without a display, with --headless or TIDE_HEADLESS=1, a line " ..
+    "then false. Windows close with the program: plot.wait() keeps it. TIDE_SCALE is pixels per " ..
+    "point, default 1.5 or what fits on the screen. Without a display, with --headless or TIDE_HEADLESS=1, a line " ..
     "says so once and nothing else happens. A figure that has a window stays as it is.",
   args = { { "fig", "Figure" } }, returns = "Figure",
   errors = "The display refuses the window.",
