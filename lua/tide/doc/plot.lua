@@ -197,16 +197,17 @@ end]] },
 ["plot.Figure.show"] = {
   sig = "fig:show()",
   text = "Opens a window with the figure; the script goes on, and what set, push and new artists " ..
-    "change is shown at once. A drag moves the picture, the wheel zooms at the pointer (beside an " ..
-    "axis only that one), a right drag or Shift and a drag zooms to a box; double click or f shows " ..
-    "all of the data, h goes home to what the script shows, g and l turn grid and logarithmic y on " ..
-    "and off, + and - change the size of letters, s saves figure-N.png in the working directory, ? " ..
-    "lists all this. Below the pointer stand its coordinates, the value of the heatmap's cell and " ..
-    "the number of the nearest point. Limits that the person chose stay until h, f or a double click. " ..
-    "A window works while Lua computes or waits at the prompt; closing it ends nothing, fig.open is " ..
-    "then false. Windows close with the program: plot.wait() keeps it. TIDE_SCALE is pixels per " ..
-    "point, default 1.5 or what fits on the screen. Without a display, with --headless or TIDE_HEADLESS=1, a line " ..
-    "says so once and nothing else happens. A figure that has a window stays as it is.",
+    "change is shown at once. A drag moves the picture, the wheel zooms at the pointer (beside an" ..
+    " axis only that one), a right drag or Shift and a drag zooms to a box; double click or f " ..
+    "shows all of the data, h goes home to what the script shows, g and l turn grid and " ..
+    "logarithmic y on and off, + and - change the size of letters, s saves figure-N.png in the " ..
+    "working directory, ? lists all this. Below the pointer stand its coordinates, the value of " ..
+    "the heatmap's cell and the number of the nearest point. Limits that the person chose stay " ..
+    "until h, f or a double click. A window works while Lua computes or waits at the prompt; " ..
+    "closing it ends nothing, fig.open is then false. Windows close with the program: plot.wait()" ..
+    " keeps it. TIDE_SCALE is pixels per point, default 1.5 or what fits on the screen. Without a" ..
+    " display, with --headless or TIDE_HEADLESS=1, a line says so once and nothing else happens. " ..
+    "A figure that has a window stays as it is.",
   args = { { "fig", "Figure" } }, returns = "Figure",
   errors = "The display refuses the window.",
   example = [[
