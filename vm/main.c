@@ -179,6 +179,21 @@ static void print_version(void) {
   fflush(stdout);
 }
 
+/* At the prompt: the display is gone. */
+static void tell_news(vm_source *s, lua_State *L) {
+  uint64_t count;
+  (void)L;
+  if (read(s->fd, &count, sizeof count) > 0)
+    vm_prompt_message("tide: " TD_PLOT_GONE_TEXT);
+}
+
+static void run_prompt(lua_State *L) {
+  static vm_source source = {.ready = tell_news};
+  source.fd = vm_stdin_is_terminal() ? td_plot_window_news() : -1;
+  if (source.fd >= 0) vm_source_add(&source);
+  vm_repl(L);
+}
+
 static bool run_all(lua_State *L, const vm_options *o) {
   bool bare = o->script >= o->argc && !o->execute && !o->version;
   bool prompt = o->interactive || (bare && vm_stdin_is_terminal());
@@ -209,7 +224,7 @@ static bool run_all(lua_State *L, const vm_options *o) {
   if (prompt) {
     lazy_globals(L, true);
     if (vm_stdin_is_terminal() && isatty(STDOUT_FILENO)) vm_print_tables(L);
-    vm_repl(L);
+    run_prompt(L);
   } else if (bare) {
     vm_do_file(L, NULL);
   }

@@ -75,6 +75,8 @@ bool td_plot_window_open(const td_plot_figure *f, int ms) {
   return false;
 }
 
+int td_plot_window_news(void) { return -1; }
+
 bool td_plot_window_due(const td_plot_figure *f) {
   (void)f;
   return false;

@@ -37,8 +37,8 @@ static void make(void) {
   pthread_cond_init(&turn, &a);
 }
 
-/* Only when there will be windows, and never in the place of a standard stream. */
-static int open_wake(void) {
+/* Only when it is needed, and never in the place of a standard stream. */
+static int open_event(void) {
   int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0 || fd > STDERR_FILENO) return fd;
   int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -84,10 +84,30 @@ void td__plot_window_ready(void) {
   td__plot_desk_unlock(true);
 }
 
+static int news = -1; /* eventfd of td_plot_window_news, under the lock */
+
+/* Windows are gone and nobody asked for it. */
+static void announce(void) {
+  static const char text[] = "tide: " TD_PLOT_GONE_TEXT "\n";
+  uint64_t one = 1;
+  ssize_t n = news >= 0 ? write(news, &one, sizeof one)
+                        : write(STDERR_FILENO, text, sizeof text - 1);
+  (void)n;
+}
+
+int td_plot_window_news(void) {
+  pthread_once(&once, make);
+  pthread_mutex_lock(&lock);
+  if (news < 0) news = open_event();
+  pthread_mutex_unlock(&lock);
+  return news;
+}
+
 static void run_loop(void) {
   char text[sizeof why] = "";
   td__plot_window_loop(text);
   pthread_mutex_lock(&lock);
+  if (loop == RUNNING && *text) announce();
   snprintf(why, sizeof why, "%s", text);
   loop = ENDED;
   for (td_plot_window *w = td__plot_desk.windows; w; w = w->next)
@@ -209,7 +229,7 @@ static int start(void) {
       return TD_PLOT_NO_WINDOWS;
     }
     static bool registered;
-    if (td__plot_desk.wake < 0) td__plot_desk.wake = open_wake();
+    if (td__plot_desk.wake < 0) td__plot_desk.wake = open_event();
     if (!registered) registered = atexit(quit_at_exit) == 0;
     loop = STARTING;
     if (hosted) {

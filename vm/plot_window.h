@@ -28,6 +28,11 @@ bool td_plot_window_open(const td_plot_figure *f, int ms);
 bool td_plot_window_due(const td_plot_figure *f);
 /* Closes all windows for good; false when their thread does not answer. */
 bool td_plot_window_quit(void);
+/* A descriptor that can be read when the display is gone, for a prompt that shows
+** the text below in its own way; else it goes to stderr. -1: none. */
+int td_plot_window_news(void);
+#define TD_PLOT_GONE_TEXT \
+  "the display is gone: windows are closed, the program goes on"
 
 /* ---- between the two threads (plot_window.c, plot_window_loop.c) ---------- */
 #define TD_PLOT_SHARE 0.15 /* of a core that drawing may take while Lua computes */

@@ -425,14 +425,10 @@ static bool is_over(void) {
 }
 
 void td__plot_window_loop(char *why) {
-  static const char gone[] = "the display is gone";
-  static const char text[] =
-      "tide: the display is gone: windows are closed, the program goes on\n";
   self = pthread_self();
   if (sigsetjmp(lost, 0)) {
     forget();
-    snprintf(why, 200, "%s", gone);
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
+    snprintf(why, 200, "the display is gone");
     return;
   }
   if (!open_sdl(why)) return;

@@ -98,7 +98,9 @@ done
 
 # ---- the prompt ----
 if [ -z "${SAN-}" ]; then
-  mkdir "$tmp/prompt"
+  serve "$tmp/other"
+  OTHER=:$(cat "$tmp/other") SERVER=$server
+  export OTHER SERVER
   (unset tmp; bash tests/shell/prompt.sh tests/shell/window.pty) >"$tmp/pty" 2>&1
   result $? "at the prompt" "$(grep -v '^ok' "$tmp/pty")"
 fi
