@@ -6,7 +6,7 @@ local M = {}
 local MOST = 20                       -- names that a search shows
 
 local function first_sentence(text)
-  return (text:match("^(.-[.:;])%s") or text):gsub("[.:;]$", ""):gsub("\n", " ")
+  return (text:match("^(.-[.:])%s") or text):gsub("[.:]$", ""):gsub("\n", " ")
 end
 
 local function column(rows, out)

@@ -159,6 +159,14 @@ local function folder_of(o)
   return path
 end
 
+-- Does another process that is alive on this machine write the run of this record?
+function M.in_use(record)
+  local pid = math.type(record.pid) == "integer" and record.pid
+  return record.status == "running" and pid and pid ~= core.pid() and
+    type(record.machine) == "table" and record.machine.host == core.machine().host and
+    core.alive(pid)
+end
+
 -- tide.run{name=, options=, ...}: see its documentation.
 function M.new(o)
   o = tide.options("tide.run", o, {
@@ -178,6 +186,10 @@ function M.new(o)
       io.open(run.dir .. "/run.json"):read "a"
     local old = text and json.decode(text)
     if type(old) == "table" then
+      if M.in_use(old) then
+        tide.raise(("tide.run: process %d is at work on the run in %s; wait for it or end it")
+          :format(old.pid, run.dir))
+      end
       run.record.first_started = old.first_started or old.started
       run.before = type(old.seconds) == "number" and old.seconds or 0
       run.record.resumed = (math.tointeger(old.resumed) or 0) + 1

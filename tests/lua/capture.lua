@@ -85,6 +85,16 @@ check.test("second order gradients are captured", function()
   end
 end)
 
+check.test("powers and other numbers in a step are no values read", function()
+  local x = tensor.from { 1, 2 }:requires_grad_()
+  local step = capture(function(s)
+    x.grad = nil
+    ((x * s):pow(2) + x ^ 3 + 2 ^ x):sum():backward()
+    return x.grad
+  end)
+  for _ = 1, 4 do check.near(step(tensor.from { 2.0, 2.0 })[1]:item(), 8 + 3 + 2 * math.log(2), 1e-5) end
+end)
+
 check.test("random draws go on along the stream", function()
   local function draws(f)
     tide.seed(11)

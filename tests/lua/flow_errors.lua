@@ -109,3 +109,15 @@ t.test("optimisers inside tide.scope keep their state", function()
     end
   end
 end)
+
+t.test("NaN ends a training, and says where to look", function()
+  local x = tensor.randn(64, 2)
+  x:narrow(1, 5, 1):mul_(0 / 0)
+  for _, on in ipairs { true, false } do
+    local v = flow.VelocityMLP { dim = 2, hidden = 8, blocks = 1 }
+    t.raises("flow.train: the loss is NaN at step 10.*debug.nan", flow.train, v, x,
+             { steps = 50, batch = 64, capture = on })
+    t.raises("flow.align: the loss is NaN", flow.align, flow.targets.mog().exact, x,
+             { steps = 5, every = 5, capture = on })
+  end
+end)

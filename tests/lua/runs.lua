@@ -290,3 +290,14 @@ t.test("sweeps from the command line: main is called for each value and seed", f
     t.ok(text:find(want), text)
   end
 end)
+
+t.test("a run that another process writes is not taken up", function()
+  local run = tide.run { name = "busy", dir = t.tmp "busy" }
+  local r = record(run)
+  r.pid = 1                                        -- always alive, and not this process
+  write(run:path "run.json", json.encode(r))
+  t.raises("process 1 is at work on the run", tide.run, { path = run.dir, resume = true })
+  r.status = "failed"
+  write(run:path "run.json", json.encode(r))
+  tide.run { path = run.dir, resume = true }
+end)

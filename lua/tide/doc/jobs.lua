@@ -118,7 +118,8 @@ Slices. A job makes way at safe points: tide.yield() and bar:update() of
 tide.progress. Code without any is stopped between two instructions after 25 ms.
 That works in coroutines of the job too, but not inside C functions that call
 back, such as table.sort and string.gsub: then the job goes on until they are
-done. One op on tensors is never divided.
+done. One op on tensors is never divided, and a job that reads the terminal (io.read)
+keeps it until Ctrl-C.
 
 What belongs to a job alone: its random numbers ({seed=}, or drawn from the
 stream when it is spawned: tide.seed at the prompt repeats whole jobs, and

@@ -145,7 +145,7 @@ local function note(v, run, o, value, last, started)
     seen.validation, seen.excess = validate(v, run)
   end
   if run.step % o.every == 0 or final then
-    table.insert(run.losses, value:item())
+    table.insert(run.losses, loop.number("flow.train", value, run.step))
     table.insert(run.steps_of, run.step)
     seen.loss, seen.lr = run.losses[#run.losses], run.optimizer.lr
   end

@@ -100,6 +100,17 @@ function loop.bar(name, o, run, last)
   return tide.progress { label = label, total = last, step = run.step }
 end
 
+-- The loss as a number; NaN ends the loop, which could only go on with NaN.
+function loop.number(name, value, step)
+  local v = value:item()
+  if v ~= v then
+    tide.raise(("%s: the loss is NaN at step %d: are there NaN or infinities in the data, is " ..
+      "the learning rate too high? With capture=false, tide.debug.nan(true) names the op it " ..
+      "comes from"):format(name, step))
+  end
+  return v
+end
+
 -- The safe point between steps: others may run here.  Yields to whoever resumed this
 -- loop, where that was asked for.
 function loop.pause(o, bar, step, value)

@@ -51,8 +51,8 @@ local function objective(v, o)
   end
   local make = objectives[o.loss]
   if not make then
-    error("flow.align: loss is 'align', 'likelihood', 'excess' or a function " ..
-          "of (v, y), not " .. tostring(o.loss), 3)
+    tide.raise("flow.align: loss is 'align', 'likelihood', 'excess' or a function " ..
+               "of (v, y), not " .. tostring(o.loss))
   end
   return make(v, o)
 end
@@ -159,12 +159,13 @@ local function note(run, field, o, value, last, started)
     run.snapshots[run.step] = run.y:detach():clone()
   end
   if run.step % o.every ~= 0 and run.step ~= last then return end
+  local now = loop.number("flow.align", value, run.step)
   record(run, field, run.y, o)
   local c = run.curve
   local align, nll = c.align[#c.align], c.nll[#c.nll]
-  if o.log then o.log:log(run.step, { loss = value:item(), align = align, nll = nll }) end
+  if o.log then o.log:log(run.step, { loss = now, align = align, nll = nll }) end
   if o.report then
-    o.report { step = run.step, steps = last, loss = value:item(), align = align,
+    o.report { step = run.step, steps = last, loss = now, align = align,
                nll = nll, y = run.y, seconds = tide.clock() - started }
   end
 end

@@ -11,7 +11,7 @@ local layers = {}
 
 local function whole(class, name, v)
   if math.type(v) ~= "integer" or v < 0 then
-    tide.raise(("nn.%s: %s must be a whole number, not %s"):format(
+    tide.raise(("nn.%s: %s must be a whole number of at least 0, not %s"):format(
       class, name, tostring(v)))
   end
   return v
@@ -137,8 +137,9 @@ local Sequential = class "Sequential"
 function Sequential:init(...)
   for i, part in ipairs { ... } do
     if not tide.callable(part) then
-      tide.raise(("nn.Sequential: entry %d must be a module or a function, not a %s")
-        :format(i, type(part)))
+      tide.raise(("nn.Sequential: entry %d must be a module or a function, not a %s%s")
+        :format(i, type(part), type(part) == "table" and
+          "; give the parts one after the other: nn.Sequential(a, b)" or ""))
     end
     self[i] = part
   end
