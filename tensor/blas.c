@@ -146,7 +146,7 @@ static void add_parts(const gemm *g, int64_t np) {
 /* BLAS treats the last rows of a call differently, hence fixed places.  A tile by
 ** itself is not cut again. */
 int64_t td_product_tile(int64_t m) {
-  return m >= 256 ? 128 : m > 128 ? 64 : m;
+  return m >= 2048 ? 512 : m >= 256 ? 128 : m > 128 ? 64 : m;
 }
 
 /* How many tiles: each costs a packing of its operands, so no more than keep
@@ -202,7 +202,7 @@ static void scale_c(const gemm *g) {
 
 /* On the calling thread alone. */
 static void gemm_small(gemm *g) {
-  int64_t tm = td_product_tile(g->m), row = g->ldc * (int64_t)td_dtype_size(g->dt);
+  int64_t tm = td__in_tile ? g->m : td_product_tile(g->m), row = g->ldc * (int64_t)td_dtype_size(g->dt);
   if (!g->k) scale_c(g);
   else if (is_skinny(g)) compute_skinny(g, 0, g->m, 0, g->n);
   else
