@@ -28,8 +28,8 @@ local features = {
   { "Ctrl-C while something runs", "yes", "loops, coroutines, pcall, products, `io.read`, output, " ..
     "jobs; as often as wanted" },
   { "Time of each command", "yes", "from half a second on; `time(f)`, `bench(f)` and `profile(f)` say more" },
-  { "Figures show themselves", "no", "there are no windows yet: `fig:save` writes files" },
-  { "Windows stay alive at the prompt", "no", "there are none yet" },
+  { "Figures show themselves", "no", "on request: `fig:show()` opens a window, `fig:save` writes files" },
+  { "Windows stay alive at the prompt", "yes", "they have a thread of their own" },
   { "The prompt stays free while experiments run", "yes", "`tide.spawn`, see `?jobs`" },
   { "Script arguments", "yes", "`arg` and `...` exactly as `lua`, negative indices included" },
   { "`-e`", "yes", "repeatable, in order, with the library's names as globals" },
