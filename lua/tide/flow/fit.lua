@@ -118,9 +118,6 @@ end
 local function train_step(draw, o, run)
   local x1, labels = loop.rows("flow.train", draw, o.batch * o.accumulate)
   if x1:size(1) == 0 then tide.raise("flow.train: the source gave no rows") end
-  if o.schedule then
-    run.optimizer.lr = loop.rate("flow.train", o, run.step, o.total)
-  end
   return run.update(x1, labels)
 end
 
@@ -184,17 +181,10 @@ function fit.train(v, source, o)
   local draw = loop.sampler("flow.train", source)
   local run, saver, last = begin(v, source, o)
   v:train()
-  o.total, run.update = last, stepper(v, o, run)
-  local bar <close> = loop.bar("flow.train", o, run, last)
-  local started, before = tide.clock(), run.seconds
-  while run.step < last do
-    run.step = run.step + 1
-    local value = train_step(draw, o, run)
-    run.seconds = before + tide.clock() - started
-    note(v, run, o, value, last, started)
-    saver:after(run.step, last)
-    loop.pause(o, bar, run.step, value)
-  end
+  run.update = stepper(v, o, run)
+  loop.go("flow.train", o, run, saver, last,
+    function() return train_step(draw, o, run) end,
+    function(value, started) note(v, run, o, value, last, started) end)
   if run.ema then run.ema:apply() end
   if run.checks then run.best = run.checks.lowest end
   v:eval()

@@ -70,8 +70,8 @@ function loop.check(name, o, keys)
   end
 end
 
--- The factor of the learning rate at a step, times the rate.
-function loop.rate(name, o, step, total)
+-- The learning rate at a step, by the schedule.
+local function rate(name, o, step, total)
   local f = o.schedule(step, total)
   if type(f) ~= "number" then
     tide.raise(("%s: schedule(step, steps) must return a number, not a %s")
@@ -92,7 +92,7 @@ function loop.captured(on, f)
 end
 
 -- The line that shows how far a loop is; what script.progress made gives its name.
-function loop.bar(name, o, run, last)
+local function progress_bar(name, o, run, last)
   local label = o.label or name
   if type(o.report) == "table" and o.report.label then
     label, o.report = o.report.label, nil
@@ -109,13 +109,6 @@ function loop.number(name, value, step)
       "comes from"):format(name, step))
   end
   return v
-end
-
--- The safe point between steps: others may run here.  Yields to whoever resumed this
--- loop, where that was asked for.
-function loop.pause(o, bar, step, value)
-  bar:update(step, { loss = value })
-  if o.yield then coroutine.yield() end
 end
 
 ---- checkpoints ----
@@ -185,6 +178,30 @@ end
 function loop.last_step(run, steps, resumed)
   if not resumed then run.base = run.step end
   return run.base + steps
+end
+
+---- the loop ----
+
+-- The safe point between steps: others may run here.  Yields to whoever resumed this
+-- loop, where that was asked for.
+local function pause(o, bar, step, value)
+  bar:update(step, { loss = value })
+  if o.yield then coroutine.yield() end
+end
+
+-- Takes run to step `last`: step() returns the loss, note(value, started) records.
+function loop.go(name, o, run, saver, last, step, note)
+  local bar <close> = progress_bar(name, o, run, last)
+  local started, before = tide.clock(), run.seconds
+  while run.step < last do
+    run.step = run.step + 1
+    if o.schedule then run.optimizer.lr = rate(name, o, run.step, last) end
+    local value = step()
+    run.seconds = before + tide.clock() - started
+    note(value, started)
+    saver:after(run.step, last)
+    pause(o, bar, run.step, value)
+  end
 end
 
 return loop

@@ -147,13 +147,6 @@ local function stepper(run, o)
   end)
 end
 
-local function step(run, o, last)
-  if o.schedule then
-    run.optimizer.lr = loop.rate("flow.align", o, run.step, last)
-  end
-  return run.update()
-end
-
 local function note(run, field, o, value, last, started)
   if o.wanted[run.step] then
     run.snapshots[run.step] = run.y:detach():clone()
@@ -192,16 +185,8 @@ function move.align(v, y, o)
   for _, s in ipairs(o.snapshots) do o.wanted[s] = true end
   if o.wanted[0] and run.step == 0 then run.snapshots[0] = run.y:detach():clone() end
   run.update = stepper(run, o)
-  local bar <close> = loop.bar("flow.align", o, run, last)
-  local started, before = tide.clock(), run.seconds
-  while run.step < last do
-    run.step = run.step + 1
-    local value = step(run, o, last)
-    run.seconds = before + tide.clock() - started
-    note(run, field, o, value, last, started)
-    saver:after(run.step, last)
-    loop.pause(o, bar, run.step, value)
-  end
+  loop.go("flow.align", o, run, saver, last, run.update,
+    function(value, started) note(run, field, o, value, last, started) end)
   return run
 end
 
