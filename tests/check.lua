@@ -120,6 +120,28 @@ function M.raises(pattern, f, ...)
   return err
 end
 
+-- The bytes of a file, and a file of these bytes.
+function M.read(path)
+  local f = assert(io.open(path, "rb"))
+  local text = f:read "a"
+  f:close()
+  return text
+end
+function M.write(path, text)
+  local f = assert(io.open(path, "wb"))
+  f:write(text)
+  f:close()
+end
+
+-- Runs a line in the shell: what it printed on both streams, and its status.
+function M.shell(line)
+  local log = os.tmpname()
+  local _, _, status = os.execute(("(%s) >%s 2>&1"):format(line, log))
+  local text = M.read(log)
+  os.remove(log)
+  return text, status
+end
+
 -- A path in a fresh folder that is removed when the state closes.
 local folder
 function M.tmp(name)

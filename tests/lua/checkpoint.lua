@@ -5,17 +5,7 @@ local tide = require "tide"
 local tensor, nn, optim, data = tide.tensor, tide.nn, tide.optim, tide.data
 local checkpoint = tide.checkpoint
 
-local function write(path, text)
-  local f = assert(io.open(path, "wb"))
-  f:write(text)
-  f:close()
-end
-local function read(path)
-  local f = assert(io.open(path, "rb"))
-  local text = f:read "a"
-  f:close()
-  return text
-end
+local read, write = t.read, t.write
 
 t.test("values come back as they were", function()
   local path, long, whole = t.tmp "values", {}, {}

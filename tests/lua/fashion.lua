@@ -35,22 +35,11 @@ local TINY = "--steps 12 --width 16 --batch 32 --flow-steps 12 --flow-width 16 "
   "--judge-steps 20 "
 
 local function run(line)
-  local log = os.tmpname()
-  local _, _, status = os.execute(("%s examples/fashion_ae.lua --data %s --cache %s %s %s " ..
-    ">%s 2>&1"):format(program, images, cache, TINY, line, log))
-  local file = io.open(log)
-  local text = file:read("a")
-  file:close()
-  os.remove(log)
-  return text, status
+  return t.shell(("%s examples/fashion_ae.lua --data %s --cache %s %s %s"):format(
+    program, images, cache, TINY, line))
 end
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("a")
-  file:close()
-  return text
-end
+local read = t.read
 
 -- The object under a key of summary.json, or the number.
 local function part(json, key)

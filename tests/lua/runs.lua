@@ -5,25 +5,8 @@ local tensor = tide.tensor
 local json = require "tide.json"
 local program = arg[-1]
 
-local function write(path, text)
-  local f = assert(io.open(path, "wb"))
-  f:write(text)
-  f:close()
-end
-local function read(path)
-  local f = assert(io.open(path, "rb"))
-  local text = f:read "a"
-  f:close()
-  return text
-end
+local read, write, shell = t.read, t.write, t.shell
 local function record(run) return json.decode(read(run:path "run.json")) end
-local function shell(line)
-  local log = os.tmpname()
-  local _, _, status = os.execute(("(%s) >%s 2>&1"):format(line, log))
-  local text = read(log)
-  os.remove(log)
-  return text, status
-end
 
 t.test("a record: options, versions, machine, status, summary", function()
   local run = tide.run { name = "exp", dir = t.tmp "a", seed = 3, note = "why",
