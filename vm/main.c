@@ -157,10 +157,10 @@ static bool run_help(lua_State *L, const vm_options *o) {
   return vm_report(L, status) == LUA_OK && lua_toboolean(L, -1);
 }
 
-/* tide runs ...: tide.runs for the command line. */
-static bool run_runs(lua_State *L, const vm_options *o) {
+/* tide runs ... and its like: MODULE.main(arguments) returns whether all went well. */
+static bool run_command(lua_State *L, const vm_options *o) {
   lua_getglobal(L, "require");
-  lua_pushliteral(L, VM_MODULE ".runs");
+  lua_pushstring(L, o->module);
   int status = vm_call(L, 1, 1);
   if (status == LUA_OK) {
     lua_getfield(L, -1, "main");
@@ -219,7 +219,7 @@ static bool run_all(lua_State *L, const vm_options *o) {
   if (prompt && vm_stdin_is_terminal() && !o->no_environment) run_config(L);
   if (!run_options(L, o)) return false;
   if (o->help) return run_help(L, o);
-  if (o->runs) return run_runs(L, o);
+  if (o->module) return run_command(L, o);
   if (o->script < o->argc && vm_do_script(L, o) != LUA_OK) return false;
   if (prompt) {
     lazy_globals(L, true);

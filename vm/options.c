@@ -21,6 +21,12 @@ static const struct {
 };
 enum { LONG_COUNT = sizeof long_options / sizeof *long_options };
 
+/* Words in the place of a script that call MODULE.main(arguments). */
+static const struct { const char *name, *module; } commands[] = {
+  { "runs", VM_MODULE ".runs" },
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
 static const char letters[] = "eilvEW";
 
 static const char usage_text[] =
@@ -46,7 +52,7 @@ static const char usage_text[] =
   "  --version    show the version of Springtide and of Lua\n"
   "  --help       show this text\n"
   "Without a script: the prompt on a terminal, else stdin is the script.\n"
-  "A file called 'help' or 'runs' is run with ./help, ./runs\n";
+  "A file with the name of a command is run with ./help, ./runs\n";
 
 void vm_usage(bool on_stderr) {
   FILE *out = on_stderr ? stderr : stdout;
@@ -199,7 +205,8 @@ bool vm_options_parse(int argc, char **argv, vm_options *o) {
     if (a.kind == VM_ARG_SCRIPT) {
       o->script = i;
       o->help = strcmp(argv[i], "help") == 0;
-      o->runs = strcmp(argv[i], "runs") == 0;
+      for (int c = 0; c < COMMAND_COUNT; c++)
+        if (strcmp(argv[i], commands[c].name) == 0) o->module = commands[c].module;
       break;
     }
     if (a.kind == VM_ARG_STOP) {

@@ -57,7 +57,7 @@ typedef struct vm_options {
   bool show_version;                  /* --version */
   bool show_usage;                    /* --help */
   bool help;                          /* the command "help" */
-  bool runs;                          /* the command "runs" */
+  const char *module;                 /* of another command (options.c), or NULL */
   const char *device;                 /* NULL: not given */
   const char *color;                  /* likewise; auto, always, never */
   bool has_threads;
