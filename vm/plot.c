@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/plot_overlay.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void td_plot_lock(void) { pthread_mutex_lock(&lock); }
@@ -76,8 +78,23 @@ void td_plot_figure_drop(td_plot_figure *f) {
   if (!f || atomic_fetch_sub(&f->refs, 1) != 1) return;
   for (int i = 0; i < f->naxes; i++) axes_free(f->axes[i]);
   td_plot_options_drop(TD_PLOT_OWNER_FIGURE, &f->o);
+  if (f->overlay && f->overlay->drop) f->overlay->drop(f->overlay_self);
   free(f->axes);
   free(f);
+}
+
+bool td_plot_overlay_set(td_plot_figure *f, const td_plot_overlay_class *k, void *self) {
+  td_plot_lock();
+  bool free_place = !f->overlay;
+  if (free_place) f->overlay_self = self, f->overlay = k;
+  changed(f);
+  return free_place;
+}
+
+void td_plot_overlay_changed(td_plot_figure *f) {
+  atomic_fetch_add(&f->overlay_changes, 1);
+  void (*tell)(void) = atomic_load(&f->on_change);
+  if (tell) tell();
 }
 
 static int check_shares(const char *what, const td_plot_data *d, int count) {

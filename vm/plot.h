@@ -29,6 +29,10 @@ int td_plot_fail(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 const char *td_plot_error(void);
 
+typedef struct td_plot_rect {
+  double x0, y0, x1, y1; /* y0 is the upper side */
+} td_plot_rect;
+
 /* ---- shared blocks: arrays of numbers and strings ------------------------ */
 typedef struct td_plot_blob {
   atomic_int refs;
@@ -240,7 +244,10 @@ struct td_plot_figure {
   td_plot_figure_options o;
   td_plot_axes **axes;
   int naxes;
-  atomic_uint changes;                 /* how often it was changed */
+  const struct td_plot_overlay_class *overlay; /* plot_overlay.h; or NULL */
+  void *overlay_self;                  /* owned */
+  atomic_uint overlay_changes;         /* how often that was changed */
+  atomic_uint changes;                 /* how often all else was changed */
   _Atomic(void (*)(void)) on_change;   /* or NULL; called after each change */
 };
 

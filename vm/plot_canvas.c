@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "vm/plot_draw.h"
+#include "vm/plot_overlay.h"
 
 /* ---- snapshots ----------------------------------------------------------- */
 static bool copy_artists(td_plot_axes *to, const td_plot_axes *from) {
@@ -65,6 +66,13 @@ td_plot_figure *td_plot_snapshot(const td_plot_figure *f) {
   td_plot_figure_drop(s);
   td_plot_fail("out of memory");
   return NULL;
+}
+
+void td_plot_snapshot_overlay(td_plot_figure *s, const td_plot_figure *f) {
+  td_plot_lock();
+  if (f->overlay && f->overlay->copy) s->overlay_self = f->overlay->copy(f->overlay_self);
+  if (s->overlay_self) s->overlay = f->overlay;
+  td_plot_unlock();
 }
 
 /* ---- canvases ------------------------------------------------------------ */
@@ -227,15 +235,6 @@ static td_plot_pixel_box around(const td_plot_painter *p, td_plot_rect r,
                                              r.x1 + more, r.y1 + more});
 }
 
-static void unite(td_plot_pixel_box *a, td_plot_pixel_box b) {
-  if (b.x0 >= b.x1 || b.y0 >= b.y1) return;
-  if (a->x0 >= a->x1 || a->y0 >= a->y1) *a = b;
-  if (b.x0 < a->x0) a->x0 = b.x0;
-  if (b.y0 < a->y0) a->y0 = b.y0;
-  if (b.x1 > a->x1) a->x1 = b.x1;
-  if (b.y1 > a->y1) a->y1 = b.y1;
-}
-
 static bool overlap(td_plot_pixel_box a, td_plot_pixel_box b) {
   return a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1;
 }
@@ -260,7 +259,7 @@ static void compare(const td_plot_canvas *c, part *now, const part *then,
   now->front = layout || (bound && (now->data || now->back));
   if (now->front) {
     now->box = around(p, now->reach, 2);
-    unite(&now->box, around(p, then->reach, 2));
+    td_plot_box_add(&now->box, around(p, then->reach, 2));
   } else if (now->data || now->back) {
     now->box = around(p, a->box, p->theme->framewidth + 1 / p->scale);
   }
@@ -275,7 +274,7 @@ static void spread(const td_plot_canvas *c, part *parts, int n) {
       for (int j = 0; j < n; j++) {
         if (i == j || parts[i].front || !overlap(reach, parts[j].box)) continue;
         parts[i].front = again = true;
-        unite(&parts[i].box, reach);
+        td_plot_box_add(&parts[i].box, reach);
       }
     }
   }
@@ -370,10 +369,11 @@ static part *make_parts(td_plot_painter *p, const td_plot_layout *l) {
 }
 
 int td_plot_canvas_draw(td_plot_canvas *c, td_plot_figure *f, double scale,
-                        td_plot_pixel_box *dirty) {
+                        td_plot_region *dirty) {
   td_plot_layout l = {.axes = NULL};
   bool page = is_new(c, f, scale);
   int rc = page ? open_images(c, f, scale) : 0;
+  page |= f->overlay || (c->shown && c->shown->overlay);
   if (rc == 0) rc = td_plot_layout_make(&c->painter, f, &l);
   part *parts = rc == 0 ? make_parts(&c->painter, &l) : NULL;
   if (!parts) {
@@ -383,7 +383,7 @@ int td_plot_canvas_draw(td_plot_canvas *c, td_plot_figure *f, double scale,
     c->shown = NULL;
     return rc ? rc : td_plot_fail("out of memory");
   }
-  *dirty = (td_plot_pixel_box){0, 0, 0, 0};
+  dirty->n = 0;
   for (int i = 0; i < l.n && !page; i++)
     if (memcmp(&l.axes[i].box, &c->layout.axes[i].box, sizeof l.axes[i].box))
       page = true;
@@ -393,14 +393,15 @@ int td_plot_canvas_draw(td_plot_canvas *c, td_plot_figure *f, double scale,
     cairo_paint(c->base_painter.cr);
     cairo_restore(c->base_painter.cr);
     td_plot_draw_page(&c->base_painter, f, &l);
-    *dirty = td_plot_pixels_of(&c->painter, l.page);
+    td_plot_region_add(dirty, td_plot_pixels_of(&c->painter, l.page));
   } else {
     for (int i = 0; i < l.n; i++)
       compare(c, &parts[i], &c->parts[i], &l.axes[i], &c->layout.axes[i]);
     spread(c, parts, l.n);
-    for (int i = 0; i < l.n; i++) unite(dirty, parts[i].box);
+    for (int i = 0; i < l.n; i++) td_plot_region_add(dirty, parts[i].box);
   }
   draw_parts(c, &l, parts, page);
+  td_plot_draw_marks(&c->painter, f, &l);
   drop_parts(c->parts, c->layout.n);
   td_plot_layout_drop(&c->layout);
   td_plot_figure_drop(c->shown);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "vm/plot_draw.h"
+#include "vm/plot_overlay.h"
 
 double td_plot_artist_order(const td_plot_artist *a) {
   return isnan(a->o.order) ? td_plot_kinds[a->kind].order : a->o.order;
@@ -80,6 +81,15 @@ void td_plot_draw_background(td_plot_painter *p) {
   if (!p->clear) cairo_paint(p->cr);
 }
 
+void td_plot_draw_marks(td_plot_painter *p, const td_plot_figure *f,
+                        const td_plot_layout *l) {
+  if (!f->overlay || !f->overlay->draw) return;
+  cairo_save(p->cr);
+  f->overlay->draw(f->overlay_self, p, l, l->page.x1, l->page.y1,
+                   TD_PLOT_OVERLAY_MARKS);
+  cairo_restore(p->cr);
+}
+
 void td_plot_draw(td_plot_painter *p, const td_plot_figure *f,
                   const td_plot_layout *l) {
   td_plot_draw_page(p, f, l);
@@ -91,4 +101,5 @@ void td_plot_draw(td_plot_painter *p, const td_plot_figure *f,
     free(list);
     td_plot_draw_front(p, &l->axes[i]);
   }
+  td_plot_draw_marks(p, f, l);
 }

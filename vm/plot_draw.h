@@ -22,10 +22,6 @@ typedef struct _cairo cairo_t;
 typedef struct _cairo_surface cairo_surface_t;
 typedef struct _PangoContext PangoContext;
 
-typedef struct td_plot_rect {
-  double x0, y0, x1, y1; /* y0 is the upper side */
-} td_plot_rect;
-
 typedef struct td_plot_rgba {
   double r, g, b, a;
 } td_plot_rgba;
@@ -71,6 +67,17 @@ typedef struct td_plot_pixel_box {
   int x0, y0, x1, y1;
 } td_plot_pixel_box;
 td_plot_pixel_box td_plot_pixels_of(const td_plot_painter *p, td_plot_rect r);
+/* Makes a hold b, too; what lies in both (empty boxes hold nothing). */
+void td_plot_box_add(td_plot_pixel_box *a, td_plot_pixel_box b);
+td_plot_pixel_box td_plot_box_cut(td_plot_pixel_box a, td_plot_pixel_box b);
+/* Pixels as a few boxes that do not overlap (plot_region.c). */
+#define TD_PLOT_BOXES 8
+typedef struct td_plot_region {
+  int n;
+  td_plot_pixel_box box[TD_PLOT_BOXES];
+} td_plot_region;
+void td_plot_region_add(td_plot_region *r, td_plot_pixel_box b);
+td_plot_pixel_box td_plot_region_bounds(const td_plot_region *r);
 /* Paints a colour on the image through a mask of coverages: that of pixel (x, y)
 ** is mask[(x - x0) * dx + (y - y0) * dy]. */
 void td_plot_paint_mask(td_plot_painter *p, td_plot_pixel_box box,
@@ -175,6 +182,9 @@ void td_plot_draw_page(td_plot_painter *p, const td_plot_figure *f,
 void td_plot_draw_background(td_plot_painter *p);
 void td_plot_draw_back(td_plot_painter *p, const td_plot_axes_layout *a);
 void td_plot_draw_front(td_plot_painter *p, const td_plot_axes_layout *a);
+/* The marks of the figure's overlay, if it has one. */
+void td_plot_draw_marks(td_plot_painter *p, const td_plot_figure *f,
+                        const td_plot_layout *l);
 /* True for artists that td_plot_draw_back draws. */
 bool td_plot_artist_is_back(const td_plot_artist *a);
 /* The others, first ones first; free the list. */
@@ -334,6 +344,8 @@ int td_plot_write_file(const char *path, const td_plot_bytes *bytes);
 /* A copy of the figure that shares its arrays: cheap, never changes, and may be
 ** drawn and dropped on another thread. Drop it as a figure. */
 td_plot_figure *td_plot_snapshot(const td_plot_figure *f);
+/* Gives the snapshot a copy of the figure's overlay, which is drawn with it. */
+void td_plot_snapshot_overlay(td_plot_figure *snapshot, const td_plot_figure *f);
 
 /* ---- canvases (plot_canvas.c) -------------------------------------------- */
 /* Pixels that follow a figure. Each call draws a newer snapshot of it and draws
@@ -344,7 +356,7 @@ td_plot_canvas *td_plot_canvas_new(void); /* NULL when out of memory */
 void td_plot_canvas_free(td_plot_canvas *c);
 /* Takes over the snapshot. `dirty` gets the pixels that may have changed. */
 int td_plot_canvas_draw(td_plot_canvas *c, td_plot_figure *snapshot, double scale,
-                        td_plot_pixel_box *dirty);
+                        td_plot_region *dirty);
 /* The layout of what it shows, until the next draw; NULL: it shows nothing. */
 const td_plot_layout *td_plot_canvas_layout(const td_plot_canvas *c);
 /* Premultiplied ARGB, rows of `stride` pixels; until the next draw. */

@@ -96,9 +96,9 @@ static void *draw_frames(void *context) {
     if (!g->next) break;
     td_plot_figure *f = g->next;
     pthread_mutex_unlock(&g->lock);
-    td_plot_pixel_box dirty;
+    td_plot_region dirty;
     int rc = td_plot_canvas_draw(g->canvas, f, g->scale, &dirty);
-    if (rc == 0) rc = keep_strip(g, dirty);
+    if (rc == 0) rc = keep_strip(g, td_plot_region_bounds(&dirty));
     pthread_mutex_lock(&g->lock);
     if (rc) snprintf(g->error, sizeof g->error, "%s", td_plot_error());
     g->next = NULL;
@@ -117,6 +117,7 @@ static int settled(td_plot_gif *g) {
 int td_plot_gif_frame(td_plot_gif *g, const td_plot_figure *f) {
   td_plot_figure *s = td_plot_snapshot(f);
   if (!s) return -1;
+  td_plot_snapshot_overlay(s, f);
   pthread_mutex_lock(&g->lock);
   int rc = settled(g);
   if (rc == 0 && !g->started) {

@@ -28,26 +28,14 @@ td_plot_view *td_plot_view_new(td_plot_figure *f, double scale) {
   return v;
 }
 
-static void drop_out(td_plot_view *v) {
-  td_plot_painter_close(&v->painter);
-  cairo_surface_destroy(v->out);
-  v->out = NULL;
-}
-
 void td_plot_view_free(td_plot_view *v) {
   if (!v) return;
-  drop_out(v);
+  td_plot_painter_close(&v->painter);
+  cairo_surface_destroy(v->out);
   td_plot_canvas_free(v->canvas);
   td_plot_figure_drop(v->figure);
   free(v->own);
   free(v);
-}
-
-void td_plot_view_resize(td_plot_view *v, int w, int h) {
-  if (w == v->w && h == v->h) return;
-  v->w = w, v->h = h;
-  v->drag = TD_PLOT_IDLE;
-  v->moved = true;
 }
 
 /* ---- limits -------------------------------------------------------------- */
@@ -73,14 +61,13 @@ static void apply_own(td_plot_axes_options *o, const td_plot_own *own) {
   }
 }
 
-/* A snapshot as this window shows it. */
-static td_plot_figure *snapshot(td_plot_view *v) {
+td_plot_figure *td_plot_view_snapshot(td_plot_view *v) {
   td_plot_figure *s = td_plot_snapshot(v->figure);
   if (!s) return NULL;
   for (int i = 0; i < s->naxes && i < v->nown; i++)
     apply_own(&s->axes[i]->o, &v->own[i]);
-  s->o.size.v[0] = v->w / v->scale;
-  s->o.size.v[1] = v->h / v->scale;
+  s->o.size.v[0] = v->page_w / v->scale;
+  s->o.size.v[1] = v->page_h / v->scale;
   return s;
 }
 
@@ -172,23 +159,70 @@ static void reset(td_plot_view *v, int only, bool fit) {
   v->moved = true;
 }
 
+/* ---- the overlay --------------------------------------------------------- */
+/* Offers e to the overlay; true when it takes it. */
+static bool offer(td_plot_view *v, td_plot_event *e) {
+  const td_plot_layout *l = td_plot_canvas_layout(v->canvas);
+  td_plot_lock();
+  const td_plot_overlay_class *k = v->figure->overlay;
+  void *self = v->figure->overlay_self;
+  td_plot_unlock();
+  if (!k || !k->event || !l) return false;
+  td_plot_event o = *e;
+  o.layout = l;
+  o.x = v->x / v->scale, o.y = v->y / v->scale;
+  o.axes = v->drag == TD_PLOT_GRAB ? v->axes : td_plot_view_axes(v, v->x, v->y, NULL);
+  if (o.axes >= l->n) o.axes = -1;
+  for (int d = 0; d < 3; d++) o.at[d] = NAN;
+  if (o.axes >= 0) {
+    const td_plot_axes_layout *a = &l->axes[o.axes];
+    double ux = (o.x - a->box.x0) / (a->box.x1 - a->box.x0);
+    double uy = (a->box.y1 - o.y) / (a->box.y1 - a->box.y0);
+    for (int d = 0; d < (a->y2 ? 3 : 2); d++)
+      o.at[d] = td_plot_scale_from_unit(&a->axis[d].scale, d ? uy : ux);
+  }
+  bool taken = k->event(self, &o);
+  v->touched |= taken;
+  return taken;
+}
+
+/* Ends what is dragged, without what its end would do. */
+static void cancel(td_plot_view *v) {
+  td_plot_event e = {.kind = TD_PLOT_CANCEL, .button = v->button};
+  if (v->drag == TD_PLOT_GRAB) offer(v, &e);
+  v->drag = TD_PLOT_IDLE;
+}
+
+void td_plot_view_resize(td_plot_view *v, int w, int h) {
+  if (w == v->w && h == v->h) return;
+  cancel(v);
+  v->w = v->page_w = w, v->h = v->page_h = h;
+  v->moved = true;
+}
+
 /* ---- the pointer --------------------------------------------------------- */
-void td_plot_view_press(td_plot_view *v, double x, double y, int button,
-                        bool shift, int clicks) {
-  td_plot_view_move(v, x, y);
+static void press(td_plot_view *v, td_plot_event *e) {
   if (v->help) {
     v->help = false;
     return;
   }
-  int i = td_plot_view_axes(v, x, y, NULL);
-  if (i < 0 || v->drag != TD_PLOT_IDLE) return;
-  if (button == TD_PLOT_LEFT && clicks == 2) {
+  if (v->drag != TD_PLOT_IDLE) return;
+  v->button = e->button;
+  int i = td_plot_view_axes(v, v->x, v->y, NULL);
+  if (offer(v, e)) {
+    v->drag = TD_PLOT_GRAB;
+    v->axes = i;
+    return;
+  }
+  if (i < 0) return;
+  if (e->button == TD_PLOT_LEFT && e->clicks == 2) {
     reset(v, i, true);
     return;
   }
-  v->drag = button == TD_PLOT_RIGHT || shift ? TD_PLOT_BOX : TD_PLOT_PAN;
+  bool box = e->button == TD_PLOT_RIGHT || e->mods & TD_PLOT_SHIFT;
+  v->drag = box ? TD_PLOT_BOX : TD_PLOT_PAN;
   v->axes = i;
-  v->fromx = x, v->fromy = y;
+  v->fromx = v->x, v->fromy = v->y;
   keep_scales(v, i);
 }
 
@@ -214,39 +248,36 @@ static void zoom_to_box(td_plot_view *v) {
   show_part(v, v->axes, v->from, ALL, a, b);
 }
 
-void td_plot_view_release(td_plot_view *v, double x, double y, int button) {
-  td_plot_view_move(v, x, y);
+static void release(td_plot_view *v, td_plot_event *e) {
+  if (v->drag == TD_PLOT_IDLE || e->button != v->button) return;
+  if (v->drag == TD_PLOT_GRAB) offer(v, e);
   bool box = v->drag == TD_PLOT_BOX;
-  (void)button;
   v->drag = TD_PLOT_IDLE;
-  v->touched = true;
   if (box) zoom_to_box(v);
 }
 
-void td_plot_view_move(td_plot_view *v, double x, double y) {
-  v->inside = true;
-  v->x = x, v->y = y;
-  v->touched = true;
-  if (v->drag != TD_PLOT_PAN) return;
+static void move(td_plot_view *v, td_plot_event *e) {
+  if (v->drag == TD_PLOT_IDLE || v->drag == TD_PLOT_GRAB) {
+    e->kind = v->drag == TD_PLOT_IDLE ? TD_PLOT_HOVER : TD_PLOT_DRAG;
+    e->button = v->drag == TD_PLOT_IDLE ? 0 : v->button;
+    v->covered = offer(v, e) && v->drag == TD_PLOT_IDLE;
+    return;
+  }
   const td_plot_layout *l = td_plot_canvas_layout(v->canvas);
-  if (!l || v->axes >= l->n) return;
+  if (v->drag != TD_PLOT_PAN || !l || v->axes >= l->n) return;
   double p[2], q[2], a[2], b[2];
   unit_at(v, &v->box, v->fromx, v->fromy, p);
-  unit_at(v, &v->box, x, y, q);
+  unit_at(v, &v->box, v->x, v->y, q);
   for (int k = 0; k < 2; k++) a[k] = p[k] - q[k], b[k] = 1 + a[k];
   if (a[0] != 0 || a[1] != 0) show_part(v, v->axes, v->from, ALL, a, b);
 }
 
-void td_plot_view_leave(td_plot_view *v) {
-  v->inside = false;
-  v->touched = true;
-}
-
-void td_plot_view_wheel(td_plot_view *v, double steps) {
+static void turn_wheel(td_plot_view *v, td_plot_event *e) {
   unsigned dims;
-  int i = v->inside ? td_plot_view_axes(v, v->x, v->y, &dims) : -1;
-  if (i < 0 || v->drag != TD_PLOT_IDLE) return;
-  double u[2], a[2], b[2], factor = pow(STEP, -steps);
+  if (!v->inside || v->drag != TD_PLOT_IDLE || offer(v, e)) return;
+  int i = td_plot_view_axes(v, v->x, v->y, &dims);
+  if (i < 0) return;
+  double u[2], a[2], b[2], factor = pow(STEP, -e->steps);
   keep_scales(v, i);
   unit_at(v, &v->box, v->x, v->y, u);
   for (int k = 0; k < 2; k++) {
@@ -268,8 +299,9 @@ void td_plot_view_save(td_plot_view *v, double now) {
   int k = 1;
   do snprintf(path, sizeof path, "figure-%d.png", k);
   while (access(path, F_OK) == 0 && k++ < 100000);
-  td_plot_figure *s = snapshot(v);
+  td_plot_figure *s = td_plot_view_snapshot(v);
   td_plot_output o = {.scale = fmax(2, v->scale)};
+  if (s) td_plot_snapshot_overlay(s, v->figure);
   if (s && td_plot_save(s, path, &o) == 0)
     snprintf(text, sizeof text, "saved %s", path);
   else snprintf(text, sizeof text, "not saved: %.200s", td_plot_error());
@@ -296,102 +328,45 @@ static void toggle(td_plot_view *v, int only, char key) {
   v->moved = true;
 }
 
-void td_plot_view_key(td_plot_view *v, char key, double now) {
+static void press_key(td_plot_view *v, td_plot_event *e) {
   int i = v->inside ? td_plot_view_axes(v, v->x, v->y, NULL) : -1;
-  switch (key) {
-    case 's': td_plot_view_save(v, now); break;
-    case 'g': case 'l': toggle(v, i, key); break;
+  if (e->key == TD_PLOT_KEY_ESCAPE && v->drag != TD_PLOT_IDLE) {
+    cancel(v);
+    return;
+  }
+  if (offer(v, e)) return;
+  switch (e->key) {
+    case 's': td_plot_view_save(v, e->time); break;
+    case 'g': case 'l': toggle(v, i, (char)e->key); break;
     case 'f': reset(v, i, true); break;
     case 'h': reset(v, i, false); break;
     case '?': v->help = !v->help; break;
-    case 27: v->help = false, v->drag = TD_PLOT_IDLE; break;
+    case TD_PLOT_KEY_ESCAPE: v->help = false; break;
     case '+': case '-':
-      v->scale = fmin(fmax(v->scale * (key == '+' ? 1.1 : 1 / 1.1), 0.5), 8);
+      v->scale = fmin(fmax(v->scale * (e->key == '+' ? 1.1 : 1 / 1.1), 0.5), 8);
       v->moved = true;
       break;
-    default: return;
+    default: break;
   }
+}
+
+void td_plot_view_input(td_plot_view *v, td_plot_event e) {
   v->touched = true;
-}
-
-/* ---- pictures ------------------------------------------------------------ */
-bool td_plot_view_behind(const td_plot_view *v) {
-  return atomic_load(&v->figure->changes) != v->drawn;
-}
-
-bool td_plot_view_touched(const td_plot_view *v, double now) {
-  return v->moved || v->touched || td_plot_view_alarm(v) <= now;
-}
-
-double td_plot_view_alarm(const td_plot_view *v) {
-  return *v->note ? v->note_until : INFINITY;
-}
-
-static void unite(td_plot_pixel_box *a, td_plot_pixel_box b) {
-  if (b.x0 >= b.x1 || b.y0 >= b.y1) return;
-  if (a->x0 >= a->x1 || a->y0 >= a->y1) *a = b;
-  a->x0 = b.x0 < a->x0 ? b.x0 : a->x0, a->y0 = b.y0 < a->y0 ? b.y0 : a->y0;
-  a->x1 = b.x1 > a->x1 ? b.x1 : a->x1, a->y1 = b.y1 > a->y1 ? b.y1 : a->y1;
-}
-
-/* An image of the canvas' size: 0 it is there, 1 it is new, -1 a failure. */
-static int open_out(td_plot_view *v, int w, int h) {
-  if (v->out && cairo_image_surface_get_width(v->out) == w &&
-      cairo_image_surface_get_height(v->out) == h && v->painter.scale == v->scale)
-    return 0;
-  drop_out(v);
-  v->out = cairo_image_surface_create(CAIRO_FORMAT_RGB24, w, h);
-  if (td_plot_status(cairo_surface_status(v->out))) return -1;
-  td_plot_figure_options o = {.theme = v->theme, .text = true};
-  return td_plot_painter_open(&v->painter, v->out, v->scale, 0, 0, &o) ? -1 : 1;
-}
-
-/* What lies below the top, in this box. */
-static void restore(td_plot_view *v, td_plot_pixel_box b) {
-  int w, h;
-  ptrdiff_t stride, to = cairo_image_surface_get_stride(v->out) / 4;
-  const uint32_t *from = td_plot_canvas_pixels(v->canvas, &w, &h, &stride);
-  cairo_surface_flush(v->out);
-  uint32_t *out = (void *)cairo_image_surface_get_data(v->out);
-  for (int i = b.y0; from && out && i < b.y1; i++)
-    memcpy(out + i * to + b.x0, from + i * stride + b.x0,
-           4 * (size_t)(b.x1 > b.x0 ? b.x1 - b.x0 : 0));
-  cairo_surface_mark_dirty(v->out);
-}
-
-int td_plot_view_draw(td_plot_view *v, double now, td_plot_pixel_box *dirty) {
-  *dirty = (td_plot_pixel_box){0, 0, 0, 0};
-  unsigned changes = atomic_load(&v->figure->changes);
-  if (*v->note && v->note_until <= now) *v->note = 0;
-  if (v->moved || changes != v->drawn) {
-    v->moved = false;
-    v->drawn = changes;
-    td_plot_figure *s = snapshot(v);
-    if (!s) return -1;
-    v->theme = s->o.theme;
-    if (td_plot_canvas_draw(v->canvas, s, v->scale, dirty)) return -1;
+  if (e.kind == TD_PLOT_PRESS || e.kind == TD_PLOT_RELEASE || e.kind == TD_PLOT_HOVER ||
+      e.kind == TD_PLOT_DRAG) {
+    v->inside = true;
+    v->x = e.x, v->y = e.y;
   }
-  v->touched = false;
-  if (!td_plot_canvas_layout(v->canvas)) return -1;
-  int w, h;
-  ptrdiff_t stride;
-  td_plot_canvas_pixels(v->canvas, &w, &h, &stride);
-  int made = open_out(v, w, h);
-  if (made < 0) return -1;
-  if (made) *dirty = (td_plot_pixel_box){0, 0, w, h};
-  else unite(dirty, v->top);
-  restore(v, *dirty);
-  v->top = td_plot_view_top(v);
-  unite(dirty, v->top);
-  return 0;
-}
-
-const uint32_t *td_plot_view_pixels(const td_plot_view *v, int *w, int *h,
-                                    ptrdiff_t *stride) {
-  if (!v->out) return NULL;
-  *w = cairo_image_surface_get_width(v->out);
-  *h = cairo_image_surface_get_height(v->out);
-  *stride = cairo_image_surface_get_stride(v->out) / 4;
-  cairo_surface_flush(v->out);
-  return (const void *)cairo_image_surface_get_data(v->out);
+  switch (e.kind) {
+    case TD_PLOT_PRESS: press(v, &e); break;
+    case TD_PLOT_RELEASE: release(v, &e); break;
+    case TD_PLOT_HOVER: case TD_PLOT_DRAG: move(v, &e); break;
+    case TD_PLOT_WHEEL: turn_wheel(v, &e); break;
+    case TD_PLOT_KEY: press_key(v, &e); break;
+    case TD_PLOT_CANCEL: cancel(v); break;
+    case TD_PLOT_LEAVE:
+      v->inside = v->covered = false;
+      offer(v, &e);
+      break;
+  }
 }

@@ -1,11 +1,17 @@
 /* plot_view.h -- what one window shows and how it answers, without a window.
 **
-** A view keeps pixels: a canvas that follows the figure, with the limits that the
-** person chose, and above it texts that lie on top. Places are pixels from the
-** top left. A view belongs to one thread. */
+** A view keeps pixels in three layers: a canvas that follows the figure, with the
+** limits that the person chose; the figure's overlay (plot_overlay.h); and texts
+** that lie on top. Input is offered to the overlay first. Places are pixels from
+** the top left. A view belongs to one thread.
+**
+** plot_view.c      limits, input
+** plot_view_draw.c pictures
+** plot_view_top.c  what lies on top */
 #ifndef TD_PLOT_VIEW_H
 #define TD_PLOT_VIEW_H
 #include "vm/plot_draw.h"
+#include "vm/plot_overlay.h"
 
 /* What the person changed in one axes. */
 typedef struct td_plot_own {
@@ -20,16 +26,20 @@ typedef struct td_plot_view {
   td_plot_canvas *canvas;
   double scale;           /* pixels per point */
   int w, h;
+  int page_w, page_h;     /* what the overlay's panel leaves to the axes */
   td_plot_theme theme;    /* of the picture */
   unsigned drawn;         /* figure->changes in the picture */
+  unsigned over_drawn;    /* figure->overlay_changes */
   td_plot_own *own;
   int nown;
   bool moved, touched;    /* the picture, or only what lies on top, is old */
   /* the pointer: */
   bool inside;
   double x, y;
-  enum { TD_PLOT_IDLE, TD_PLOT_PAN, TD_PLOT_BOX } drag;
-  int axes;               /* that are dragged */
+  enum { TD_PLOT_IDLE, TD_PLOT_PAN, TD_PLOT_BOX, TD_PLOT_GRAB } drag;
+  int button;             /* that is held */
+  int axes;               /* that are dragged; GRAB, the overlay's: or -1 */
+  bool covered;           /* the overlay has something below the pointer */
   double fromx, fromy;
   td_plot_scale from[3];  /* when the drag began, as the box */
   td_plot_rect box;
@@ -53,7 +63,9 @@ bool td_plot_view_touched(const td_plot_view *v, double now);
 /* When it wants to be drawn without being touched; INFINITY: never. */
 double td_plot_view_alarm(const td_plot_view *v);
 /* Draws; `dirty` gets the pixels that changed. */
-int td_plot_view_draw(td_plot_view *v, double now, td_plot_pixel_box *dirty);
+int td_plot_view_draw(td_plot_view *v, double now, td_plot_region *dirty);
+/* The figure as it is seen: limits of the person, size; NULL when out of memory. */
+td_plot_figure *td_plot_view_snapshot(td_plot_view *v);
 /* Saves what is seen as a PNG with a free name in the working directory. */
 void td_plot_view_save(td_plot_view *v, double now);
 /* Draws what lies on top and returns where (plot_view_top.c). */
@@ -66,12 +78,7 @@ const uint32_t *td_plot_view_pixels(const td_plot_view *v, int *w, int *h,
                                     ptrdiff_t *stride);
 
 /* ---- input --------------------------------------------------------------- */
-enum { TD_PLOT_LEFT = 1, TD_PLOT_MIDDLE_BUTTON, TD_PLOT_RIGHT };
-void td_plot_view_press(td_plot_view *v, double x, double y, int button,
-                        bool shift, int clicks);
-void td_plot_view_release(td_plot_view *v, double x, double y, int button);
-void td_plot_view_move(td_plot_view *v, double x, double y);
-void td_plot_view_leave(td_plot_view *v);
-void td_plot_view_wheel(td_plot_view *v, double steps);
-void td_plot_view_key(td_plot_view *v, char key, double now); /* 27: escape */
+/* Something that the person did, with x and y in pixels (of the window, not of a
+** KEY); `axes`, `at` and `layout` are filled in here. MOTION is HOVER or DRAG. */
+void td_plot_view_input(td_plot_view *v, td_plot_event e);
 #endif

@@ -252,7 +252,8 @@ td_plot_pixel_box td_plot_view_top(td_plot_view *v) {
   td_plot_rect r = {0, 0, 0, 0};
   const td_plot_layout *l = td_plot_canvas_layout(v->canvas);
   if (v->drag == TD_PLOT_BOX && v->axes < l->n) unite(&r, draw_band(v));
-  else if (v->inside && v->drag == TD_PLOT_IDLE && !v->help) unite(&r, draw_value(v));
+  else if (v->inside && v->drag == TD_PLOT_IDLE && !v->help && !v->covered)
+    unite(&r, draw_value(v));
   if (v->help) unite(&r, draw_help(v));
   if (*v->note) unite(&r, draw_note(v));
   return td_plot_pixels_of(&v->painter, r);

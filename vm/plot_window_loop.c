@@ -206,25 +206,28 @@ static bool open_pane(td_plot_window *w) {
 }
 
 /* ---- pictures ------------------------------------------------------------ */
-/* Copies pixels of the view to the window; all of them where it is new. */
-static void present(pane *p, td_plot_pixel_box b) {
-  int w, h;
+/* Copies these pixels of the view to the window; all of them where it is new. */
+static void present(pane *p, td_plot_region *dirty) {
+  int w, h, n = 0;
   ptrdiff_t stride;
   const uint32_t *from = td_plot_view_pixels(p->view, &w, &h, &stride);
   SDL_Surface *to = sdl.GetWindowSurface(p->window);
+  SDL_Rect rect[TD_PLOT_BOXES];
   if (!from || !to) return;
-  if (p->exposed) b = (td_plot_pixel_box){0, 0, w, h};
-  if (b.x1 > to->w) b.x1 = to->w;
-  if (b.y1 > to->h) b.y1 = to->h;
-  if (b.x0 >= b.x1 || b.y0 >= b.y1) return;
   int bytes = to->format->BytesPerPixel;
-  sdl.ConvertPixels(b.x1 - b.x0, b.y1 - b.y0, SDL_PIXELFORMAT_RGB888,
-                    from + b.y0 * stride + b.x0, (int)stride * 4,
-                    to->format->format,
-                    (char *)to->pixels + (ptrdiff_t)b.y0 * to->pitch + b.x0 * bytes,
-                    to->pitch);
-  SDL_Rect r = {b.x0, b.y0, b.x1 - b.x0, b.y1 - b.y0};
-  p->exposed = sdl.UpdateWindowSurfaceRects(p->window, &r, 1) != 0;
+  if (p->exposed) td_plot_region_add(dirty, (td_plot_pixel_box){0, 0, w, h});
+  for (int i = 0; i < dirty->n; i++) {
+    td_plot_pixel_box b =
+        td_plot_box_cut(dirty->box[i], (td_plot_pixel_box){0, 0, to->w, to->h});
+    if (b.x0 >= b.x1) continue;
+    rect[n++] = (SDL_Rect){b.x0, b.y0, b.x1 - b.x0, b.y1 - b.y0};
+    sdl.ConvertPixels(b.x1 - b.x0, b.y1 - b.y0, SDL_PIXELFORMAT_RGB888,
+                      from + b.y0 * stride + b.x0, (int)stride * 4,
+                      to->format->format,
+                      (char *)to->pixels + (ptrdiff_t)b.y0 * to->pitch + b.x0 * bytes,
+                      to->pitch);
+  }
+  if (n) p->exposed = sdl.UpdateWindowSurfaceRects(p->window, rect, n) != 0;
 }
 
 /* When the pane wants to be drawn: now or before, later, or INFINITY. */
@@ -244,8 +247,8 @@ static void draw_pane(td_plot_window *w, double now) {
   pane *p = w->own;
   bool data = td_plot_view_behind(p->view);
   double began = cpu_clock();
-  td_plot_pixel_box dirty;
-  if (td_plot_view_draw(p->view, now, &dirty) == 0) present(p, dirty);
+  td_plot_region dirty;
+  if (td_plot_view_draw(p->view, now, &dirty) == 0) present(p, &dirty);
   else p->exposed = false; /* too small, or no memory: wait for a change */
   double cost = cpu_clock() - began;
   p->frame = td__plot_clock();
@@ -287,38 +290,74 @@ static void on_window(td_plot_window *w, const SDL_WindowEvent *e) {
       p->hidden = false;
       p->exposed = true;
       break;
-    case SDL_WINDOWEVENT_LEAVE: td_plot_view_leave(p->view); break;
+    case SDL_WINDOWEVENT_LEAVE:
+      td_plot_view_input(p->view, (td_plot_event){.kind = TD_PLOT_LEAVE});
+      break;
   }
 }
 
-static void on_button(pane *p, const SDL_MouseButtonEvent *e) {
-  int button = e->button == SDL_BUTTON_LEFT    ? TD_PLOT_LEFT
-               : e->button == SDL_BUTTON_RIGHT ? TD_PLOT_RIGHT : TD_PLOT_MIDDLE_BUTTON;
-  bool shift = sdl.GetModState() & KMOD_SHIFT;
-  if (e->type == SDL_MOUSEBUTTONDOWN)
-    td_plot_view_press(p->view, e->x, e->y, button, shift, e->clicks);
-  else td_plot_view_release(p->view, e->x, e->y, button);
+static int key_of(SDL_Keycode k) {
+  switch (k) {
+    case SDLK_ESCAPE: return TD_PLOT_KEY_ESCAPE;
+    case SDLK_RETURN: case SDLK_KP_ENTER: return TD_PLOT_KEY_ENTER;
+    case SDLK_TAB: return TD_PLOT_KEY_TAB;
+    case SDLK_BACKSPACE: return TD_PLOT_KEY_BACKSPACE;
+    case SDLK_DELETE: return TD_PLOT_KEY_DELETE;
+    case SDLK_LEFT: return TD_PLOT_KEY_LEFT;
+    case SDLK_RIGHT: return TD_PLOT_KEY_RIGHT;
+    case SDLK_UP: return TD_PLOT_KEY_UP;
+    case SDLK_DOWN: return TD_PLOT_KEY_DOWN;
+    case SDLK_HOME: return TD_PLOT_KEY_HOME;
+    case SDLK_END: return TD_PLOT_KEY_END;
+    case SDLK_PAGEUP: return TD_PLOT_KEY_PAGE_UP;
+    case SDLK_PAGEDOWN: return TD_PLOT_KEY_PAGE_DOWN;
+    default: return 0; /* what is text comes as text */
+  }
+}
+
+static unsigned mods_now(void) {
+  unsigned m = sdl.GetModState();
+  return (m & KMOD_SHIFT ? TD_PLOT_SHIFT : 0) | (m & KMOD_CTRL ? TD_PLOT_CTRL : 0) |
+         (m & KMOD_ALT ? TD_PLOT_ALT : 0);
 }
 
 static void on_event(const SDL_Event *e, double now) {
   td_plot_window *w = by_id(e->window.windowID); /* the same place in all of these */
   pane *p = w ? w->own : NULL;
   if (!p) return;
+  td_plot_event v = {.time = now, .mods = mods_now()};
+  if (e->type != SDL_WINDOWEVENT) p->input = now;
   switch (e->type) {
     case SDL_WINDOWEVENT: on_window(w, &e->window); return;
-    case SDL_MOUSEMOTION: td_plot_view_move(p->view, e->motion.x, e->motion.y); break;
-    case SDL_MOUSEBUTTONDOWN: case SDL_MOUSEBUTTONUP: on_button(p, &e->button); break;
-    case SDL_MOUSEWHEEL: td_plot_view_wheel(p->view, e->wheel.preciseY); break;
-    case SDL_TEXTINPUT:
-      for (const char *c = e->text.text; *c; c++)
-        td_plot_view_key(p->view, *c, now);
+    case SDL_MOUSEMOTION:
+      v.kind = TD_PLOT_HOVER;
+      v.x = e->motion.x, v.y = e->motion.y;
       break;
+    case SDL_MOUSEBUTTONDOWN: case SDL_MOUSEBUTTONUP:
+      v.kind = e->type == SDL_MOUSEBUTTONDOWN ? TD_PLOT_PRESS : TD_PLOT_RELEASE;
+      v.button = e->button.button == SDL_BUTTON_LEFT    ? TD_PLOT_LEFT
+                 : e->button.button == SDL_BUTTON_RIGHT ? TD_PLOT_RIGHT
+                                                        : TD_PLOT_MIDDLE_BUTTON;
+      v.x = e->button.x, v.y = e->button.y, v.clicks = e->button.clicks;
+      break;
+    case SDL_MOUSEWHEEL:
+      v.kind = TD_PLOT_WHEEL, v.steps = e->wheel.preciseY;
+      break;
+    case SDL_TEXTINPUT:
+      v.kind = TD_PLOT_KEY;
+      for (const char *c = e->text.text; *c; c++)
+        if ((unsigned char)*c < 128) {
+          v.key = *c;
+          td_plot_view_input(p->view, v);
+        }
+      return;
     case SDL_KEYDOWN:
-      if (e->key.keysym.sym == SDLK_ESCAPE) td_plot_view_key(p->view, 27, now);
+      v.kind = TD_PLOT_KEY, v.key = key_of(e->key.keysym.sym);
+      if (!v.key) return;
       break;
     default: return;
   }
-  p->input = now;
+  td_plot_view_input(p->view, v);
 }
 
 /* Only events with a window in that place are looked at. */
@@ -374,7 +413,8 @@ static bool is_behind(void) {
   for (td_plot_window *w = td__plot_desk.windows; w; w = w->next) {
     const pane *p = w->own;
     behind |= w->state == TD_PLOT_ASKED || w->state == TD_PLOT_CLOSING ||
-              (p && !p->hidden && td_plot_view_behind(p->view));
+              (p && !p->hidden && (td_plot_view_behind(p->view) ||
+                                   td_plot_view_touched(p->view, 0)));
   }
   bool quit = td__plot_desk.quit;
   td__plot_desk_unlock(false);
