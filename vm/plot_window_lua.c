@@ -26,6 +26,13 @@ static int l_due(lua_State *L) {
   return 1;
 }
 
+/* changes(figure): a number that is another one after each change */
+static int l_changes(lua_State *L) {
+  td_plot_figure *f = td_plot_lua_figure(L, 1);
+  lua_pushinteger(L, (lua_Integer)atomic_load(&f->changes));
+  return 1;
+}
+
 /* open(figure or nil, ms): waits for the answer false, but no longer */
 static int l_open(lua_State *L) {
   td_plot_figure *f = lua_isnil(L, 1) ? NULL : td_plot_lua_figure(L, 1);
@@ -47,7 +54,7 @@ static int figure_index(lua_State *L) {
 int luaopen_tide_plot_window(lua_State *L) {
   static const luaL_Reg functions[] = {
     {"show", l_show}, {"close", l_close}, {"due", l_due}, {"open", l_open},
-    {NULL, NULL}
+    {"changes", l_changes}, {NULL, NULL}
   };
   luaL_newlib(L, functions);
   lua_getglobal(L, "require");

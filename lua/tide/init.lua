@@ -90,6 +90,7 @@ tide.progress = setmetatable({ enabled = os.getenv("TIDE_PROGRESS") ~= "0" }, {
 for part, names in pairs {
   show = { "show", "format" }, tools = { "who", "time", "bench", "profile" },
   reload = { "edit", "reload" }, session = { "save_session", "transcript" },
+  display = { "display", "clear_output", "in_notebook" },
 } do
   for _, name in ipairs(names) do
     tide[name] = function(...) return require("tide.shell." .. part)[name](...) end

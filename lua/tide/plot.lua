@@ -222,7 +222,14 @@ end
 
 local said = false                     -- why there are none
 
+-- What shows figures instead in a notebook, or nil.
+local function notebook()
+  local display = package.loaded["tide.shell.display"]
+  return display and display.active() and display or nil
+end
+
 function Figure:show()
+  if notebook() then return notebook().show(self) end
   local ok, why = window.show(self)
   if not ok and not said then
     said = true
@@ -232,11 +239,15 @@ function Figure:show()
 end
 
 function Figure:close()
+  if notebook() then notebook().forget(self) end
   window.close(self)
   return self
 end
 
-function Figure:due() return window.due(self) end
+function Figure:due()
+  if notebook() then return notebook().due(self) end
+  return window.due(self)
+end
 
 -- Short waits, so that jobs go on and Ctrl-C is heard.
 function plot.wait(fig)

@@ -1,0 +1,28 @@
+-- kernel.lua -- documentation of outputs in notebooks.
+return {
+["tide.display"] = {
+  sig = "tide.display(x [, {format=, scale=, id=}])",
+  text = "Shows a value as an output of its own: in a notebook figures as pictures, tensors as tables, " ..
+    "modules as a list of their layers, anything else as tide.show prints it; at the prompt and in " ..
+    "scripts it prints. A table whose keys are mime types is shown as what it says, " ..
+    "{file = \"picture.png\"} as that file. A value of your own says what it is with __display(x, " ..
+    "options) in its metatable, which returns such a table of mime types.",
+  args = { { "x", "any" }, { "options", "table", 'format="png" (or "svg", of figures), scale=2 ' ..
+    "(dots for each pixel of the page), id (a name for the output)", optional = true } },
+  returns = "an object; object:update(y) shows y in the place of x, wherever that stands",
+  errors = "An unknown option or format; a file that cannot be read.",
+  example = [[
+local d = tide.display({ ["text/html"] = "<b>warm</b>", ["text/plain"] = "warm" })
+d:update("cold")]] },
+["tide.clear_output"] = {
+  sig = "tide.clear_output([wait])",
+  text = "Takes away what the cell of a notebook has shown so far; elsewhere it does nothing.",
+  args = { { "wait", "boolean", "true: only when the next output comes, which avoids flicker; default false",
+    optional = true } },
+  returns = "nothing", example = "tide.clear_output(true)" },
+["tide.in_notebook"] = {
+  sig = "tide.in_notebook()",
+  text = "Do outputs go to a notebook? Then fig:show() puts a picture below the cell and keeps it up to " ..
+    "date, at most 4 times a second, and fig:due() says when it is worth changing it.",
+  returns = "boolean", example = "if not tide.in_notebook() then print('at a terminal') end" },
+}
