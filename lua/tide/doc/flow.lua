@@ -169,7 +169,8 @@ local run = flow.train(v, flow.targets.mog(), { steps = 5, batch = 32 })
 run = flow.train(v, flow.targets.mog(), { steps = 5, batch = 32, resume = run })
 assert(run.step == 10)]] },
 ["flow.align"] = {
-  text = "Moves latents down a loss through a frozen field with Adam. The run has y (the latents), " ..
+  text = "Moves latents down a loss through a frozen field with Adam; with a spherical path they stay " ..
+    "on the sphere. The run has y (the latents), " ..
     "curve (lists step, align, nll), snapshots, seconds, critic.",
   args = { field, { "y", "tensor", "where latents start, (B,D); not changed" },
     options("steps [1000], lr [1e-2], loss: 'align', 'likelihood', 'excess' or f(v, y); samples; " ..
@@ -229,9 +230,11 @@ local div = flow.divergence(function(z) return z * 3 end, tensor.randn(4, 2), 0.
 assert((div - 6):abs():max():item() < 1e-5)]] },
 ["flow.log_likelihood"] = {
   text = "log p(y) of the flow: the ODE is solved back to t = 0 while the divergence is integrated " ..
-    "(instantaneous change of variables). A solver that fails raises; nothing stands in for a value.",
+    "(instantaneous change of variables). A solver that fails raises; nothing stands in for a value. " ..
+    "With path = flow.path.spherical() the density is with respect to area: the noise is uniform, " ..
+    "the divergence that of the sphere.",
   args = { field, points, options("divergence: as method of flow.divergence; noise, kept for the " ..
-    "whole solve; solver ['rk4'], steps [100], rtol, atol; labels; create_graph: keep the way " ..
+    "whole solve; solver ['rk4'], steps [100], rtol, atol; labels; path; create_graph: keep the way " ..
     "back to y and the weights") },
   returns = "tensor (B), and the table of flow.integrate with x0",
   source = "Chen et al. 2018, arXiv 1806.07366, theorem 1; " .. align_paper .. ", eq. 4",

@@ -12,7 +12,7 @@ local where = {
   nll_estimate = "likelihood", surrogate = "likelihood",
   landscape = "landscape",
   exact = "exact", targets = "targets", project = "project",
-  prior = "prior",
+  prior = "prior", sphere = "sphere",
   VelocityMLP = "velocity",
 }
 

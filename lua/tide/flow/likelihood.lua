@@ -11,10 +11,6 @@ local evaluator = require "tide.flow.evaluate"
 
 local likelihood = {}
 
-local function standard_normal_log_density(x)
-  return x:square():sum(2) * -0.5 - x:size(2) * 0.5 * math.log(2 * math.pi)
-end
-
 ---- divergence ----
 
 -- sum_d d v_d / d z_d by one vector-Jacobian product for each dimension.
@@ -103,14 +99,17 @@ function likelihood.log_likelihood(v, y, o)
   o = tide.options("flow.log_likelihood", o, {
     "labels", divergence = "exact", noise = "rademacher", solver = "rk4",
     steps = 100, rtol = 1e-5, atol = 1e-5, create_graph = false,
-    first_step = false })
+    first_step = false, path = path.linear() })
   check.field("flow.log_likelihood", v)
   check.points("flow.log_likelihood", y)
+  check.path("flow.log_likelihood", o.path)
   local noise = o.divergence == "hutchinson" and draw_noise(o.noise, y) or nil
   local start = o.create_graph and y or y:detach()
+  local moving = v
+  if o.path.field then start, moving = o.path:project(start), o.path:field(v) end
   local zero = tensor.zeros(y:size(1), { dtype = y.dtype, device = y.device })
   local function both(z, t)
-    return likelihood.divergence(v, z, t, {
+    return likelihood.divergence(moving, z, t, {
       method = o.divergence, noise = noise, labels = o.labels,
       create_graph = o.create_graph })
   end
@@ -127,7 +126,7 @@ function likelihood.log_likelihood(v, y, o)
   local state, info
   if o.create_graph then state, info = tide.enable_grad(run)
   else state, info = tide.no_grad(run) end
-  local log_p = standard_normal_log_density(state[1]) + state[2]
+  local log_p = o.path:prior_log_density(state[1]) + state[2]
   info.x0 = state[1]
   return log_p, info
 end
@@ -172,16 +171,17 @@ function likelihood.surrogate(v, y, o)
   check.points("flow.surrogate", y)
   check.count("flow.surrogate", "samples", o.samples, 1)
   local n = y:size(1)
+  if o.path.field then v = o.path:field(v) end
   local c, align
   for k in tide.progress(o.samples, { label = "surrogate", unit = "sample" }) do
     local t = (tensor.rand(n, { dtype = y.dtype, device = y.device }) + (k - 1))
       / o.samples
     local x0 = o.path:prior(y)
-    local z = o.path:interpolate(x0, y, t):detach()
+    local z, u = o.path:at(x0, y, t)
+    z = z:detach()
     local div, out = likelihood.divergence(v, z, t, {
       method = o.divergence, labels = o.labels })
     tide.no_grad(function()
-      local u = o.path:velocity(x0, y, t)
       local r = o.path:residual(out, u, z):square():sum(2)
       c = c and c - div or -div
       align = align and align + r or r

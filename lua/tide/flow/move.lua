@@ -82,7 +82,7 @@ local function record(run, v, y, o)
 end
 
 local function new_run(v, y, o)
-  local latents = y:detach():clone():requires_grad_()
+  local latents = (o.path.project and o.path:project(y:detach()) or y:detach():clone()):requires_grad_()
   local run = setmetatable({
     step = 0, base = 0, seconds = 0, y = latents, snapshots = {},
     curve = { step = {}, align = {}, nll = {} },
@@ -143,6 +143,9 @@ local function stepper(run, o)
     run.optimizer:zero_grad()
     value:backward()
     run.optimizer:step()
+    if o.path.project then
+      tide.no_grad(function() run.y:copy_(o.path:project(run.y)) end)
+    end
     return value:detach()
   end)
 end

@@ -1,11 +1,13 @@
 -- path.lua -- how noise x0 (t = 0) and data x1 (t = 1) are joined.
 --
--- A path offers interpolate(x0, x1, t), velocity(x0, x1, t), prior(like),
--- residual(v, u, z), step(z, v, dt) and weight(t).  t is a number, or a tensor
--- with one time for each row of x.
+-- A path offers interpolate(x0, x1, t), velocity(x0, x1, t), at(x0, x1, t) with both,
+-- prior(like), prior_log_density(x0), residual(v, u, z), step(z, v, dt) and weight(t);
+-- where points lie on a surface also project(z) and field(v).  t is a number, or a
+-- tensor with one time for each row of x.
 
 local tide = require "tide"
 local tensor = tide.tensor
+local sphere = require "tide.flow.sphere"
 
 local path = {}
 
@@ -32,7 +34,16 @@ function Affine:velocity(x0, x1, t)
   return x1 * self.dalpha(t) + x0 * self.dbeta(t)
 end
 
+function Affine:at(x0, x1, t)
+  return self:interpolate(x0, x1, t), self:velocity(x0, x1, t)
+end
+
 function Affine:prior(like) return tensor.randn_like(like) end
+
+function Affine:prior_log_density(x0)
+  return x0:square():sum(2) * -0.5 - x0:size(2) * 0.5 * math.log(2 * math.pi)
+end
+
 function Affine:residual(v, u) return v - u end
 function Affine:step(z, v, dt) return z + v * dt end
 
@@ -93,62 +104,36 @@ end
 local Spherical = {}
 Spherical.__index = Spherical
 
-local function inner(a, b) return (a * b):sum(-1, true) end
-local function length(a) return inner(a, a):clamp { min = 1e-30 }:sqrt() end
+function Spherical:project(z) return sphere.project(z, self.radius) end
+function Spherical:tangent(v, z) return sphere.tangent(v, z) end
 
-function Spherical:project(z) return z * (self:radius_of(z) / length(z)) end
-
-function Spherical:radius_of(z)
-  return self.radius or math.sqrt(z:size(-1))
+function Spherical:at(x0, x1, t)
+  return sphere.slerp(x0, x1, column(t, x1), self.radius)
 end
 
--- The part of v that is tangent to the sphere at z.
-function Spherical:tangent(v, z)
-  return v - z * (inner(v, z) / inner(z, z):clamp { min = 1e-30 })
-end
-
--- Unit directions, their angle w in [0, pi] (by atan2, never acos), and w / sin w
--- with its series near 0.  Antipodal pairs have no shortest way: the one through
--- the first axis that is not theirs is taken, by nudging x1.
-local function arc(x0, x1)
-  local a, b = x0 / length(x0), x1 / length(x1)
-  local sum, difference = length(a + b), length(a - b)
-  local w = tensor.atan2(difference, sum) * 2
-  local s = w:sin()
-  local small = w:lt(1e-3)
-  local safe = tensor.where(small, tensor.ones_like(s), s:clamp { min = 1e-6 })
-  local ratio = tensor.where(small, w * w / 6 + 1, w / safe)
-  return a, b, w, ratio, safe, small
-end
-
--- sin(c w) / sin w, with its limit c for small w
-local function share(c, w, safe, small)
-  return tensor.where(small, c * tensor.ones_like(w), (w * c):sin() / safe)
-end
-
-function Spherical:interpolate(x0, x1, t)
-  t = column(t, x1)
-  local a, b, w, _, safe, small = arc(x0, x1)
-  local z = a * share(1 - t, w, safe, small) + b * share(t, w, safe, small)
-  return self:project(z)
-end
-
-function Spherical:velocity(x0, x1, t)
-  t = column(t, x1)
-  local a, b, w, ratio = arc(x0, x1)
-  local u = b * (w * t):cos() - a * (w * (1 - t)):cos()
-  return u * ratio * self:radius_of(x1)
-end
-
+function Spherical:interpolate(x0, x1, t) return (self:at(x0, x1, t)) end
+function Spherical:velocity(x0, x1, t) return select(2, self:at(x0, x1, t)) end
 function Spherical:prior(like) return self:project(tensor.randn_like(like)) end
-function Spherical:residual(v, u, z) return self:tangent(v - u, z) end
 
--- The exponential map: along the great circle that leaves z with velocity v.
+-- With respect to the area, as all densities on the sphere.
+function Spherical:prior_log_density(x0)
+  return tensor.full(x0:size(1), -sphere.log_area(x0:size(2), self.radius),
+                     { dtype = x0.dtype, device = x0.device })
+end
+
+-- The tangent part of v, the same at all points of a ray: its divergence in space is
+-- the divergence on the sphere, and solvers that leave the sphere by rounding do no harm.
+function Spherical:field(v)
+  return function(z, t, labels)
+    local p = self:project(z)
+    return sphere.tangent(v(p, t, labels), p)
+  end
+end
+
+function Spherical:residual(v, u, z) return sphere.tangent(v - u, z) end
+
 function Spherical:step(z, v, dt)
-  local u = self:tangent(v, z)
-  local speed, radius = length(u), self:radius_of(z)
-  local angle = speed * (dt / radius)
-  return self:project(z * angle:cos() + u * (angle:sin() * radius / speed))
+  return sphere.exp(z, sphere.tangent(v, z) * dt, self.radius)
 end
 
 function path.spherical(o)

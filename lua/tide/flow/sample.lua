@@ -53,6 +53,7 @@ function sample.sample(v, n, o)
       check.velocity("flow.sample", out, z)
       return out
     end
+    if o.path.field then velocity = o.path:field(velocity) end
     if not o.create_graph then velocity = evaluator(v, velocity, x0) end
     return ode.integrate(velocity, x0, { label = "sample",
       solver = o.solver, steps = o.steps, rtol = o.rtol, atol = o.atol,
