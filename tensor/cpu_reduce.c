@@ -263,14 +263,18 @@ static double shift_of(double max) {
   return max == INFINITY || max == -INFINITY ? 0 : max;
 }
 
+/* The sum b over exp(x - a) as one over exp(x - d); 0 stays 0 where exp overflows. */
+static double lse_shift(double b, double a, double d) {
+  return b == 0 ? 0 : b * exp(shift_of(a) - d);
+}
+
 static void lse_merge(td_acc *acc, const td_acc *other, int64_t n) {
   for (int64_t j = 0; j < n; j++) {
     double s = acc[j].a;
     const double v = other[j].a;
     LARGER;
     double d = shift_of(s);
-    acc[j].b = acc[j].b * exp(shift_of(acc[j].a) - d) +
-      other[j].b * exp(shift_of(other[j].a) - d);
+    acc[j].b = lse_shift(acc[j].b, acc[j].a, d) + lse_shift(other[j].b, other[j].a, d);
     acc[j].a = s;
   }
 }

@@ -196,6 +196,10 @@ TEST(nan_wins_and_infinities_hold) {
   REQUIRE(!td_set(y, (int64_t[]){ 1, 3 }, INFINITY));
   CHECK_VALUES(td_logsumexp(y, TD_INTS(1), false), 2,
                ((double[]){ -INFINITY, INFINITY }), 0);
+  td_tensor *low = td_full(td_cpu(), TD_F64, 2, n, -1e5);   /* exp(1e5) overflows */
+  double want = -1e5 + log((double)n[1]);
+  CHECK_VALUES(td_logsumexp(low, TD_INTS(1), false), 2, ((double[]){ want, want }), 1e-9);
+  CHECK_VALUES(td_logsumexp(low, TD_ALL, false), 1, ((double[]){ want + log(2) }), 1e-9);
 }
 
 /* ---- along one dim ---- */
