@@ -75,6 +75,11 @@ bool td_plot_window_open(const td_plot_figure *f, int ms) {
   return false;
 }
 
+td_plot_window_cost td_plot_window_spent(const td_plot_figure *f) {
+  (void)f;
+  return (td_plot_window_cost){.frames = 0};
+}
+
 int td_plot_window_news(void) { return -1; }
 
 bool td_plot_window_due(const td_plot_figure *f) {

@@ -342,6 +342,16 @@ bool td_plot_window_due(const td_plot_figure *f) {
   return due;
 }
 
+td_plot_window_cost td_plot_window_spent(const td_plot_figure *f) {
+  td_plot_window_cost c = {.frames = 0};
+  pthread_once(&once, make);
+  pthread_mutex_lock(&lock);
+  td_plot_window *w = find(f);
+  if (w) c = w->cost, w->cost = (td_plot_window_cost){.frames = 0};
+  pthread_mutex_unlock(&lock);
+  return c;
+}
+
 bool td_plot_window_quit(void) {
   pthread_once(&once, make);
   pthread_mutex_lock(&lock);

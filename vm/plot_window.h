@@ -26,6 +26,13 @@ void td_plot_window_close(const td_plot_figure *f);
 bool td_plot_window_open(const td_plot_figure *f, int ms);
 /* True now and then: so seldom that drawing takes no more than its share. */
 bool td_plot_window_due(const td_plot_figure *f);
+/* What drawing and showing took since the last call: so many frames, seconds of
+** the processor and of the clock. */
+typedef struct td_plot_window_cost {
+  unsigned frames;
+  double cpu, wall;
+} td_plot_window_cost;
+td_plot_window_cost td_plot_window_spent(const td_plot_figure *f);
 /* Closes all windows for good; false when their thread does not answer. */
 bool td_plot_window_quit(void);
 /* A descriptor that can be read when the display is gone, for a prompt that shows
@@ -49,6 +56,7 @@ typedef struct td_plot_window {
   td_plot_window_state state;
   char error[200];        /* GONE without having been open */
   double pause;           /* between two frames */
+  td_plot_window_cost cost;
   double due;             /* when td_plot_window_due is true again */
   int waiters;            /* threads that look at this struct */
   struct td_plot_window *next;

@@ -246,17 +246,19 @@ static double wanted(const pane *p, double now) {
 static void draw_pane(td_plot_window *w, double now) {
   pane *p = w->own;
   bool data = td_plot_view_behind(p->view);
-  double began = cpu_clock();
+  double began = cpu_clock(), clock = td__plot_clock();
   td_plot_region dirty;
   if (td_plot_view_draw(p->view, now, &dirty) == 0) present(p, &dirty);
   else p->exposed = false; /* too small, or no memory: wait for a change */
   double cost = cpu_clock() - began;
   p->frame = td__plot_clock();
-  if (!data) return;
   double pause = fmax(TD_PLOT_PAUSE, cost / TD_PLOT_SHARE - cost);
-  p->next = p->frame + pause;
+  if (data) p->next = p->frame + pause;
   td__plot_desk_lock();
-  w->pause = pause;
+  if (data) w->pause = pause;
+  w->cost.frames++;
+  w->cost.cpu += cost;
+  w->cost.wall += p->frame - clock;
   td__plot_desk_unlock(false);
 }
 

@@ -33,6 +33,15 @@ static int l_changes(lua_State *L) {
   return 1;
 }
 
+/* spent(figure): frames since the last call, seconds of processor and clock for them */
+static int l_spent(lua_State *L) {
+  td_plot_window_cost c = td_plot_window_spent(td_plot_lua_figure(L, 1));
+  lua_pushinteger(L, c.frames);
+  lua_pushnumber(L, c.cpu);
+  lua_pushnumber(L, c.wall);
+  return 3;
+}
+
 /* open(figure or nil, ms): waits for the answer false, but no longer */
 static int l_open(lua_State *L) {
   td_plot_figure *f = lua_isnil(L, 1) ? NULL : td_plot_lua_figure(L, 1);
@@ -54,6 +63,7 @@ static int figure_index(lua_State *L) {
 int luaopen_tide_plot_window(lua_State *L) {
   static const luaL_Reg functions[] = {
     {"show", l_show}, {"close", l_close}, {"due", l_due}, {"open", l_open},
+    {"spent", l_spent},
     {"changes", l_changes}, {NULL, NULL}
   };
   luaL_newlib(L, functions);
