@@ -37,6 +37,7 @@ typedef struct td_plot_rect {
 typedef struct td_plot_blob {
   atomic_int refs;
   size_t capacity; /* bytes of memory */
+  struct td_plot_blocks *blocks; /* what td_plot_data_extent knows, or NULL */
   double memory[];
 } td_plot_blob;
 
@@ -340,6 +341,15 @@ const char *td_plot_suggest(const char *word, const char *choices, char *out,
 static inline const double *td_plot_numbers(const td_plot_data *d) {
   return d->blob ? d->blob->memory : NULL;
 }
+/* The smallest, the largest and the smallest positive of the finite numbers from
+** place `from` up to, without, `to`; where there are none lo > hi, least infinite. What
+** was looked at once is not looked at again. */
+typedef struct td_plot_extent {
+  double lo, hi, least;
+} td_plot_extent;
+td_plot_extent td_plot_data_extent(const td_plot_data *d, size_t from, size_t to);
+/* True when no number is smaller than the one before, and none is NaN. */
+bool td_plot_data_rises(const td_plot_data *d);
 const char *td_plot_text(const td_plot_data *d, size_t k); /* NULL: none */
 int td_plot_data_numbers(td_plot_data *d, const double *v, int ndim,
                          const size_t *dim);

@@ -1,7 +1,9 @@
 /* plot_data.c -- messages, shared blocks, and the numbers and texts in them. */
 #include "vm/plot.h"
 
+#include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +32,7 @@ td_plot_blob *td_plot_blob_new(size_t bytes) {
   }
   atomic_init(&b->refs, 1);
   b->capacity = bytes;
+  b->blocks = NULL;
   return b;
 }
 
@@ -39,8 +42,9 @@ td_plot_blob *td_plot_blob_keep(td_plot_blob *b) {
 }
 
 void td_plot_blob_drop(td_plot_blob *b) {
-  if (b && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
-    free(b);
+  if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
+  free(b->blocks);
+  free(b);
 }
 
 /* ---- data ---------------------------------------------------------------- */
@@ -70,6 +74,88 @@ int td_plot_data_strings(td_plot_data *d, const char *bytes, size_t nbytes,
 void td_plot_data_drop(td_plot_data *d) {
   td_plot_blob_drop(d->blob);
   *d = (td_plot_data){.blob = NULL};
+}
+
+/* ---- extents ------------------------------------------------------------- */
+#define BLOCK 1024 /* numbers */
+
+struct td_plot_blocks {
+  size_t n, room;  /* blocks that are known; that there is place for */
+  size_t rising;   /* so many numbers never fall, or all of the n * BLOCK */
+  td_plot_extent of[];
+};
+
+static pthread_mutex_t blocks_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static inline void widen(td_plot_extent *e, td_plot_extent f) {
+  e->lo = f.lo < e->lo ? f.lo : e->lo;
+  e->hi = f.hi > e->hi ? f.hi : e->hi;
+  e->least = f.least < e->least ? f.least : e->least;
+}
+
+static void scan(td_plot_extent *e, const double *v, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    double a = v[i];
+    if (!(fabs(a) <= DBL_MAX)) continue;
+    widen(e, (td_plot_extent){a, a, a > 0 ? a : INFINITY});
+  }
+}
+
+static size_t rise(const double *v, size_t i, size_t n) {
+  if (i == 0 && n && v[0] == v[0]) i = 1;
+  while (i > 0 && i < n && v[i] >= v[i - 1]) i++;
+  return i;
+}
+
+/* Under the lock: the blocks of the first n numbers, or NULL when out of memory. */
+static const struct td_plot_blocks *blocks_of(td_plot_blob *b, size_t n) {
+  struct td_plot_blocks *k = b->blocks;
+  if (!k || k->room < n / BLOCK) {
+    size_t room = b->capacity / sizeof(double) / BLOCK + 1;
+    k = realloc(k, sizeof *k + room * sizeof *k->of);
+    if (!k) return NULL;
+    if (!b->blocks) k->n = k->rising = 0;
+    k->room = room;
+    b->blocks = k;
+  }
+  for (; k->n < n / BLOCK; k->n++) {
+    k->of[k->n] = (td_plot_extent){INFINITY, -INFINITY, INFINITY};
+    scan(&k->of[k->n], b->memory + k->n * BLOCK, BLOCK);
+    if (k->rising == k->n * BLOCK)
+      k->rising = rise(b->memory, k->rising, (k->n + 1) * BLOCK);
+  }
+  return k;
+}
+
+td_plot_extent td_plot_data_extent(const td_plot_data *d, size_t from, size_t to) {
+  td_plot_extent e = {INFINITY, -INFINITY, INFINITY};
+  const double *v = td_plot_numbers(d);
+  size_t a = (from + BLOCK - 1) / BLOCK, z = to / BLOCK; /* whole blocks */
+  if (to > d->n || from >= to) return e;
+  if (a < z) {
+    pthread_mutex_lock(&blocks_lock);
+    const struct td_plot_blocks *k = blocks_of(d->blob, to);
+    for (size_t i = a; k && i < z; i++) widen(&e, k->of[i]);
+    pthread_mutex_unlock(&blocks_lock);
+    if (!k) scan(&e, v + a * BLOCK, (z - a) * BLOCK);
+    scan(&e, v + from, a * BLOCK - from);
+    from = z * BLOCK;
+  }
+  scan(&e, v + from, to - from);
+  return e;
+}
+
+bool td_plot_data_rises(const td_plot_data *d) {
+  const double *v = td_plot_numbers(d);
+  size_t i = 0;
+  if (d->n >= BLOCK) {
+    pthread_mutex_lock(&blocks_lock);
+    const struct td_plot_blocks *k = blocks_of(d->blob, d->n);
+    i = k ? k->rising : 0;
+    pthread_mutex_unlock(&blocks_lock);
+    if (i < d->n / BLOCK * BLOCK) return false;
+  }
+  return rise(v, i, d->n) >= d->n;
 }
 
 const char *td_plot_text(const td_plot_data *d, size_t k) {

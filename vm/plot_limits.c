@@ -231,9 +231,13 @@ static void include_ellipses(range *r, const td_plot_artist *a, td_plot_dim dim)
   }
 }
 
-static void include_all(range *r, const td_plot_data *d) {
-  for (size_t i = 0; i < d->n; i++) include(r, td_plot_numbers(d)[i]);
+static void include_part(range *r, const td_plot_data *d, size_t from, size_t to) {
+  td_plot_extent e = td_plot_data_extent(d, from, to);
+  include(r, r->positive ? e.least : e.lo);
+  include(r, e.hi);
 }
+
+static void include_all(range *r, const td_plot_data *d) { include_part(r, d, 0, d->n); }
 
 /* Where arrows end. */
 static void include_tips(range *r, const td_plot_artist *a, td_plot_dim dim) {
@@ -245,13 +249,31 @@ static void include_tips(range *r, const td_plot_artist *a, td_plot_dim dim) {
     include(r, td_plot_numbers(from)[i] + td_plot_numbers(step)[i]);
 }
 
+/* The first of n rising numbers that is not below v; or above it. */
+static size_t first_from(const double *x, size_t n, double v, bool above) {
+  size_t a = 0;
+  while (n > 0) {
+    size_t half = n / 2;
+    bool later = above ? x[a + half] <= v : x[a + half] < v;
+    if (later) a += half + 1, n -= half + 1;
+    else n = half;
+  }
+  return a;
+}
+
 /* Points; x: when not NULL, only those with an x inside count. */
 static void include_points(range *r, const td_plot_artist *a, td_plot_dim dim,
                            const td_plot_data *d, const td_plot_limits *x) {
   const double *v = td_plot_numbers(d), *at = td_plot_numbers(&a->o.x);
-  bool filter = x && at && a->o.x.n == d->n && dim != TD_PLOT_X;
-  for (size_t i = 0; i < d->n; i++)
-    if (!filter || (at[i] >= x->lo && at[i] <= x->hi)) include(r, v[i]);
+  if (!x || !at || a->o.x.n != d->n || dim == TD_PLOT_X) {
+    include_all(r, d);
+  } else if (td_plot_data_rises(&a->o.x)) {
+    include_part(r, d, first_from(at, d->n, x->lo, false),
+                 first_from(at, d->n, x->hi, true));
+  } else {
+    for (size_t i = 0; i < d->n; i++)
+      if (at[i] >= x->lo && at[i] <= x->hi) include(r, v[i]);
+  }
 }
 
 /* x: limits of x that are given, or NULL. */

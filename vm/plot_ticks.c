@@ -14,16 +14,20 @@
 static const double nice[] = {1, 5, 2, 2.5, 4, 3};
 #define NICE ((int)(sizeof nice / sizeof *nice))
 
+/* Which multiple of the step stands first, and last: also one that lies at a limit but
+** for what its digits were rounded by. */
 static double first_tick(double lo, double step) {
-  return ceil(lo / step - 1e-9) * step;
+  double k = lo / step;
+  return ceil(k - fmax(1e-9, 1e-15 * fabs(k)));
 }
 static double last_tick(double hi, double step) {
-  return floor(hi / step + 1e-9) * step;
+  double k = hi / step;
+  return floor(k + fmax(1e-9, 1e-15 * fabs(k)));
 }
 
 static double step_score(double lo, double hi, double step, int rank,
                          double want) {
-  double a = first_tick(lo, step), b = last_tick(hi, step), span = hi - lo;
+  double a = first_tick(lo, step) * step, b = last_tick(hi, step) * step, span = hi - lo;
   double count = floor((b - a) / step + 0.5) + 1;
   if (!(count >= 2) || count > TD_PLOT_TICKS) return -1;
   double simplicity = 1 - (double)rank / NICE;
@@ -161,7 +165,7 @@ static void linear_ticks(double lo, double hi, double want, double keep,
                          td_plot_ticks *t) {
   double step = choose_step(lo, hi, want, keep);
   if (!(step > 0) || !isfinite(step)) return;
-  double k0 = ceil(lo / step - 1e-9), k1 = floor(hi / step + 1e-9);
+  double k0 = first_tick(lo, step), k1 = last_tick(hi, step);
   t->step = step;
   for (double k = k0; k <= k1 && t->n < TD_PLOT_TICKS; k++) {
     double v = k * step;
@@ -241,10 +245,12 @@ void td_plot_ticks_fixed(const td_plot_scale *s, const td_plot_data *at,
                          const td_plot_data *labels, td_plot_ticks *t) {
   *t = (td_plot_ticks){.n = 0};
   double lo = fmin(s->lo, s->hi), hi = fmax(s->lo, s->hi);
-  double eps = s->log ? 0 : (hi - lo) * 1e-9;
+  double eps = s->log ? 0 : fmax((hi - lo) * 1e-9, fmax(fabs(lo), fabs(hi)) * 1e-15);
   for (size_t i = 0; i < at->n && t->n < TD_PLOT_TICKS; i++) {
     double v = td_plot_numbers(at)[i];
-    if (!(v >= lo - eps && v <= hi + eps)) continue;
+    if (!(v >= lo * (1 - (s->log ? 1e-12 : 0)) - eps &&
+          v <= hi * (1 + (s->log ? 1e-12 : 0)) + eps))
+      continue;
     const char *text = td_plot_text(labels, i);
     if (text) snprintf(t->label[t->n], sizeof t->label[0], "%s", text);
     else td_plot_format(v, t->label[t->n], sizeof t->label[0]);
