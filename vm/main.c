@@ -159,6 +159,7 @@ static bool run_help(lua_State *L, const vm_options *o) {
 
 /* tide runs ... and its like: MODULE.main(arguments) returns whether all went well. */
 static bool run_command(lua_State *L, const vm_options *o) {
+  lazy_globals(L, true);              /* for cells of notebooks */
   lua_getglobal(L, "require");
   lua_pushstring(L, o->module);
   int status = vm_call(L, 1, 1);

@@ -23,16 +23,17 @@ enum { LONG_COUNT = sizeof long_options / sizeof *long_options };
 
 /* Words in the place of a script that call MODULE.main(arguments). */
 static const struct { const char *name, *module; } commands[] = {
-  { "runs", VM_MODULE ".runs" },
+  { "runs", VM_MODULE ".runs" }, { "nb", VM_MODULE ".notebook.command" },
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 static const char letters[] = "eilvEW";
 
 static const char usage_text[] =
-  "usage: %s [options] [script [args]]\n"
-  "       %s help [name]\n"
-  "       %s runs [folder|name|pattern ...]   (runs --help says more)\n"
+  "usage: %1$s [options] [script [args]]\n"
+  "       %1$s help [name]\n"
+  "       %1$s runs [folder|name|pattern ...]   (runs --help says more)\n"
+  "       %1$s nb notebook.ipynb ...   runs notebooks (nb --help says more)\n"
   "Options as in lua:\n"
   "  -e code    run the string 'code'\n"
   "  -i         show the prompt after running 'script'\n"
@@ -56,7 +57,7 @@ static const char usage_text[] =
 
 void vm_usage(bool on_stderr) {
   FILE *out = on_stderr ? stderr : stdout;
-  fprintf(out, usage_text, vm_progname(), vm_progname(), vm_progname());
+  fprintf(out, usage_text, vm_progname());
   fflush(out);
 }
 

@@ -44,7 +44,7 @@ _tide() {
   [ "$cur" != = ] || cur=
   case $script in
   help) COMPREPLY=($(compgen -W "$(_tide_names "$1")" -- "$cur")); return ;;
-  runs) _tide_files; return ;;
+  runs | nb) _tide_files; return ;;
   ?*)
     case $cur in
     -*) COMPREPLY=($(compgen -W "$(_tide_script_options "$1" "$script")" -- "$cur")) ;;
@@ -61,7 +61,7 @@ _tide() {
   -*) COMPREPLY=($(compgen -W '-e -i -l -v -E -W -- - --device --threads --seed --headless --color
     --version --help' -- "$cur")) ;;
   *)
-    COMPREPLY=($(compgen -W 'help runs' -- "$cur"))
+    COMPREPLY=($(compgen -W 'help runs nb' -- "$cur"))
     _tide_files
     [ ${#COMPREPLY[@]} -gt 0 ] || _tide_examples "$1" ;;
   esac

@@ -7,23 +7,30 @@ local escapes = {
   ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
 }
 
+-- Values that plain Lua has no form for: null inside a table, and a list even if it is empty.
+json.null = setmetatable({}, { __tostring = function() return "null" end })
+local List = {}
+function json.list(t) return setmetatable(t or {}, List) end
+
+local style                        -- how encode writes, see json.encode
+
+local function escape(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end
+
 local function quote(s)
-  return '"' .. s:gsub('[%c"\\\127]', function(c)
-    return escapes[c] or ("\\u%04x"):format(c:byte())
-  end) .. '"'
+  return '"' .. s:gsub(style.control, escape) .. '"'
 end
 
--- Digits of floats: nine, or as many as it takes to read the same number back,
--- which is then a float again.
-local digits = "%.9g"
-
--- JSON has no NaN and no infinity: they become null.
+-- JSON has no NaN and no infinity: they become null. Floats have nine digits, or as many as it
+-- takes to read the same number back, which is then a float again.
 local function number(x)
   if math.type(x) == "integer" then return tostring(x) end
   if x ~= x or x == math.huge or x == -math.huge then return "null" end
-  if digits then return (digits:format(x)) end
-  local text = ("%.15g"):format(x)
-  if tonumber(text) ~= x then text = ("%.17g"):format(x) end
+  if not style.exact then return (("%.9g"):format(x)) end
+  local text
+  for digits = 15, 17 do
+    text = ("%." .. digits .. "g"):format(x)
+    if tonumber(text) == x then break end
+  end
   return text:find "[.e]" and text or text .. ".0"
 end
 
@@ -43,21 +50,21 @@ end
 local encode
 
 local function list(t, pad)
-  local parts, flat = {}, true
+  local parts, flat = {}, style.flat
   for i = 1, #t do
     if type(t[i]) == "table" then flat = false end
-    parts[i] = encode(t[i], pad .. "  ")
+    parts[i] = encode(t[i], pad .. style.indent)
   end
+  if #parts == 0 then return "[]" end
   if flat then return "[" .. table.concat(parts, ", ") .. "]" end
-  return "[\n" .. pad .. "  " .. table.concat(parts, ",\n" .. pad .. "  ") ..
-    "\n" .. pad .. "]"
+  local inner = "\n" .. pad .. style.indent
+  return "[" .. inner .. table.concat(parts, "," .. inner) .. "\n" .. pad .. "]"
 end
 
 local function object(t, pad)
-  local parts = {}
+  local parts, inner = {}, pad .. style.indent
   for _, k in ipairs(sorted_keys(t)) do
-    parts[#parts + 1] = pad .. "  " .. quote(k) .. ": " ..
-      encode(t[k], pad .. "  ")
+    parts[#parts + 1] = inner .. quote(k) .. ": " .. encode(t[k], inner)
   end
   if #parts == 0 then return "{}" end
   return "{\n" .. table.concat(parts, ",\n") .. "\n" .. pad .. "}"
@@ -68,17 +75,22 @@ function encode(v, pad)
   if kind == "number" then return number(v) end
   if kind == "string" then return quote(v) end
   if kind == "boolean" then return tostring(v) end
-  if kind == "nil" then return "null" end
+  if kind == "nil" or v == json.null then return "null" end
   if kind ~= "table" then
     error("json: a " .. kind .. " has no JSON form", 0)
   end
-  return #v > 0 and list(v, pad) or object(v, pad)
+  return (#v > 0 or getmetatable(v) == List) and list(v, pad) or object(v, pad)
 end
 
--- Text of v with two-space indents; a table with v[1] is a list.  exact: floats
--- are read back as they were.
+local ours = { indent = "  ", flat = true, control = '[%c"\\\127]' }
+local exactly = { indent = "  ", flat = true, control = '[%c"\\\127]', exact = true }
+local python = { indent = " ", control = '[%z\1-\31"\\]', exact = true }
+
+-- Text of v, names in order; a table with v[1] is a list. exact: floats are read back as they
+-- were; "python": the same, laid out as Python's json.dumps(v, indent=1, sort_keys=True,
+-- ensure_ascii=False) does, which is how notebooks are kept.
 function json.encode(v, exact)
-  digits = not exact and "%.9g" or nil
+  style = exact == "python" and python or exact and exactly or ours
   return encode(v, "")
 end
 
@@ -138,6 +150,7 @@ end
 
 local words = { ["true"] = true, ["false"] = false }
 local read_value
+local whole                        -- null and lists are kept as they are
 
 local function skip(text, at) return text:match("^[ \t\r\n]*()", at) end
 
@@ -169,7 +182,7 @@ local function read_object(text, at, depth)
 end
 
 local function read_list(text, at, depth)
-  local t, n = {}, 0
+  local t, n = whole and json.list() or {}, 0
   return t, each(text, at, "]", function(from)
     local value
     value, from = read_value(text, from, depth)
@@ -186,14 +199,16 @@ function read_value(text, at, depth)
   if c == "[" then return read_list(text, at, depth + 1) end
   if c == '"' then return read_string(text, at) end
   local word = text:match("^%a+", at)
-  if word == "null" then return nil, at + 4 end
+  if word == "null" then return whole and json.null or nil, at + 4 end
   if words[word] ~= nil then return words[word], at + #word end
   return read_number(text, at)
 end
 
 -- The value of a JSON text, or nil and what is wrong with it.  null is nil, and
--- NaN inside a list.
-function json.decode(text)
+-- NaN inside a list.  all: null is json.null and lists know that they are lists, so
+-- that encode writes what was read.
+function json.decode(text, all)
+  whole = all
   local ok, value, stop = pcall(read_value, text, skip(text, 1), 1)
   if ok then
     stop = skip(text, stop)

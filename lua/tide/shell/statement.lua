@@ -300,12 +300,13 @@ local function trace()
   return ok and m or { source = function() end }
 end
 
--- The name of the chunk; the reports of errors look its text up.
+-- The name of the chunk, session.label where the caller gives each entry one; the reports of errors
+-- look its text up.
 function Session:name(piece)
   self.count = self.count + 1
-  self.chunk = CHUNK
+  self.chunk = self.label and "=" .. self.label or CHUNK
   for _, t in ipairs(piece.tokens) do
-    if t.text == "function" and t.kind == "keyword" then
+    if not self.label and t.text == "function" and t.kind == "keyword" then
       self.chunk = CHUNK .. "#" .. self.count
       break
     end
