@@ -40,7 +40,7 @@ local common = {
 
 local function all_options(spec)
   local list, by_name = {}, {}
-  for _, group in ipairs { spec.options, common } do
+  for _, group in ipairs { spec.options, spec.common or common } do
     for _, o in ipairs(group) do
       if not by_name[o[1]] then
         list[#list + 1] = o
@@ -60,6 +60,7 @@ local function usage(spec, list)
     lines[#lines + 1] = ("  --%-14s %s%s"):format(o[1], o[3], default)
   end
   lines[#lines + 1] = ("  --%-14s %s"):format("help", "this text")
+  lines[#lines + 1] = spec.notes
   return table.concat(lines, "\n")
 end
 
@@ -101,7 +102,8 @@ local function nearest(name, by_name)
   return tide.nearest(name, names)
 end
 
--- The values of the options in a list of arguments, and which were given.
+-- The values of the options in a list of arguments, and which were given.  A program
+-- that is no run of an example has spec.common = {}.
 local function read(spec, args)
   local list, by_name = all_options(spec)
   local given, values, i = {}, {}, 1
@@ -138,6 +140,8 @@ local function read(spec, args)
   end
   return values, given
 end
+
+script.read = read
 
 -- Reads --name value and --name=value into a table; flags have a default of
 -- false.  Knows --help, --seed, --out, --device, --sweep and --seeds without
