@@ -115,6 +115,9 @@ int vm_jobs_count(lua_State *L);      /* that are not over */
 bool vm_jobs_finish(lua_State *L);    /* runs all; were all done? */
 void vm_jobs_cancel(lua_State *L);    /* with time to put things back */
 
+/* ---- events.c: handles, controls and players in windows ---- */
+void vm_events_prompt(void);          /* they are heard while the prompt waits */
+
 /* ---- repl.c ---- */
 void vm_banner(void);
 void vm_repl(lua_State *L);
