@@ -192,6 +192,7 @@ static void run_prompt(lua_State *L) {
   static vm_source source = {.ready = tell_news};
   source.fd = vm_stdin_is_terminal() ? td_plot_window_news() : -1;
   if (source.fd >= 0) vm_source_add(&source);
+  vm_events_prompt();
   vm_repl(L);
 }
 

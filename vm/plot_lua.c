@@ -26,7 +26,7 @@ typedef struct handle {
 } handle;
 
 static handle *push_handle(lua_State *L, td_plot_figure *f, const char *type) {
-  handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  handle *h = lua_newuserdatauv(L, sizeof *h, 1); /* of axes: their Figure */
   *h = (handle){.figure = NULL};
   luaL_setmetatable(L, type);
   h->figure = td_plot_figure_keep(f);
@@ -45,7 +45,10 @@ td_plot_figure *td_plot_lua_figure(lua_State *L, int idx) {
 static td_plot_figure *check_figure(lua_State *L) {
   return td_plot_lua_figure(L, 1);
 }
-static td_plot_axes *check_axes(lua_State *L) { return check(L, 1, AXES)->axes; }
+td_plot_axes *td_plot_lua_axes(lua_State *L, int idx) {
+  return check(L, idx, AXES)->axes;
+}
+static td_plot_axes *check_axes(lua_State *L) { return td_plot_lua_axes(L, 1); }
 
 static td_plot_artist *artist_of(lua_State *L, const handle *h) {
   td_plot_artist *a = td_plot_artist_find(h->axes, h->serial);
@@ -150,6 +153,8 @@ static int l_axes(lua_State *L) {
       L, TD_PLOT_OWNER_AXES, td_plot_options_default(TD_PLOT_OWNER_AXES));
   td_plot_lua_apply(L, 2, TD_PLOT_OWNER_AXES, &d->o, own);
   handle *h = push_handle(L, f, AXES);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
   h->axes = td_plot_axes_at(f, row, col, rowspan, colspan);
   if (!h->axes) td_plot_lua_fail(L);
   set_axes(L, h->axes, 2, own);

@@ -68,6 +68,12 @@ function Job.__tostring(job)
     text ~= "" and "  " .. text or "")
 end
 
+-- What a person did in windows is heard between slices.
+local function listen()
+  local event = package.loaded["tide.plot.event"]
+  if event then event.poll() end
+end
+
 ---- one slice ----
 
 local function is_live(job) return not over[job.state] end
@@ -211,6 +217,7 @@ local function drive(finished, timeout, what)
         "for each other")
     end
     show_while_waiting(view)
+    listen()
   end
   return true
 end
@@ -329,6 +336,7 @@ end
 -- next job a slice.
 function M.yield()
   if not current then
+    listen()
     core.shield(run_next)
   elseif select(2, core.tick()) then
     core.yield()
@@ -361,6 +369,29 @@ function Job:cancel()
     core.shield(slice, self)
   end
   return self
+end
+
+---- what runs apart ----
+
+function M._inside() return current ~= nil end
+
+-- Runs f(...) to its end as a job would, with a random stream, scopes and a gradient
+-- mode of its own, but not as one of the jobs: true, or false, the error and its
+-- traceback.  Not for use in a job.
+function M._apart(seed, f, ...)
+  local args = table.pack(...)
+  local job = setmetatable({ number = 0, state = "running", slice = math.huge, spent = 0, share = 0,
+    bars = {}, cancelling = false, waits_for = false, deadline = false, awaited = true,
+    started = false }, Job)
+  job.coroutine = core.new(seed, function()
+    local on <close> = tide.grad_mode(true)
+    f(table.unpack(args, 1, args.n))
+  end)
+  local share = turn
+  while is_live(job) do slice(job) end
+  turn = share
+  if job.state == "done" then return true end
+  return false, job.error, job.traceback
 end
 
 ---- bars of jobs ----

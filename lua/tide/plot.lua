@@ -12,6 +12,7 @@
 
 local core = require "tide.plot.core"
 local window = require "tide.plot.window"
+local event = require "tide.plot.event"
 
 local plot = {
   -- False in a build without drawing: figures can be made, but not saved.
@@ -231,6 +232,7 @@ end
 function Figure:show()
   if notebook() then return notebook().show(self) end
   local ok, why = window.show(self)
+  if ok then event.shown(self) end
   if not ok and not said then
     said = true
     io.stderr:write("tide: no windows: ", why, "\n")
@@ -252,14 +254,28 @@ end
 -- Short waits, so that jobs go on and Ctrl-C is heard.
 function plot.wait(fig)
   local tide = require "tide"
-  local ms = 0
-  while window.open(fig, ms) do
+  while window.open(fig, 0) do
     local job = package.loaded["tide.job"]
-    local busy = job and job._live() > 0
-    if busy then tide.yield() end
-    ms = busy and 0 or 50
+    if job and job._live() > 0 then
+      tide.yield()
+    else
+      event.wait(50)
+    end
   end
 end
+
+---- what a person grabs (lua/tide/plot/) ----
+
+-- The module that has a function is loaded when it is first called.
+local function later(class, method, module, name)
+  class[method] = function(...)
+    local m = require("tide.plot." .. module)
+    return (name and m[name] or m.new)(...)
+  end
+end
+
+later(Figure, "controls", "controls", "of")
+later(Axes, "handle", "handle")
 
 function plot.figure(opts)
   return core.figure(opts)

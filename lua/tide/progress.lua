@@ -232,6 +232,8 @@ function Bar:update(step, figures)
   if figures then self.figures = figures end
   local now, used_up = core.tick()
   if now >= self.next then draw(self, now) end
+  local event = package.loaded["tide.plot.event"]
+  if event then event.poll() end
   if used_up then core.yield() end
 end
 

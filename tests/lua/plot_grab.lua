@@ -1,0 +1,262 @@
+-- plot_grab.lua -- controls, handles and players as models, without any window.
+local t = require "tests.check"
+local tide = require "tide"
+local plot = tide.plot
+local event = require "tide.plot.event"
+local grab = require "tide.plot.grab"
+
+local function controls(o)
+  local fig = plot.figure { size = { 300, 200 } }
+  fig:axes():line { y = { 1, 2 } }
+  return fig:controls(o), fig
+end
+
+---- controls ----
+
+t.test("controls have values, kinds and an order", function()
+  local c = controls { lr = { 1e-4, 1e-1, value = 1e-2, log = true }, noise = true,
+    data = { "moons", "rings", value = "rings" }, n = { 1, 64, value = 8, integer = true },
+    go = function() end, says = { text = "hello" }, order = { "n", "lr" } }
+  t.eq(c.lr, 1e-2)
+  t.eq(c.noise, true)
+  t.eq(c.data, "rings")
+  t.eq(c.n, 8)
+  t.eq(math.type(c.n), "integer")
+  t.eq(c.says, "hello")
+  t.eq(c.go, nil)
+  local names, kinds = {}, {}
+  for i, s in ipairs(c:list()) do names[i], kinds[i] = s.name, s.kind end
+  t.eq(table.concat(names, " "), "n lr data go noise says")
+  t.eq(table.concat(kinds, " "), "slider slider menu button toggle text")
+  local lr = c:list()[2]
+  t.eq(lr.min, 1e-4)
+  t.eq(lr.max, 1e-1)
+  t.eq(lr.start, 1e-2)
+  t.eq(lr.live, true)
+  t.eq(lr.log, true)
+end)
+
+t.test("a list keeps its order", function()
+  local c = controls { { name = "b", 0, 1 }, { name = "a", "x", "y" } }
+  t.eq(c:list()[1].name .. c:list()[2].name, "ba")
+  t.eq(c.a, "x")
+  t.eq(c.b, 0)
+end)
+
+t.test("set does what a person does: callbacks, once for each value", function()
+  local c = controls { a = { 0, 1, value = 0.5 }, b = { "x", "y" } }
+  local heard = {}
+  c:on("a", function(v, all) heard[#heard + 1] = ("a=%g b=%s"):format(v, all.b) end)
+  c:on(function(name, v) heard[#heard + 1] = name .. ":" .. tostring(v) end)
+  c:set("a", 0.25)
+  c.b = "y"
+  c:set { a = 1, b = "x" }
+  c:set("a", 1)
+  t.eq(table.concat(heard, " "), "a=0.25 b=x a:0.25 b:y a=1 b=y a:1.0 b:x")
+  c:reset()
+  t.eq(c.a, 0.5)
+end)
+
+t.test("values stay inside, on steps and whole", function()
+  local c = controls { a = { 0, 1, step = 0.25 }, n = { 2, 10, integer = true } }
+  t.eq(c:set("a", 0.3).a, 0.25)
+  t.eq(c:set("n", 3.6).n, 4)
+  t.raises("controls: a: 1.5 is not between 0 and 1", function() c.a = 1.5 end)
+  t.raises("a number is needed", function() c.a = "x" end)
+end)
+
+t.test("a button is pressed, and hears", function()
+  local pressed = 0
+  local c = controls { go = { label = "Go", press = function() pressed = pressed + 1 end } }
+  c:set("go")
+  c:on("go", function(all) pressed = pressed + (all == c and 10 or 0) end)
+  c:set("go")
+  t.eq(pressed, 12)
+end)
+
+t.test("menus change their choices", function()
+  local c = controls { m = { "a", "b" } }
+  c:change("m", { choices = { "b", "c" } })
+  t.eq(c.m, "b")
+  c.m = "c"
+  c:change("m", { choices = { "x" } })
+  t.eq(c.m, "x")
+end)
+
+t.test("what is wrong with controls", function()
+  local cases = {
+    { { a = { 1, 0 } }, "a slider is" }, { { a = { 0, 1, log = true } }, "begins above 0" },
+    { { a = { 0, 1, value = 2 } }, "not between" }, { { a = { 0, 1, stop = 1 } }, "did you mean 'step'" },
+    { { a = { "x", "y", value = "z" } }, "there is no choice 'z'" }, { { set = true }, "cannot be called 'set'" },
+    { { ["a b"] = true }, "is no name" }, { { a = 3 }, "a table, a boolean or a function" },
+    { { a = { 0, 1, kind = "slidr" } }, "did you mean 'slider'" }, { { a = {} }, "not understood" },
+    { { hide = { "q" } }, "hide names 'q'" }, { { order = { "q" } }, "order names 'q'" },
+    { { { 0, 1 } }, "needs a name" }, { { a = { 0, 1, format = "%d" } }, "format is" },
+    { { a = { 0, 1, integer = true, value = 0 }, b = { 0.5, 1, integer = true } }, "whole numbers" },
+  }
+  for _, case in ipairs(cases) do
+    t.raises(case[2], function() controls(case[1]) end)
+  end
+  local c = controls { lambda = { 0, 1 } }
+  t.raises("did you mean 'lambda'", function() return c.lamda end)
+  t.raises("did you mean 'lambda'", function() c:on("lamda", print) end)
+  t.raises("needs a function", function() c:on("lambda", 3) end)
+  t.raises("this figure has none", function() plot.figure {}:controls() end)
+end)
+
+---- handles ----
+
+t.test("handles of four kinds", function()
+  local ax = plot.figure {}:axes { xlim = { 0, 1 }, ylim = { 0, 1 } }
+  local p = ax:handle { x = 0.5, y = 0.25 }
+  local x = ax:handle { kind = "x", x = 0.3 }
+  local y = ax:handle { kind = "y", y = 0.7, limits = { 0, 0.5 } }
+  local r = ax:handle { kind = "rect", x0 = 0, y0 = 0.1, x1 = 0.2, y1 = 0.3 }
+  t.eq({ p:get() }, { 0.5, 0.25 })
+  t.eq({ x:get() }, { 0.3 })
+  t.eq({ y:get() }, { 0.5 })
+  t.eq({ r:get() }, { 0, 0.1, 0.2, 0.3 })
+  p:set { x = 0.75 }
+  t.eq({ p:get() }, { 0.75, 0.25 })
+  t.eq(tostring(p), "handle (point): x 0.75, y 0.25")
+end)
+
+t.test("limits and snap hold for scripts and hands", function()
+  local ax = plot.figure {}:axes {}
+  local p = ax:handle { x = 5, y = 5, limits = { 0, 1, -1, 1 }, snap = { 0.5, 0.25 } }
+  t.eq({ p:get() }, { 1, 1 })
+  p:drag(0.6, -0.4)
+  t.eq({ p:get() }, { 0.5, -0.5 })
+end)
+
+t.test("a drag is press, drag, release", function()
+  local ax = plot.figure {}:axes {}
+  local p = ax:handle { x = 0, y = 0 }
+  local heard = {}
+  for _, what in ipairs { "press", "drag", "release" } do
+    p:on(what, function(x, y) heard[#heard + 1] = ("%s %g %g"):format(what, x, y) end)
+  end
+  p:drag(1, 2)
+  t.eq(table.concat(heard, ", "), "press 0 0, drag 1 2, release 1 2")
+end)
+
+t.test("what is wrong with handles", function()
+  local ax = plot.figure {}:axes {}
+  t.raises("did you mean 'point'", function() ax:handle { kind = "pont" } end)
+  t.raises("a point needs x, y as numbers", function() ax:handle { x = 1 } end)
+  t.raises("limits are {x0, x1, y0, y1}", function() ax:handle { x = 1, y = 1, limits = { 0, 1 } } end)
+  t.raises("snap is", function() ax:handle { x = 1, y = 1, snap = -1 } end)
+  t.raises("did you mean 'color'", function() ax:handle { x = 1, y = 1, colour = "red" } end)
+  local p = ax:handle { x = 1, y = 1 }
+  t.raises("there is no event 'drop'", function() p:on("drop", print) end)
+  p:remove()
+  t.raises("was removed from its figure", function() p:get() end)
+end)
+
+---- the queue ----
+
+t.test("500 motions are one drag; presses and releases all arrive", function()
+  local ax = plot.figure {}:axes {}
+  local p = ax:handle { x = 0, y = 0 }
+  local drags, last, ends = 0, nil, 0
+  p:on("drag", function(x) drags, last = drags + 1, x end)
+  p:on("release", function() ends = ends + 1 end)
+  for k = 1, 3 do
+    grab.post(p.fig, p.serial, "press", 0, 0)
+    for i = 1, 500 do grab.post(p.fig, p.serial, "drag", i, k) end
+    grab.post(p.fig, p.serial, "release", 500, k)
+  end
+  t.ok(grab.pending())
+  event.poll()
+  t.ok(not grab.pending())
+  t.eq(drags, 3)
+  t.eq(last, 500)
+  t.eq(ends, 3)
+end)
+
+t.test("the queue is bounded, and what fits stays in order", function()
+  local fig = plot.figure {}
+  local p = fig:axes {}:handle { x = 0, y = 0 }
+  local heard = 0
+  p:on("press", function() heard = heard + 1 end)
+  for i = 1, 1000 do grab.post(fig, p.serial, "press", i, 0) end
+  event.poll()
+  t.eq(heard, 256)
+end)
+
+t.test("a failing callback is taken out and shown once; others go on", function()
+  local fig = plot.figure {}
+  local p = fig:axes {}:handle { x = 0, y = 0 }
+  local bad, good = 0, 0
+  p:on("drag", function() bad = bad + 1 error "no such thing" end)
+  p:on("drag", function() good = good + 1 end)
+  local text = {}
+  local stderr = io.stderr
+  io.stderr = { write = function(_, ...) text[#text + 1] = table.concat { ... } end }
+  for i = 1, 3 do
+    grab.post(fig, p.serial, "drag", i, 0)
+    event.poll()
+  end
+  io.stderr = stderr
+  t.eq(bad, 1)
+  t.eq(good, 3)
+  t.eq(#text, 1)
+  t.ok(text[1]:find "handle: on%('drag'%) failed and is taken out: .*no such thing.*traceback", text[1])
+end)
+
+t.test("callbacks draw from a stream of their own and keep what they make", function()
+  local tensor = tide.tensor
+  local fig = plot.figure {}
+  local p = fig:axes {}:handle { x = 0, y = 0 }
+  local made, recorded
+  p:on("drag", function()
+    made = tensor.randn(3):requires_grad_()
+    recorded = (made * 2).requires_grad
+  end)
+  tide.seed(3)
+  local expected = tensor.randn(4):totable()
+  tide.seed(3)
+  tide.no_grad(function()
+    tide.scope(function()
+      grab.post(fig, p.serial, "drag", 1, 1)
+      event.poll()
+    end)
+  end)
+  t.eq(made.shape, { 3 })
+  t.ok(recorded)
+  t.eq(tensor.randn(4):totable(), expected)
+end)
+
+t.test("nothing is heard inside a job; whoever waits for it hears", function()
+  local fig = plot.figure {}
+  local p = fig:axes {}:handle { x = 0, y = 0 }
+  local heard, inside = 0, nil
+  p:on("drag", function() heard = heard + 1 end)
+  local job = tide.spawn(function()
+    grab.post(fig, p.serial, "drag", 1, 1)
+    event.poll()
+    inside = heard
+    repeat tide.yield() until heard > 0
+  end)
+  job:wait(10)
+  t.eq(inside, 0)
+  t.eq(heard, 1)
+end)
+
+t.test("slow callbacks get the newest place when the hand rests", function()
+  local fig = plot.figure {}
+  local p = fig:axes {}:handle { x = 0, y = 0 }
+  local heard = {}
+  p:on("drag", function(x)
+    heard[#heard + 1] = x
+    local from = tide.clock()
+    repeat until tide.clock() - from > 0.05
+  end)
+  grab.post(fig, p.serial, "drag", 1, 0)
+  event.poll()
+  grab.post(fig, p.serial, "drag", 2, 0, 0, 0, tide.clock())
+  event.poll()
+  t.eq(#heard, 1)
+  repeat event.poll() until #heard > 1
+  t.eq(heard, { 1, 2 })
+end)
