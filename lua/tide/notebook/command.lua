@@ -20,6 +20,7 @@ was and exits with status 1.
   --no-run         convert as it is
   --allow-errors   go on after errors, which stay in the outputs
   --clear          remove all outputs instead of running
+  --scale X        pixels of pictures for each pixel of the page (2)
   --quiet          say nothing but errors
   --from SCRIPT    cells of a script with the marks "-- %% [markdown]" and "-- %%"
 
@@ -27,13 +28,13 @@ A cell with the tag raises-exception must fail; the others must not.]]
 
 ---- the command line ----
 
-local values = { ["--to"] = true, ["-o"] = true, ["--from"] = true }
+local values = { ["--to"] = true, ["-o"] = true, ["--from"] = true, ["--scale"] = true }
 local flags = { "--check", "--no-run", "--allow-errors", "--clear", "--quiet", "--help" }
 
 local function fail(text, ...) error(text:format(...), 0) end
 
 local function parse(args)
-  local known = { "--to", "--from", "-o" }
+  local known = { "--to", "--from", "--scale", "-o" }
   for _, name in ipairs(flags) do known[#known + 1], known[name] = name, true end
   local words, o, i = {}, { passed = {} }, 1
   while i <= #args do
@@ -81,7 +82,8 @@ local function run(path, nb, o)
     done = done + 1
     if live then core.say(("\r%s: %d of %d cells\27[K"):format(path, done, total)) end
   end
-  local failure = require("tide.notebook.run").run(nb, { allow_errors = o.allow_errors, report = report })
+  local failure = require("tide.notebook.run").run(nb, {
+    allow_errors = o.allow_errors, report = report, scale = o.scale })
   if live then core.say "\r\27[K" end
   if failure then
     core.say(("%s: cell %d failed (%d of %d cells of code had run)\n%s\n"):format(path, failure.cell,
@@ -175,6 +177,11 @@ local function command(args)
     return o.help
   end
   if o.to and not endings[o.to] then fail("--to is html or lua, not '%s'", o.to) end
+  if o.scale then
+    local scale = tonumber(o.scale)
+    if not scale or scale < 0.5 or scale > 8 then fail("--scale is from 0.5 to 8, not '%s'", o.scale) end
+    o.scale = scale
+  end
   if words[1] == "new" then return new(words, o) end
   if #words == 0 then fail "give the name of a notebook" end
   return #words == 1 and one(words[1], o) or #words > 1 and each(words, o)

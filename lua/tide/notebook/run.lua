@@ -137,24 +137,26 @@ local function no_exit() error("os.exit: a notebook goes on to its next cell", 2
 
 -- While a notebook runs: output is held, figures go into cells, no progress is drawn, nothing leaves.
 local function begin(runner)
-  local exit, enabled = os.exit, tide.progress.enabled
+  local exit, enabled, scale = os.exit, tide.progress.enabled, display.scale
   core.hold()
   os.exit, tide.progress.enabled = no_exit, false
+  display.scale = runner.scale or scale
   display.open(sink(runner))
   return setmetatable({}, { __close = function()
     display.open(nil)
+    display.scale = scale
     os.exit, tide.progress.enabled = exit, enabled
     core.release()
   end })
 end
 
 -- Runs the cells of nb in order, in this process. Options: allow_errors (go on after them), report(i,
--- cell, seconds, failure) after each cell of code. Returns nil, or the failure that ended the run:
+-- cell, seconds, failure) after each cell of code, scale (pixels of pictures for one of the page). Returns nil, or the failure that ended the run:
 -- {cell=, text= the report, message=}.
 function M.run(nb, o)
   o = o or {}
   local statement = require "tide.shell.statement"
-  local runner = { session = statement.session(), count = 0 }
+  local runner = { session = statement.session(), count = 0, scale = o.scale }
   file.number(nb)
   nb.metadata = nb.metadata or {}
   nb.metadata.kernelspec = nb.metadata.kernelspec or file.kernelspec

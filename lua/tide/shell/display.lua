@@ -21,6 +21,8 @@ local PAUSE = 0.25                    -- seconds between two drawings of a figur
 local SHARE = 0.15                    -- so much of the time goes into drawing,
 local FLOW = 400e3                    -- and so many bytes a second out
 
+M.scale = 2                           -- pixels of PNGs for a pixel of the page
+
 -- ---- HTML ----
 
 local marks = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }
@@ -145,7 +147,7 @@ local function of_figure(fig, o)
   if format ~= "png" and format ~= "svg" then
     tide.raise(('display: format is "png" or "svg", not %s'):format(tostring(format)))
   end
-  local scale = format == "png" and PIXELS * (o.scale or 2) or nil
+  local scale = format == "png" and PIXELS * (o.scale or M.scale) or nil
   data[mime] = fig:render({ format = format, scale = scale })
   metadata[mime] = { width = math.floor(size[1] * PIXELS + 0.5), height = math.floor(size[2] * PIXELS + 0.5) }
   return data, metadata
@@ -268,7 +270,7 @@ local function changes_of(fig) return require("tide.plot.window").changes(fig) e
 local function draw(fig, s, update, last)
   local start = tide.clock()
   s.changes, s.sharp = changes_of(fig), last
-  local data, metadata = M.bundle(fig, { scale = last and 2 or 1 })
+  local data, metadata = M.bundle(fig, { scale = last and M.scale or 1 })
   local now, bytes = tide.clock(), #(data["image/png"] or "") * 4 / 3
   s.pause = math.max(PAUSE, (now - start) / SHARE, bytes / FLOW)
   s.at = now
