@@ -1,0 +1,116 @@
+# common.py -- what peers of the benchmarks share: the protocol, timing, comparing.
+#
+# A peer is a process that answers lines of JSON on its standard output:
+#
+#   {"do": "hello"}                    what it is, and its variants of each kind of work
+#   {"do": "prepare", "id": n, ...}    builds one variant from the files in "folder", computes what
+#                                      the other side computed, and answers with the differences
+#   {"do": "round", "id": n, "seconds": s}    works for about s seconds: {"units": k, "seconds": s}
+#   {"do": "drop", "id": n} and {"do": "quit"}
+#
+# Between two requests it sleeps in a read.
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+
+
+def load(folder, name):
+    """The arrays of a .npz file by name."""
+    with np.load(os.path.join(folder, name + ".npz")) as f:
+        return {k: f[k] for k in f.files}
+
+
+def difference(got, want):
+    """Euclidean distance relative to the length of what is wanted."""
+    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    if got.shape != want.shape:
+        raise ValueError("got shape %s, want %s" % (got.shape, want.shape))
+    return float(np.linalg.norm(got - want) / max(np.linalg.norm(want), 1e-30))
+
+
+def difference_of_all(got, want, prefix):
+    """The same over all arrays whose names in `want` have the prefix, taken together."""
+    names = sorted(k[len(prefix):] for k in want if k.startswith(prefix))
+    if not names:
+        raise ValueError("nothing to compare with: no arrays named %s*" % prefix)
+    return difference(np.concatenate([np.ravel(got[k]) for k in names]),
+                      np.concatenate([np.ravel(want[prefix + k]) for k in names]))
+
+
+class Work:
+    """Something to be timed: run(n) does n units of work and has finished when it returns."""
+
+    def __init__(self, run, errors, before=None):
+        self.run, self.errors, self.before = run, errors, before
+        self.each = 0.0
+
+    def round(self, seconds):
+        if self.before:
+            self.before()
+        n = max(1, math.ceil(seconds / max(self.each, 1e-9)))
+        start = time.perf_counter()
+        self.run(n)
+        spent = time.perf_counter() - start
+        self.each = spent / n
+        return {"units": n, "seconds": spent}
+
+
+def give_up(signum, frame):
+    raise TimeoutError("it took too long to prepare")
+
+
+def answer(request, works, hello, prepare, forget):
+    do = request["do"]
+    if do == "hello":
+        return hello()
+    if do == "prepare":
+        start = time.perf_counter()
+        signal.signal(signal.SIGALRM, give_up)
+        signal.alarm(int(request.get("limit", 0)))
+        try:
+            work = prepare(request)
+            if work.before:
+                work.before()
+            ready = time.perf_counter()
+            work.run(1)
+            work.each = time.perf_counter() - ready
+        finally:
+            signal.alarm(0)
+        works[request["id"]] = work
+        return {"errors": work.errors, "seconds": ready - start, "each": work.each}
+    if do == "round":
+        return works[request["id"]].round(request["seconds"])
+    if do == "drop":
+        works.pop(request["id"], None)
+        if not works:
+            forget()
+        return {}
+    raise ValueError("unknown request " + do)
+
+
+def serve(hello, prepare, forget=lambda: None):
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)                          # what libraries print goes to the log
+    works = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "quit":
+            break
+        try:
+            reply = answer(request, works, hello, prepare, forget)
+        except BaseException as e:         # the other side goes on without this variant
+            import traceback
+            traceback.print_exc()
+            text = str(e).strip().split("\n")[0][:200]
+            reply = {"failed": "%s: %s" % (type(e).__name__, text)}
+            if isinstance(e, (KeyboardInterrupt, SystemExit)):
+                break
+        out.write(json.dumps(reply) + "\n")
+    out.flush()
+    os._exit(0)                            # threads of libraries are not waited for
