@@ -11,8 +11,12 @@ void td_nn_init(void);
 
 /* argument kinds that only nn/ops.def has: numbers with other defaults */
 #define TD_C_Fp00001 double
+#define TD_C_Fp000001 double
 #define TD_C_F10000 double
 
+#define OP6(cls, name, k,a, l,b, m,c, n,d, o,e, p,f, doc) \
+  TD_RET_##cls(name, TD_C_##k a, TD_C_##l b, TD_C_##m c, TD_C_##n d, \
+               TD_C_##o e, TD_C_##p f);
 #define OP7(cls, name, k,a, l,b, m,c, n,d, o,e, p,f, q,g, doc) \
   TD_RET_##cls(name, TD_C_##k a, TD_C_##l b, TD_C_##m c, TD_C_##n d, \
                TD_C_##o e, TD_C_##p f, TD_C_##q g);

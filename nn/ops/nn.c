@@ -16,6 +16,7 @@ static td_op td_nn_ops[TD_NN_OP_COUNT] = {
 #include "nn/ops.def"
 };
 
+TD_CPU_TABLE(td_cpu_nn_adaln)
 TD_CPU_TABLE(td_cpu_nn_fused)
 TD_CPU_TABLE(td_cpu_nn_linear)
 TD_CPU_TABLE(td_cpu_nn_norm)
@@ -27,6 +28,7 @@ void td_nn_init(void) {
   done = true;
   td_core_init();
   td_ops_register(td_nn_ops, TD_NN_OP_COUNT);
+  td_cpu_add(TD_CPU_PICK(td_cpu_nn_adaln));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_fused));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_linear));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_norm));
@@ -36,7 +38,13 @@ void td_nn_init(void) {
 /* ---- td_linear, td_layer_norm, ... ---- */
 
 #define TD_P_Fp00001 td_pack_F
+#define TD_P_Fp000001 td_pack_F
 #define TD_P_F10000 td_pack_F
+#define OP6(cls, name, k,a, l,b, m,c_, n,d, o,e, q,f, doc) \
+  TD_RET_##cls(name, TD_C_##k a, TD_C_##l b, TD_C_##m c_, TD_C_##n d, \
+               TD_C_##o e, TD_C_##q f) { \
+    TD_BEGIN(name) TD_P_##k(&pk_, a); TD_P_##l(&pk_, b); TD_P_##m(&pk_, c_); \
+    TD_P_##n(&pk_, d); TD_P_##o(&pk_, e); TD_P_##q(&pk_, f); TD_END_##cls }
 #define OP7(cls, name, k,a, l,b, m,c_, n,d, o,e, q,f, r,g, doc) \
   TD_RET_##cls(name, TD_C_##k a, TD_C_##l b, TD_C_##m c_, TD_C_##n d, \
                TD_C_##o e, TD_C_##q f, TD_C_##r g) { \

@@ -69,6 +69,9 @@ end
 
 -- The critic as a frozen field: gradients reach the points, not its weights.
 function Critic:__call(z, t, labels) return self.view(z, t, labels) end
+function Critic:squared_residual(...)
+  return self.view.squared_residual and self.view:squared_residual(...)
+end
 
 -- L(y; v) - L(y; critic) with the same times and noise in both terms.
 function critic.excess_loss(v, y, o)

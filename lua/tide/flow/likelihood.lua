@@ -60,9 +60,21 @@ local function fresh(z, create_graph)
   return z:detach():requires_grad_()
 end
 
+-- By tangents, without a graph, for fields that can: v:trace(z, t, labels, noise).
+local function by_tangents(v, z, t, o)
+  if o.method == "trace" or o.create_graph or type(v) ~= "table" or not v.trace then
+    return nil
+  end
+  local noise
+  if o.method == "hutchinson" then
+    noise = tensor.is_tensor(o.noise) and o.noise or draw_noise(o.noise or "rademacher", z)
+  end
+  return v:trace(z, t, o.labels, noise)
+end
+
 -- div v(z, t) of each row, and v itself.  method "exact" takes the field's own
--- formula where it has one, else the trace of the Jacobian; "trace" and
--- "hutchinson" say which to use.
+-- formula where it has one, else tangents, else the trace of the Jacobian by vector
+-- products; "trace" and "hutchinson" say which to use.
 function likelihood.divergence(v, z, t, o)
   o = tide.options("flow.divergence", o, {
     "labels", "noise", method = "exact", create_graph = false })
@@ -74,11 +86,13 @@ function likelihood.divergence(v, z, t, o)
   if o.method == "exact" and type(v) ~= "function" and v.divergence then
     return v:divergence(z, t), v(z, t, o.labels)
   end
-  local how = o.method == "hutchinson" and hutchinson or trace
   if o.method ~= "exact" and o.method ~= "trace" and o.method ~= "hutchinson" then
     error("flow.divergence: method is 'exact', 'trace' or 'hutchinson', not " ..
           tostring(o.method), 2)
   end
+  local div, out = by_tangents(v, z, t, o)
+  if div then return div, out end
+  local how = o.method == "hutchinson" and hutchinson or trace
   local keep = { labels = o.labels, create_graph = o.create_graph }
   if o.method == "hutchinson" then
     keep.noise = tensor.is_tensor(o.noise) and o.noise
@@ -113,7 +127,7 @@ function likelihood.log_likelihood(v, y, o)
       method = o.divergence, noise = noise, labels = o.labels,
       create_graph = o.create_graph })
   end
-  if not o.create_graph then both = evaluator(v, both, y) end
+  if not o.create_graph then both = evaluator(v, both, y, o.divergence == "trace") end
   local function field(state, t)
     local div, out = both(state[1], t)
     return { out, div }

@@ -44,6 +44,13 @@ local function grouped_field(v, z, t, rows, labels)
   return v(z, rows, labels)
 end
 
+-- |v - u|^2 with its gradient at once, where the field offers it: squared_residual.
+local function at_once(v, z, u, t, o)
+  if type(v) == "table" and v.squared_residual and o.path.euclidean then
+    return v:squared_residual(z, t, o.labels, u)
+  end
+end
+
 local function times_of(x1, o)
   local n = x1:size(1)
   if o.groups then check.count("flow", "groups", o.groups, 1) end
@@ -70,6 +77,8 @@ function loss.residual(v, x1, o)
   local x0 = o.x0 or o.path:prior(x1)
   if o.x0 then check.same_shape("flow.residual", "x0", o.x0, x1) end
   local z, u = o.path:at(x0, x1, t)
+  local r = at_once(v, z, u, shared and not o.labels and shared or t, o)
+  if r then return r, { t = t, x0 = x0, z = z } end
   local out = shared and grouped_field(v, z, shared, t, o.labels)
     or v(z, t, o.labels)
   check.velocity("flow", out, z)

@@ -21,7 +21,7 @@ end
 
 ---- affine paths: z = alpha(t) x1 + beta(t) x0 ----
 
-local Affine = {}
+local Affine = { euclidean = true }      -- residual(v, u) is v - u
 Affine.__index = Affine
 
 function Affine:interpolate(x0, x1, t)

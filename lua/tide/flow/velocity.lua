@@ -8,8 +8,9 @@
 --   v = Linear(LayerNorm(h) (1 + scale) + shift)
 --
 -- after Li, Tian, Li, Deng and He 2024 (arXiv 2406.11838).  Modulations and the
--- output start at zero, and so does the field.  With one t for all points the
--- modulation is computed once, for one row.
+-- output start at zero, and so does the field.  The modulations depend on the time and
+-- the condition alone: they are computed for distinct rows of those, one where all
+-- points share t.
 
 local tide = require "tide"
 local nn = require "tide.nn"
@@ -163,21 +164,174 @@ local function check_points(self, z, c)
   return dims == 3
 end
 
--- v(z, t [, c]) for z (n, dim), t a number or (n), c labels (n) or features
--- (n, cond); or z (groups, n, dim) and t (groups).
-function VelocityMLP:forward(z, t, c)
-  local groups = check_points(self, z, c)
-  local n = z:size(1)
+-- What the modulations are made of: SiLU of the embedded time and condition, (T, hidden).
+local function embedding(self, t, c, n)
   local e = times(self, t, n):sinusoid(FEATURES, PERIOD)
   e = self.time2(self.time1(e):silu())
   local extra = condition(self, c, n)
   if extra then e = e + extra end
-  e = e:silu()
+  return e:silu()
+end
+
+---- layer by layer: with gradients of everything ----
+
+local function by_layers(self, z, t, c, groups)
+  local e = embedding(self, t, c, z:size(1))
   if groups then e = e:unsqueeze(2) end
   local h = self.input(z)
   for _, block in ipairs(self.blocks) do h = block(h, e) end
   local shift, scale = self.modulation(e):split2()
   return self.output(h:layer_norm(nil, nil, EPS):modulate(shift, scale))
+end
+
+---- as a whole: frozen, tile by tile of points (the ops adaln...) ----
+
+local FEWEST = 16              -- points that are worth it
+local ROWS = 1024              -- modulations at a time, where points have their own
+
+local function weights(self)
+  local list = { self.input.weight, self.input.bias }
+  local function add(layer)
+    list[#list + 1], list[#list + 2] = layer.weight, layer.bias
+  end
+  for _, block in ipairs(self.blocks) do
+    add(block.norm)
+    add(block.fc1)
+    add(block.fc2)
+  end
+  add(self.output)
+  return list
+end
+
+-- May the network run as a whole at z?  Not where a gradient of weights is wanted.
+local function whole(self, z)
+  local w = self.input.weight
+  if self.fused == false or self.act ~= "silu" or z.device ~= "cpu" or z.dtype ~= w.dtype
+     or z:numel() < FEWEST * self.dim or (z.dtype ~= "f32" and z.dtype ~= "f64") then
+    return false
+  end
+  if not tide.grad_enabled() then return true end
+  for _, p in ipairs(self:parameters()) do
+    if p.requires_grad then return false end
+  end
+  return true
+end
+
+-- Whether calls without gradients take that way.
+function VelocityMLP:runs_whole(z) return tide.no_grad(whole, self, z) end
+
+-- All modulations, a row for each distinct time and condition, and where there are
+-- fewer rows than points that do not come in groups, the row of each point.
+local function modulations(self, t, c, n)
+  if self._table and c == nil then
+    return self._table, times(self, t, n) * (self._table:size(1) - 1)
+  end
+  local place
+  if self.classes and tensor.is_tensor(c) and c:dim() == 1 and c:size(1) == n and
+     n > self.classes and (type(t) == "number" or t:numel() == 1) then
+    place = (c - 1):to(self.input.weight.dtype)
+    c, n = tensor.arange(1, self.null_label, { dtype = "i64" }), self.null_label
+  end
+  local e, parts = embedding(self, t, c, n), {}
+  for i, block in ipairs(self.blocks) do parts[i] = block.modulation(e) end
+  parts[#parts + 1] = self.modulation(e)
+  return tensor.cat(parts, 2), place
+end
+
+-- Calls f(first, count, modulation, place) for all n points, or piece by piece where each
+-- has a modulation of its own, and joins what it returns; nil where t or c want a gradient.
+-- t: one time, or one for each of `groups` groups.
+local function by_pieces(self, n, groups, t, c, f)
+  local own = (tensor.is_tensor(t) and t:numel() == n) or (self.cond and c)
+  if not own or n <= ROWS or self._table then
+    local mod, place = modulations(self, t, c, groups)
+    if mod.requires_grad then return nil end
+    return f(1, n, mod, place)
+  end
+  local parts
+  for from = 1, n, ROWS do
+    local count = math.min(ROWS, n - from + 1)
+    local function piece(x)
+      return tensor.is_tensor(x) and x:dim() > 0 and x:size(1) == n and n > 1
+        and x:narrow(1, from, count) or x
+    end
+    local mod, place = modulations(self, piece(t), piece(c), count)
+    if mod.requires_grad then return nil end
+    local results = table.pack(f(from, count, mod, place))
+    parts = parts or {}
+    for k = 1, results.n do
+      parts[k] = parts[k] or {}
+      table.insert(parts[k], results[k])
+    end
+  end
+  for k = 1, #parts do parts[k] = tensor.cat(parts[k], 1) end
+  return table.unpack(parts)
+end
+
+-- v(z, t [, c]) for z (n, dim), t a number or (n), c labels (n) or features
+-- (n, cond); or z (groups, n, dim) and t (groups).
+function VelocityMLP:forward(z, t, c)
+  local groups = check_points(self, z, c)
+  if not whole(self, z) or (tide.grad_enabled() and z.requires_grad) then
+    return by_layers(self, z, t, c, groups)
+  end
+  local flat = groups and z:reshape(z:numel() // self.dim, self.dim) or z
+  local v = by_pieces(self, flat:size(1), z:size(1), t, c, function(from, count, mod, place)
+    return tensor.adaln(flat:narrow(1, from, count), mod, place, weights(self), EPS)
+  end)
+  if not v then return by_layers(self, z, t, c, groups) end
+  return groups and v:reshape(z.shape) or v
+end
+
+-- The trace of the Jacobian in z at each point, or with noise (n, dim) the sum of
+-- noise * J noise, and v(z, t, c); by tangents, without a graph.  nil where it cannot.
+function VelocityMLP:trace(z, t, c, noise)
+  if check_points(self, z, c) or not whole(self, z) then return nil end
+  return tide.no_grad(function()
+    local v, trace = by_pieces(self, z:size(1), z:size(1), t, c, function(from, count, mod, place)
+      return tensor.adaln_trace(z:narrow(1, from, count), mod, place,
+        noise and noise:narrow(1, from, count), weights(self), EPS)
+    end)
+    return trace, v
+  end)
+end
+
+-- |v(z, t, c) - u|^2 of each point, with a gradient in z and u that is found on the
+-- way; t may have one time for each of several groups.  nil where it cannot.
+function VelocityMLP:squared_residual(z, t, c, u)
+  if check_points(self, z, c) or not whole(self, z) or not tide.grad_enabled()
+     or not z.requires_grad then
+    return nil
+  end
+  local n, groups = z:size(1), tensor.is_tensor(t) and t:numel() or 1
+  if groups == 1 or n % groups ~= 0 then groups = n end
+  return (by_pieces(self, n, groups, t, c, function(from, count, mod, place)
+    return (tensor.adaln_residual(z:narrow(1, from, count), u:narrow(1, from, count), mod,
+                                  place, weights(self), EPS))
+  end))
+end
+
+-- The same network, frozen, with its modulations taken from a table over t wherever it
+-- runs as a whole; and how far its velocities are off, relative to their size, at random
+-- points and times.
+function VelocityMLP:tabulated(o)
+  o = tide.options("tabulated", o, { nodes = 257 })
+  if math.type(o.nodes) ~= "integer" or o.nodes < 4 then
+    tide.raise("tabulated: nodes must be a whole number of at least 4, not " ..
+               tostring(o.nodes))
+  end
+  local copy, like = self:frozen(), self.input.weight
+  return copy, tide.no_grad(function()
+    local spec = { dtype = like.dtype, device = like.device,
+                   generator = tensor.generator(257) }
+    local t, z = tensor.rand(256, spec), tensor.randn(256, self.dim, spec)
+    local exact = copy(z, t)
+    local nodes = tensor.linspace(0, 1, o.nodes, { dtype = like.dtype, device = like.device })
+    local mod = modulations(copy, nodes, nil, o.nodes)
+    copy._table = mod
+    local size = exact:norm():item()
+    return size == 0 and 0 or (copy(z, t) - exact):norm():item() / size
+  end)
 end
 
 return { VelocityMLP = VelocityMLP }
