@@ -162,6 +162,8 @@ typedef struct td_plot_artist {
   char *id;         /* or NULL */
   td_plot_artist_options o;
   td_plot_norm norm; /* of c (points), z (grids) or speed (streams) */
+  bool hidden;       /* in a window, by a person: not visible, but in the legend */
+  uint64_t hidden_parts; /* the same for classes of points, as bits */
   td_plot_data made[2]; /* histogram: edges and heights; band: lower and upper */
 } td_plot_artist;
 
@@ -200,7 +202,7 @@ typedef enum { TD_PLOT_X, TD_PLOT_Y, TD_PLOT_Y2 } td_plot_dim;
 enum { TD_PLOT_SCALE_LINEAR, TD_PLOT_SCALE_LOG };
 
 typedef struct td_plot_axes_options {
-  td_plot_data title, label[3], ticks[3], ticklabels[3], share[2];
+  td_plot_data title, label[3], ticks[3], ticklabels[3], share[2], link[3];
   td_plot_limits lim[3];
   td_plot_color ycolor, y2color;
   double margin;
@@ -245,6 +247,10 @@ struct td_plot_figure {
   td_plot_figure_options o;
   td_plot_axes **axes;
   int naxes;
+  /* of a snapshot: the last picture, whose steps between ticks and places of legends
+  ** stay where that is possible, or NULL; and whether they stay in any case */
+  const struct td_plot_layout *like;
+  bool calm;
   const struct td_plot_overlay_class *overlay; /* plot_overlay.h; or NULL */
   void *overlay_self;                  /* owned */
   atomic_uint overlay_changes;         /* how often that was changed */

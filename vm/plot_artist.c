@@ -71,6 +71,11 @@ static uint8_t (*point_colors(td_plot_painter *p, const td_plot_artist *a,
     rgba[i][2] = (uint8_t)(c.b * 255 + 0.5);
     rgba[i][3] = (uint8_t)(c.a * 255 + 0.5);
   }
+  const double *v = td_plot_numbers(&a->o.c);
+  for (size_t i = 0; rgba && a->hidden_parts && a->o.c.ndim == 1 && i < n; i++) {
+    double k = floor(v[i] + 0.5);
+    if (k >= 0 && k < 64 && a->hidden_parts >> (int)k & 1) rgba[i][3] = 0;
+  }
   return rgba;
 }
 

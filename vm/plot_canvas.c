@@ -176,6 +176,7 @@ static td_plot_rect find_reach(td_plot_painter *p, const td_plot_axes_layout *a)
 /* ---- what changed -------------------------------------------------------- */
 static bool same_artist(const td_plot_artist *a, const td_plot_artist *b) {
   return a->kind == b->kind && a->serial == b->serial && a->cycle == b->cycle &&
+         a->hidden == b->hidden && a->hidden_parts == b->hidden_parts &&
          memcmp(&a->o, &b->o, sizeof a->o) == 0 &&
          memcmp(&a->norm, &b->norm, sizeof a->norm) == 0 &&
          memcmp(a->made, b->made, sizeof a->made) == 0;
@@ -212,6 +213,7 @@ static bool same_layout(const td_plot_axes_layout *a, const td_plot_axes_layout 
     if (!same_axis(&a->bar_axis[k], &b->bar_axis[k])) return false;
   return memcmp(&a->box, &b->box, sizeof a->box) == 0 &&
          memcmp(a->margin, b->margin, sizeof a->margin) == 0 && a->y2 == b->y2 &&
+         memcmp(&a->legend, &b->legend, sizeof a->legend) == 0 &&
          a->image == b->image && a->nbars == b->nbars &&
          memcmp(a->bar, b->bar, sizeof a->bar) == 0 &&
          memcmp(&a->axes->o, &b->axes->o, sizeof a->axes->o) == 0 &&
@@ -375,6 +377,7 @@ int td_plot_canvas_draw(td_plot_canvas *c, td_plot_figure *f, double scale,
   int rc = page ? open_images(c, f, scale) : 0;
   page |= f->overlay || (c->shown && c->shown->overlay);
   if (rc == 0) rc = td_plot_layout_make(&c->painter, f, &l);
+  f->like = NULL;
   part *parts = rc == 0 ? make_parts(&c->painter, &l) : NULL;
   if (!parts) {
     td_plot_figure_drop(f);

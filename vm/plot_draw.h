@@ -134,6 +134,8 @@ typedef struct td_plot_axes_layout {
   td_plot_axis bar_axis[TD_PLOT_COLORBARS];
   double margin[4]; /* left, right, top, bottom: what stands around the box */
   double inset;     /* the part of the right margin that is not shared */
+  td_plot_rect legend; /* empty: none */
+  int legend_place; /* inside the box: which of the candidates, from 0; or -1 */
 } td_plot_axes_layout;
 
 typedef struct td_plot_layout {
@@ -324,7 +326,14 @@ void td_plot_sprites_drop(td_plot_painter *p);
 /* 0 by 0 when there is none. */
 void td_plot_legend_size(td_plot_painter *p, const td_plot_axes *ax, double *w,
                          double *h);
+/* Finds the legend's place; was: the axes in the last picture, or NULL; calm: it stays
+** there. */
+void td_plot_legend_place(td_plot_painter *p, td_plot_axes_layout *a,
+                          const td_plot_axes_layout *was, bool calm);
 void td_plot_legend_draw(td_plot_painter *p, const td_plot_axes_layout *a);
+/* The artist that the entry at x, y stands for, or NULL; part: its class, or -1. */
+const td_plot_artist *td_plot_legend_at(td_plot_painter *p, const td_plot_axes_layout *a,
+                                        double x, double y, int *part);
 enum { TD_PLOT_LEGEND_AUTO, TD_PLOT_LEGEND_NONE, TD_PLOT_LEGEND_BEST,
        TD_PLOT_LEGEND_CORNERS, TD_PLOT_LEGEND_OUTSIDE = 11 };
 

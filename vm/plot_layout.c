@@ -88,6 +88,20 @@ static bool labelled_beside(const td_plot_axes *ax, td_plot_dim dim) {
   return false;
 }
 
+/* The step of the last picture, for limits that follow the data: while these drift,
+** labels stay. */
+static double kept_step(const td_plot_axes *ax, int dim, const td_plot_scale *s) {
+  const td_plot_layout *like = ax->figure->like;
+  int i = 0;
+  while (ax->figure->axes[i] != ax) i++;
+  if (!like || i >= like->n || s->log || !isnan(ax->o.lim[dim].lo) ||
+      !isnan(ax->o.lim[dim].hi))
+    return 0;
+  const td_plot_axis *was = &like->axes[i].axis[dim];
+  double ratio = (s->hi - s->lo) / (was->scale.hi - was->scale.lo);
+  return was->scale.log || !(ratio > 0.8 && ratio < 1.25) ? 0 : was->ticks.step;
+}
+
 static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
                          double length, td_plot_axis *a) {
   a->scale = td_plot_axes_scale(ax, (td_plot_dim)dim);
@@ -104,7 +118,8 @@ static void choose_ticks(td_plot_painter *p, const td_plot_axes *ax, int dim,
     name_ticks(&bars->o.names, &a->ticks);
     if (dim == TD_PLOT_X && crowded(p, a, length)) break_names(&a->ticks);
   } else {
-    td_plot_ticks_choose(&a->scale, fmax(want, 2.6), 0, &a->ticks);
+    td_plot_ticks_choose(&a->scale, fmax(want, 2.6), kept_step(ax, dim, &a->scale),
+                         &a->ticks);
     for (int k = 0; k < 5 && dim == TD_PLOT_X && crowded(p, a, length); k++) {
       want = fmin(want, a->ticks.n) * 0.75;
       td_plot_ticks_choose(&a->scale, want, 0, &a->ticks);
@@ -453,6 +468,9 @@ int td_plot_layout_make(td_plot_painter *p, const td_plot_figure *f,
     }
   }
   align_titles(l);
+  for (int i = 0; i < l->n; i++)
+    td_plot_legend_place(p, &l->axes[i], f->like && i < f->like->n ? &f->like->axes[i] : NULL,
+                         f->calm);
   return 0;
 }
 

@@ -32,7 +32,7 @@ static bool named_by_bar(const td_plot_axes *ax, const td_plot_artist *a) {
 
 static void add_entries(legend *g, const td_plot_axes *ax,
                         const td_plot_artist *a) {
-  if (!(td_plot_kinds[a->kind].flags & TD_PLOT_ENTRY) || !a->o.visible ||
+  if (!(td_plot_kinds[a->kind].flags & TD_PLOT_ENTRY) || !(a->o.visible || a->hidden) ||
       !a->o.legend || named_by_bar(ax, a))
     return;
   const td_plot_data *parts = &a->o.classes; /* of points, or series of bars */
@@ -199,18 +199,38 @@ static td_plot_rect candidate(const td_plot_rect *box, const legend *g, int k) {
   return (td_plot_rect){x, y, x + g->w, y + g->h};
 }
 
-static td_plot_rect best_place(const td_plot_axes_layout *a, const legend *g) {
+/* The emptiest place; `kept`, when not -1, stays while it is not much worse. */
+static int best_place(const td_plot_axes_layout *a, const legend *g, int kept) {
   crowd c = {.box = a->box};
   for (int i = 0; i < a->axes->nartists; i++)
     mark_artist(&c, a, a->axes->artists[i]);
-  td_plot_rect best = candidate(&a->box, g, 0);
-  double least = INFINITY;
+  double least = INFINITY, sums[8];
+  int best = 0;
   for (int k = 0; k < 8; k++) {
     td_plot_rect r = candidate(&a->box, g, k);
-    double sum = covered(&c, &r) + (k >= 4 ? 0.5 : 0); /* corners look calmer */
-    if (sum < least - 1e-9) least = sum, best = r;
+    sums[k] = covered(&c, &r) + (k >= 4 ? 0.5 : 0); /* corners look calmer */
+    if (sums[k] < least - 1e-9) least = sums[k], best = k;
   }
-  return best;
+  return kept >= 0 && sums[kept] < 1.5 * least + 6 ? kept : best;
+}
+
+void td_plot_legend_place(td_plot_painter *p, td_plot_axes_layout *a,
+                          const td_plot_axes_layout *was, bool calm) {
+  legend g;
+  measure(p, a->axes, &g);
+  int where = a->axes->o.legend, place = where - TD_PLOT_LEGEND_CORNERS;
+  a->legend = (td_plot_rect){0, 0, 0, 0};
+  a->legend_place = -1;
+  if (!g.n) return;
+  if (where == TD_PLOT_LEGEND_OUTSIDE) {
+    double x = a->box.x1 + a->margin[1] - g.w;
+    a->legend = (td_plot_rect){x, a->box.y0, x + g.w, a->box.y0 + g.h};
+    return;
+  }
+  int kept = was && was->axes->o.legend == where ? was->legend_place : -1;
+  if (place < 0) place = calm && kept >= 0 ? kept : best_place(a, &g, kept);
+  a->legend_place = place;
+  a->legend = candidate(&a->box, &g, place);
 }
 
 /* ---- drawing ------------------------------------------------------------- */
@@ -287,6 +307,11 @@ static void draw_swatch(td_plot_painter *p, const legend *g, const entry *e,
     swatch_marker(p, g, e, clip, x, y);
 }
 
+static bool is_hidden(const entry *e) {
+  return e->artist->hidden ||
+         (e->part >= 0 && e->part < 64 && e->artist->hidden_parts >> e->part & 1);
+}
+
 static void rounded(cairo_t *cr, const td_plot_rect *r, double radius) {
   cairo_new_path(cr);
   cairo_arc(cr, r->x1 - radius, r->y0 + radius, radius, -M_PI / 2, 0);
@@ -310,8 +335,10 @@ static void draw_at(td_plot_painter *p, const legend *g, const td_plot_rect *r) 
     int row = i % g->rows, col = i / g->rows;
     if (row == 0 && col > 0) x += g->column[col - 1] + 2 * g->gap;
     double y = r->y0 + g->pad + row * g->line + 0.6 * p->theme->fontsize;
-    draw_swatch(p, g, &g->entry[i], x, y);
-    td_plot_text_draw(p, g->entry[i].text, entry_style(p), ink,
+    td_plot_rgba color = ink;
+    if (is_hidden(&g->entry[i])) color.a *= 0.4;
+    else draw_swatch(p, g, &g->entry[i], x, y);
+    td_plot_text_draw(p, g->entry[i].text, entry_style(p), color,
                       x + g->swatch + g->gap, y, 0, TD_PLOT_MIDDLE, 0);
   }
 }
@@ -319,16 +346,22 @@ static void draw_at(td_plot_painter *p, const legend *g, const td_plot_rect *r) 
 void td_plot_legend_draw(td_plot_painter *p, const td_plot_axes_layout *a) {
   legend g;
   measure(p, a->axes, &g);
-  if (!g.n) return;
-  int where = a->axes->o.legend;
-  td_plot_rect r;
-  if (where == TD_PLOT_LEGEND_OUTSIDE) {
-    double x = a->box.x1 + a->margin[1] - g.w;
-    r = (td_plot_rect){x, a->box.y0, x + g.w, a->box.y0 + g.h};
-  } else if (where >= TD_PLOT_LEGEND_CORNERS) {
-    r = candidate(&a->box, &g, where - TD_PLOT_LEGEND_CORNERS);
-  } else {
-    r = best_place(a, &g);
-  }
-  draw_at(p, &g, &r);
+  if (g.n) draw_at(p, &g, &a->legend);
+}
+
+const td_plot_artist *td_plot_legend_at(td_plot_painter *p, const td_plot_axes_layout *a,
+                                        double x, double y, int *part) {
+  legend g;
+  measure(p, a->axes, &g);
+  const td_plot_rect *r = &a->legend;
+  if (!g.n || !(x >= r->x0 && x <= r->x1 && y >= r->y0 && y <= r->y1)) return NULL;
+  double left = r->x0 + g.pad;
+  int col = 0;
+  while (col + 1 < g.columns && x > left + g.column[col] + g.gap)
+    left += g.column[col++] + 2 * g.gap;
+  int row = td_plot_clamp((y - r->y0 - g.pad) / g.line + 0.15, 0, g.rows - 1);
+  int i = col * g.rows + row;
+  if (i >= g.n) return NULL;
+  *part = g.entry[i].part;
+  return g.entry[i].artist;
 }

@@ -118,6 +118,7 @@ typedef struct range {
   double lo, hi;               /* of all data */
   double fixed_lo, fixed_hi;   /* of grids: no margin beyond these */
   bool positive;
+  bool hidden;                 /* also of what a person has hidden */
 } range;
 
 static void include(range *r, double v) {
@@ -281,7 +282,7 @@ static void include_artist(range *r, const td_plot_artist *a, td_plot_dim dim,
                            const td_plot_limits *x) {
   const td_plot_artist_options *o = &a->o;
   const td_plot_data *d = dim == TD_PLOT_X ? &o->x : &o->y;
-  if (!o->visible) return;
+  if (!o->visible && !(a->hidden && r->hidden)) return;
   if (dim != TD_PLOT_X && (o->axis == 1) != (dim == TD_PLOT_Y2)) return;
   switch (a->kind) {
     case TD_PLOT_TEXT: return;
@@ -381,8 +382,10 @@ static td_plot_scale from_data(const td_plot_axes *ax, td_plot_dim dim) {
     x = &given;
   }
   td_plot_scale s = {.log = ax->o.scale[dim] == TD_PLOT_SCALE_LOG};
-  range r = {INFINITY, -INFINITY, INFINITY, -INFINITY, s.log};
+  range r = {INFINITY, -INFINITY, INFINITY, -INFINITY, s.log, false};
   include_linked(&r, ax, dim, x);
+  r.hidden = r.lo > r.hi;
+  if (r.hidden) include_linked(&r, ax, dim, x);
   if (r.lo > r.hi && x) include_linked(&r, ax, dim, NULL); /* none is in view */
   if (r.lo > r.hi) {
     s.lo = s.log ? 1 : 0, s.hi = s.log ? 10 : 1;
@@ -436,6 +439,8 @@ const td_plot_artist *td_plot_axes_bars(const td_plot_axes *ax, td_plot_dim dim)
 bool td_plot_axes_has_y2(const td_plot_axes *ax) {
   if (ax->o.label[TD_PLOT_Y2].blob || ax->o.ticks[TD_PLOT_Y2].blob) return true;
   for (int i = 0; i < ax->nartists; i++)
-    if (ax->artists[i]->o.axis == 1 && ax->artists[i]->o.visible) return true;
+    if (ax->artists[i]->o.axis == 1 &&
+        (ax->artists[i]->o.visible || ax->artists[i]->hidden))
+      return true;
   return false;
 }

@@ -212,7 +212,7 @@ static void stamp_points(td_plot_painter *p, td_plot_rect clip,
     d = size, shape = m;
     if (!s) break;
     if (q->rgba) set_fill(&t, q, i);
-    if (size > 0) stamp_one(&t, s, x, y);
+    if (size > 0 && t.alpha) stamp_one(&t, s, x, y);
   }
   cairo_surface_mark_dirty(im);
 }
@@ -231,6 +231,7 @@ static void path_points(td_plot_painter *p, td_plot_rect clip,
           y < clip.y1 + d) || !(d > 0))
       continue;
     td_plot_rgba fill = q->fill;
+    if (q->rgba && !q->rgba[i][3]) continue;
     if (q->rgba)
       fill = (td_plot_rgba){q->rgba[i][0] / 255.0, q->rgba[i][1] / 255.0,
                             q->rgba[i][2] / 255.0, q->rgba[i][3] / 255.0};

@@ -30,7 +30,8 @@ typedef enum {
   TD_PLOT_KEY
 } td_plot_event_kind;
 
-enum { TD_PLOT_LEFT = 1, TD_PLOT_MIDDLE_BUTTON, TD_PLOT_RIGHT };
+enum { TD_PLOT_LEFT = 1, TD_PLOT_MIDDLE_BUTTON, TD_PLOT_RIGHT, TD_PLOT_BACK,
+       TD_PLOT_FORWARD };
 enum { TD_PLOT_SHIFT = 1, TD_PLOT_CTRL = 2, TD_PLOT_ALT = 4 };
 enum { /* keys that are no characters */
   TD_PLOT_KEY_ESCAPE = 27, TD_PLOT_KEY_ENTER = 13, TD_PLOT_KEY_TAB = 9,

@@ -13,6 +13,7 @@ enum { ALL = 7, X = 1, Y = 2, Y2 = 4 }; /* sets of dimensions */
 #define CLICK 4    /* pixels that a press may move and still be a click */
 #define STEP 1.2   /* zoom for one step of the wheel */
 #define NOTE_S 4.0
+#define BURST_S 0.7 /* steps of the wheel that come so soon are one move */
 
 td_plot_view *td_plot_view_new(td_plot_figure *f, double scale) {
   td_plot_view *v = calloc(1, sizeof *v);
@@ -34,19 +35,46 @@ void td_plot_view_free(td_plot_view *v) {
   cairo_surface_destroy(v->out);
   td_plot_canvas_free(v->canvas);
   td_plot_figure_drop(v->figure);
+  for (int i = 0; i < v->npast; i++) free(v->past[i]);
   free(v->own);
   free(v);
 }
 
 /* ---- limits -------------------------------------------------------------- */
+static void forget_past(td_plot_view *v, int from) {
+  while (v->npast > from) free(v->past[--v->npast]);
+  v->place = v->npast;
+}
+
 /* Room for what is changed in n axes. */
 static bool reserve(td_plot_view *v, int n) {
   if (n <= v->nown) return true;
   td_plot_own *own = realloc(v->own, (size_t)n * sizeof *own);
   if (!own) return false;
+  forget_past(v, 0); /* it was of fewer axes */
   v->own = own;
   while (v->nown < n) own[v->nown++] = (td_plot_own){.grid = -1, .log = -1};
   return true;
+}
+
+/* Keeps what is seen in the list of views, at its place; later ones are forgotten. */
+static void keep_view(td_plot_view *v) {
+  td_plot_own *own = v->nown ? malloc((size_t)v->nown * sizeof *own) : NULL;
+  if (!own) return;
+  memcpy(own, v->own, (size_t)v->nown * sizeof *own);
+  forget_past(v, v->place);
+  if (v->npast == TD_PLOT_PAST) {
+    free(v->past[0]);
+    memmove(v->past, v->past + 1, --v->npast * sizeof *v->past);
+  }
+  v->past[v->npast++] = own;
+  v->place = v->npast;
+}
+
+/* Before a move or a zoom. */
+static void begin_move(td_plot_view *v) {
+  const td_plot_layout *l = td_plot_canvas_layout(v->canvas);
+  if (l && reserve(v, l->n)) keep_view(v);
 }
 
 static void apply_own(td_plot_axes_options *o, const td_plot_own *own) {
@@ -61,11 +89,25 @@ static void apply_own(td_plot_axes_options *o, const td_plot_own *own) {
   }
 }
 
+static void hide(td_plot_axes *ax, const td_plot_own *own) {
+  for (int k = 0; k < own->nhidden; k++)
+    for (int i = 0; i < ax->nartists; i++) {
+      td_plot_artist *a = ax->artists[i];
+      int part = own->hidden[k].part;
+      if (a->serial != own->hidden[k].serial || !a->o.visible) continue;
+      if (part >= 0) a->hidden_parts |= (uint64_t)1 << part;
+      else a->o.visible = false, a->hidden = true;
+    }
+}
+
 td_plot_figure *td_plot_view_snapshot(td_plot_view *v) {
   td_plot_figure *s = td_plot_snapshot(v->figure);
   if (!s) return NULL;
-  for (int i = 0; i < s->naxes && i < v->nown; i++)
+  for (int i = 0; i < s->naxes && i < v->nown; i++) {
     apply_own(&s->axes[i]->o, &v->own[i]);
+    hide(s->axes[i], &v->own[i]);
+  }
+  s->calm = v->drag == TD_PLOT_PAN;
   s->o.size.v[0] = v->page_w / v->scale;
   s->o.size.v[1] = v->page_h / v->scale;
   return s;
@@ -83,15 +125,59 @@ static bool part_of(const td_plot_scale *s, double a, double b, td_plot_limits *
   return true;
 }
 
+/* ---- links --------------------------------------------------------------- */
+static const char *link_word(const td_plot_axes *ax, int d) {
+  if (d > TD_PLOT_Y) return NULL;
+  const char *word = td_plot_text(&ax->o.link[d], 0);
+  return word ? word : td_plot_text(&ax->o.link[2], 0);
+}
+
+static bool is_linked(const td_plot_axes *a, const td_plot_axes *b, int d) {
+  const char *one = link_word(a, d), *other = link_word(b, d);
+  return (one && other && !strcmp(one, other)) ||
+         td_plot_axes_linked(a, b, (td_plot_dim)d);
+}
+
+/* Remembers for other windows what axes i show along d. */
+static void tell_linked(td_plot_view *v, const td_plot_axes *ax, int i, int d) {
+  const char *word = link_word(ax, d);
+  td_plot_linked l = {.dim = d, .has = v->own[i].has[d], .fit = v->own[i].fit,
+                      .lim = v->own[i].lim[d]};
+  if (!word) return;
+  snprintf(l.word, sizeof l.word, "%s", word);
+  int k = 0;
+  while (k < v->nlinked && (strcmp(v->linked[k].word, l.word) || v->linked[k].dim != d)) k++;
+  if (k == TD_PLOT_LINKS) return;
+  v->linked[k] = l;
+  if (k == v->nlinked) v->nlinked++;
+}
+
+void td_plot_view_follow(td_plot_view *v, const td_plot_linked *l) {
+  const td_plot_layout *layout = td_plot_canvas_layout(v->canvas);
+  if (!layout || !reserve(v, layout->n)) return;
+  for (int i = 0; i < layout->n; i++) {
+    const char *word = link_word(layout->axes[i].axes, l->dim);
+    if (!word || strncmp(word, l->word, sizeof l->word - 1)) continue;
+    bool positive = l->lim.lo > 0 && l->lim.hi > 0;
+    if (l->has && layout->axes[i].axis[l->dim].scale.log && !positive) continue;
+    v->own[i].has[l->dim] = l->has;
+    v->own[i].fit = l->fit;
+    if (l->has) v->own[i].lim[l->dim] = l->lim;
+    v->moved = true;
+  }
+}
+
 /* Gives axes i, and those that are linked to it, limits along d. */
 static void set_limits(td_plot_view *v, int i, int d, td_plot_limits l) {
   const td_plot_layout *layout = td_plot_canvas_layout(v->canvas);
   const td_plot_axes *ax = layout->axes[i].axes;
   for (int k = 0; k < layout->n; k++) {
-    if (!td_plot_axes_linked(ax, layout->axes[k].axes, (td_plot_dim)d)) continue;
+    if (!is_linked(ax, layout->axes[k].axes, d)) continue;
+    if (layout->axes[k].axis[d].scale.log && !(l.lo > 0 && l.hi > 0)) continue;
     v->own[k].has[d] = true;
     v->own[k].lim[d] = l;
   }
+  tell_linked(v, ax, i, d);
   v->moved = true;
 }
 
@@ -148,15 +234,64 @@ static void keep_scales(td_plot_view *v, int i) {
 static void reset(td_plot_view *v, int only, bool fit) {
   const td_plot_layout *l = td_plot_canvas_layout(v->canvas);
   if (!l || !reserve(v, l->n)) return;
+  begin_move(v);
   for (int i = 0; i < l->n; i++) {
     bool linked = only < 0;
     for (int d = 0; d < 2 && !linked; d++)
-      linked = td_plot_axes_linked(l->axes[only].axes, l->axes[i].axes, (td_plot_dim)d);
+      linked = is_linked(l->axes[only].axes, l->axes[i].axes, d);
     if (!linked) continue;
     memset(v->own[i].has, 0, sizeof v->own[i].has);
     v->own[i].fit = fit;
+    for (int d = 0; d < 2; d++) tell_linked(v, l->axes[i].axes, i, d);
   }
   v->moved = true;
+}
+
+/* Goes to the view before (-1) or after (1) what is seen. */
+static void go(td_plot_view *v, int step) {
+  if (step < 0 && v->place == v->npast && v->npast) { /* to come forward to it again */
+    int place = v->place;
+    keep_view(v);
+    v->place = v->npast > place ? place : v->npast - 1;
+  }
+  if (v->place + step < 0 || v->place + step >= v->npast) return;
+  v->place += step;
+  for (int i = 0; i < v->nown; i++) {
+    const td_plot_own *past = &v->past[v->place][i];
+    memcpy(v->own[i].has, past->has, sizeof past->has);
+    memcpy(v->own[i].lim, past->lim, sizeof past->lim);
+    v->own[i].fit = past->fit;
+  }
+  const td_plot_layout *l = td_plot_canvas_layout(v->canvas);
+  for (int i = 0; l && i < l->n && i < v->nown; i++)
+    for (int d = 0; d < 2; d++) tell_linked(v, l->axes[i].axes, i, d);
+  v->moved = true;
+}
+
+/* ---- the legend ---------------------------------------------------------- */
+/* Hides or shows what the entry of a legend at the pointer stands for. */
+static bool click_legend(td_plot_view *v, bool look) {
+  const td_plot_layout *l = td_plot_canvas_layout(v->canvas);
+  for (int i = 0; l && v->out && i < l->n; i++) {
+    int part = -1, k = 0;
+    const td_plot_artist *a = td_plot_legend_at(
+        &v->painter, &l->axes[i], v->x / v->scale, v->y / v->scale, &part);
+    if (!a || (part >= 0 && (a->kind != TD_PLOT_SCATTER || part > 63))) continue;
+    if (look) return true;
+    if (!reserve(v, l->n)) return true;
+    td_plot_own *own = &v->own[i];
+    while (k < own->nhidden &&
+           (own->hidden[k].serial != a->serial || own->hidden[k].part != part))
+      k++;
+    if (k < own->nhidden) {
+      own->hidden[k] = own->hidden[--own->nhidden];
+    } else if (k < TD_PLOT_HIDDEN) {
+      own->hidden[k].serial = a->serial, own->hidden[k].part = part;
+      own->nhidden++;
+    }
+    return v->moved = true;
+  }
+  return false;
 }
 
 /* ---- the overlay --------------------------------------------------------- */
@@ -196,7 +331,8 @@ static void cancel(td_plot_view *v) {
 void td_plot_view_resize(td_plot_view *v, int w, int h) {
   if (w == v->w && h == v->h) return;
   cancel(v);
-  v->w = v->page_w = w, v->h = v->page_h = h;
+  if (!v->out) v->page_w = w, v->page_h = h;
+  v->w = w, v->h = h;
   v->moved = true;
 }
 
@@ -214,6 +350,11 @@ static void press(td_plot_view *v, td_plot_event *e) {
     v->axes = i;
     return;
   }
+  if (e->button == TD_PLOT_BACK || e->button == TD_PLOT_FORWARD) {
+    go(v, e->button == TD_PLOT_BACK ? -1 : 1);
+    return;
+  }
+  if (e->button == TD_PLOT_LEFT && click_legend(v, false)) return;
   if (i < 0) return;
   if (e->button == TD_PLOT_LEFT && e->clicks == 2) {
     reset(v, i, true);
@@ -223,6 +364,7 @@ static void press(td_plot_view *v, td_plot_event *e) {
   v->drag = box ? TD_PLOT_BOX : TD_PLOT_PAN;
   v->axes = i;
   v->fromx = v->x, v->fromy = v->y;
+  v->far = false;
   keep_scales(v, i);
 }
 
@@ -245,6 +387,7 @@ static void zoom_to_box(td_plot_view *v) {
       a[k] = middle - side, b[k] = middle + side;
     }
   }
+  begin_move(v);
   show_part(v, v->axes, v->from, ALL, a, b);
 }
 
@@ -269,7 +412,8 @@ static void move(td_plot_view *v, td_plot_event *e) {
   unit_at(v, &v->box, v->fromx, v->fromy, p);
   unit_at(v, &v->box, v->x, v->y, q);
   for (int k = 0; k < 2; k++) a[k] = p[k] - q[k], b[k] = 1 + a[k];
-  if (a[0] != 0 || a[1] != 0) show_part(v, v->axes, v->from, ALL, a, b);
+  if (!v->far && (a[0] != 0 || a[1] != 0)) begin_move(v), v->far = true;
+  if (v->far) show_part(v, v->axes, v->from, ALL, a, b);
 }
 
 static void turn_wheel(td_plot_view *v, td_plot_event *e) {
@@ -284,6 +428,8 @@ static void turn_wheel(td_plot_view *v, td_plot_event *e) {
     a[k] = u[k] * (1 - factor);
     b[k] = a[k] + factor;
   }
+  if (e->time > v->wheel + BURST_S) begin_move(v);
+  v->wheel = e->time;
   show_part(v, i, v->from, dims, a, b);
 }
 
@@ -294,17 +440,30 @@ static void note(td_plot_view *v, double now, const char *text) {
   v->touched = true;
 }
 
-void td_plot_view_save(td_plot_view *v, double now) {
-  char path[64], text[sizeof v->note];
-  int k = 1;
-  do snprintf(path, sizeof path, "figure-%d.png", k);
-  while (access(path, F_OK) == 0 && k++ < 100000);
+void td_plot_view_save(td_plot_view *v, double now, bool vectors) {
+  static const char *const ends[] = {"png", "svg", "pdf"};
+  char path[64], text[sizeof v->note], name[32];
+  bool taken = true;
+  for (int k = 1; taken && k < 100000; k++) {
+    snprintf(name, sizeof name, "figure-%d", k);
+    taken = false;
+    for (int i = 0; i < 3; i++) {
+      snprintf(path, sizeof path, "%s.%s", name, ends[i]);
+      taken |= access(path, F_OK) == 0;
+    }
+  }
   td_plot_figure *s = td_plot_view_snapshot(v);
   td_plot_output o = {.scale = fmax(2, v->scale)};
+  int rc = s ? 0 : -1;
   if (s) td_plot_snapshot_overlay(s, v->figure);
-  if (s && td_plot_save(s, path, &o) == 0)
-    snprintf(text, sizeof text, "saved %s", path);
-  else snprintf(text, sizeof text, "not saved: %.200s", td_plot_error());
+  if (s) s->like = td_plot_canvas_layout(v->canvas), s->calm = true;
+  for (int i = vectors ? 1 : 0; rc == 0 && i < (vectors ? 3 : 1); i++) {
+    snprintf(path, sizeof path, "%s.%s", name, ends[i]);
+    rc = td_plot_save(s, path, &o);
+  }
+  if (rc) snprintf(text, sizeof text, "not saved: %.200s", td_plot_error());
+  else if (vectors) snprintf(text, sizeof text, "saved %s.svg and %s.pdf", name, name);
+  else snprintf(text, sizeof text, "saved %s", path);
   td_plot_figure_drop(s);
   note(v, now, text);
 }
@@ -335,8 +494,12 @@ static void press_key(td_plot_view *v, td_plot_event *e) {
     return;
   }
   if (offer(v, e)) return;
+  if (e->mods & TD_PLOT_CTRL && e->key != 's') return;
   switch (e->key) {
-    case 's': td_plot_view_save(v, e->time); break;
+    case 's': td_plot_view_save(v, e->time, e->mods & TD_PLOT_SHIFT); break;
+    case 'S': td_plot_view_save(v, e->time, true); break;
+    case 'b': case TD_PLOT_KEY_BACKSPACE: go(v, -1); break;
+    case 'n': go(v, 1); break;
     case 'g': case 'l': toggle(v, i, (char)e->key); break;
     case 'f': reset(v, i, true); break;
     case 'h': reset(v, i, false); break;

@@ -14,12 +14,27 @@
 #include "vm/plot_overlay.h"
 
 /* What the person changed in one axes. */
+#define TD_PLOT_HIDDEN 16 /* entries of a legend */
 typedef struct td_plot_own {
   bool has[3];           /* limits of its own along x, y, y2 */
   td_plot_limits lim[3];
   bool fit;              /* limits from the data, whatever the script says */
   int grid, log;         /* -1: as the script says; else the options' values */
+  int nhidden;
+  struct {
+    int serial, part;    /* of an artist; -1 or a class of its points */
+  } hidden[TD_PLOT_HIDDEN];
 } td_plot_own;
+
+/* Limits that another window takes over: of axes with this word in option link. */
+typedef struct td_plot_linked {
+  char word[64];
+  int dim;               /* TD_PLOT_X or TD_PLOT_Y */
+  bool has, fit;         /* as in td_plot_own */
+  td_plot_limits lim;
+} td_plot_linked;
+#define TD_PLOT_LINKS 16
+#define TD_PLOT_PAST 50  /* views to go back to */
 
 typedef struct td_plot_view {
   td_plot_figure *figure; /* owned */
@@ -32,6 +47,12 @@ typedef struct td_plot_view {
   unsigned over_drawn;    /* figure->overlay_changes */
   td_plot_own *own;
   int nown;
+  td_plot_own *past[TD_PLOT_PAST]; /* nown of each, but for what came later */
+  int npast, place;       /* views that are kept; that is seen, or npast: a newer one */
+  double wheel;           /* when the wheel was turned last */
+  td_plot_linked linked[TD_PLOT_LINKS]; /* for other windows; whoever takes them sets */
+  int nlinked;                          /* this to 0 */
+  char title[200];        /* of the figure */
   bool moved, touched;    /* the picture, or only what lies on top, is old */
   /* the pointer: */
   bool inside;
@@ -39,6 +60,7 @@ typedef struct td_plot_view {
   enum { TD_PLOT_IDLE, TD_PLOT_PAN, TD_PLOT_BOX, TD_PLOT_GRAB } drag;
   int button;             /* that is held */
   int axes;               /* that are dragged; GRAB, the overlay's: or -1 */
+  bool far;               /* PAN: the pointer has left its place */
   bool covered;           /* the overlay has something below the pointer */
   double fromx, fromy;
   td_plot_scale from[3];  /* when the drag began, as the box */
@@ -66,8 +88,11 @@ double td_plot_view_alarm(const td_plot_view *v);
 int td_plot_view_draw(td_plot_view *v, double now, td_plot_region *dirty);
 /* The figure as it is seen: limits of the person, size; NULL when out of memory. */
 td_plot_figure *td_plot_view_snapshot(td_plot_view *v);
-/* Saves what is seen as a PNG with a free name in the working directory. */
-void td_plot_view_save(td_plot_view *v, double now);
+/* Saves what is seen with a free name in the working directory: figure-N.png, or
+** figure-N.svg and figure-N.pdf. */
+void td_plot_view_save(td_plot_view *v, double now, bool vectors);
+/* Takes over limits of another window. */
+void td_plot_view_follow(td_plot_view *v, const td_plot_linked *l);
 /* Draws what lies on top and returns where (plot_view_top.c). */
 td_plot_pixel_box td_plot_view_top(td_plot_view *v);
 /* The axes below the pointer, or -1; with `strip` also where their labels stand,

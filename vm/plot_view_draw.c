@@ -1,6 +1,7 @@
 /* plot_view_draw.c -- pictures of one window: the canvas, the overlay, what lies on top. */
 #include <cairo.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vm/plot_view.h"
@@ -105,10 +106,13 @@ static void clip_to(const td_plot_painter *p, const td_plot_region *r) {
 static int draw_canvas(td_plot_view *v, td_plot_region *dirty) {
   td_plot_figure *s = td_plot_view_snapshot(v);
   if (!s) return -1;
+  const char *title = td_plot_text(&s->o.title, 0);
+  snprintf(v->title, sizeof v->title, "%s", title && *title ? title : "Springtide");
   int made = open_out(v, &s->o.theme);
   bool divided = divide(v);
   s->o.size.v[0] = v->page_w / v->scale;
   s->o.size.v[1] = v->page_h / v->scale;
+  s->like = td_plot_canvas_layout(v->canvas);
   if (made < 0) td_plot_figure_drop(s);
   if (made < 0 || td_plot_canvas_draw(v->canvas, s, v->scale, dirty)) return -1;
   if (made || divided) td_plot_region_add(dirty, (td_plot_pixel_box){0, 0, v->w, v->h});

@@ -85,9 +85,11 @@ static td_plot_rect draw_help(td_plot_view *v) {
     "drag\tmoves the picture", "wheel\tzooms at the pointer, beside an axis only that",
     "right drag\tzooms to a box (also Shift and drag)",
     "double click\tshows all of the data", "f\tshows all of the data",
-    "h\thome: what the script shows", "g\tgrid lines on and off",
+    "h\thome: what the script shows", "b  n\tback to the last view, and on again",
+    "g\tgrid lines on and off",
     "l\tlogarithmic y on and off", "+  -\tlarger and smaller letters",
-    "s\tsaves figure-N.png here", "?\tthis list"
+    "s\tsaves figure-N.png here", "S\tsaves figure-N.svg and .pdf",
+    "a name\tclicked in a legend, goes or comes back", "?\tthis list"
   };
   td_plot_painter *p = &v->painter;
   panel t = {.n = 0};

@@ -34,12 +34,14 @@
   F(Init) F(Quit) F(GetError) F(SetHint) F(GetCurrentVideoDriver) F(CreateWindow) \
   F(DestroyWindow) F(GetWindowID) F(GetWindowSize) F(SetWindowMinimumSize) \
   F(GetWindowSurface) F(UpdateWindowSurfaceRects) F(ConvertPixels) F(PollEvent) \
-  F(GetDisplayUsableBounds) F(EnableScreenSaver) F(GetWindowWMInfo) F(GetModState)
+  F(GetDisplayUsableBounds) F(EnableScreenSaver) F(GetWindowWMInfo) F(GetModState) \
+  F(SetWindowTitle)
 
 static struct {
 #define F(name) __typeof__(SDL_##name) *name;
   SDL_FUNCTIONS(F)
 #undef F
+  void (*GetWindowSizeInPixels)(SDL_Window *, int *, int *); /* since 2.26, or NULL */
 } sdl;
 
 static bool load_sdl(char *why) {
@@ -58,6 +60,8 @@ static bool load_sdl(char *why) {
     return snprintf(why, 200, "this SDL2 has no SDL_" #name), false;
   SDL_FUNCTIONS(F)
 #undef F
+  sdl.GetWindowSizeInPixels = (__typeof__(sdl.GetWindowSizeInPixels))dlsym(
+      lib, "SDL_GetWindowSizeInPixels");
   return true;
 }
 
@@ -112,7 +116,8 @@ static bool open_sdl(char *why) {
     {SDL_HINT_NO_SIGNAL_HANDLERS, "1"}, {SDL_HINT_VIDEO_X11_NET_WM_PING, "0"},
     {SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0"},
     {SDL_HINT_QUIT_ON_LAST_WINDOW_CLOSE, "0"},
-    {SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1"}
+    {SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1"},
+    {"SDL_WINDOW_NO_ACTIVATION_WHEN_SHOWN", "1"} /* who types goes on typing */
   };
   if (!load_sdl(why)) return false;
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
@@ -140,6 +145,8 @@ typedef struct pane {
   SDL_Window *window;
   Uint32 id;
   bool hidden, exposed;
+  double density; /* pixels in one of the window's units */
+  char title[200];
   double next;  /* no frame for new data before */
   double frame; /* when the last one was done */
   double input; /* when the last input came */
@@ -180,6 +187,19 @@ static void watch_events(const pane *p) {
     x_fd = x_number(info.info.x11.display);
 }
 
+/* The view gets the size that the window has now. */
+static void fit_view(pane *p) {
+  int w, h, pw, ph;
+  sdl.GetWindowSize(p->window, &w, &h);
+  pw = w, ph = h;
+  if (sdl.GetWindowSizeInPixels) sdl.GetWindowSizeInPixels(p->window, &pw, &ph);
+  double density = w > 0 && pw > 0 ? (double)pw / w : 1;
+  if (density != p->density) p->view->scale *= density / p->density;
+  p->density = density;
+  td_plot_view_resize(p->view, pw, ph);
+  p->exposed = true;
+}
+
 static bool open_pane(td_plot_window *w) {
   pane *p = calloc(1, sizeof *p);
   td_plot_figure *s = p ? td_plot_snapshot(w->figure) : NULL;
@@ -191,16 +211,15 @@ static bool open_pane(td_plot_window *w) {
   p->window = sdl.CreateWindow(
       title && *title ? title : "Springtide", SDL_WINDOWPOS_UNDEFINED,
       SDL_WINDOWPOS_UNDEFINED, (int)(s->o.size.v[0] * scale + 0.5),
-      (int)(s->o.size.v[1] * scale + 0.5), SDL_WINDOW_RESIZABLE);
+      (int)(s->o.size.v[1] * scale + 0.5),
+      SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
   td_plot_figure_drop(s);
   if (!p->window) td_plot_fail("SDL: %s", sdl.GetError());
   if (!p->window || !p->view) return false;
-  int width, height;
   sdl.SetWindowMinimumSize(p->window, 160, 120);
-  sdl.GetWindowSize(p->window, &width, &height);
-  td_plot_view_resize(p->view, width, height);
+  p->density = 1;
+  fit_view(p);
   p->id = sdl.GetWindowID(p->window);
-  p->exposed = true;
   watch_events(p);
   return true;
 }
@@ -250,6 +269,10 @@ static void draw_pane(td_plot_window *w, double now) {
   td_plot_region dirty;
   if (td_plot_view_draw(p->view, now, &dirty) == 0) present(p, &dirty);
   else p->exposed = false; /* too small, or no memory: wait for a change */
+  if (strcmp(p->title, p->view->title)) {
+    snprintf(p->title, sizeof p->title, "%s", p->view->title);
+    sdl.SetWindowTitle(p->window, p->title);
+  }
   double cost = cpu_clock() - began;
   p->frame = td__plot_clock();
   double pause = fmax(TD_PLOT_PAUSE, cost / TD_PLOT_SHARE - cost);
@@ -281,8 +304,7 @@ static void on_window(td_plot_window *w, const SDL_WindowEvent *e) {
       td__plot_desk_unlock(false);
       break;
     case SDL_WINDOWEVENT_SIZE_CHANGED:
-      td_plot_view_resize(p->view, e->data1, e->data2);
-      p->exposed = true;
+      fit_view(p);
       break;
     case SDL_WINDOWEVENT_HIDDEN: case SDL_WINDOWEVENT_MINIMIZED:
       p->hidden = true;
@@ -333,14 +355,13 @@ static void on_event(const SDL_Event *e, double now) {
     case SDL_WINDOWEVENT: on_window(w, &e->window); return;
     case SDL_MOUSEMOTION:
       v.kind = TD_PLOT_HOVER;
-      v.x = e->motion.x, v.y = e->motion.y;
+      v.x = e->motion.x * p->density, v.y = e->motion.y * p->density;
       break;
     case SDL_MOUSEBUTTONDOWN: case SDL_MOUSEBUTTONUP:
       v.kind = e->type == SDL_MOUSEBUTTONDOWN ? TD_PLOT_PRESS : TD_PLOT_RELEASE;
-      v.button = e->button.button == SDL_BUTTON_LEFT    ? TD_PLOT_LEFT
-                 : e->button.button == SDL_BUTTON_RIGHT ? TD_PLOT_RIGHT
-                                                        : TD_PLOT_MIDDLE_BUTTON;
-      v.x = e->button.x, v.y = e->button.y, v.clicks = e->button.clicks;
+      v.button = e->button.button; /* in the same order */
+      v.x = e->button.x * p->density, v.y = e->button.y * p->density;
+      v.clicks = e->button.clicks;
       break;
     case SDL_MOUSEWHEEL:
       v.kind = TD_PLOT_WHEEL, v.steps = e->wheel.preciseY;
@@ -355,6 +376,8 @@ static void on_event(const SDL_Event *e, double now) {
       return;
     case SDL_KEYDOWN:
       v.kind = TD_PLOT_KEY, v.key = key_of(e->key.keysym.sym);
+      if (v.mods & TD_PLOT_CTRL && e->key.keysym.sym >= 'a' && e->key.keysym.sym <= 'z')
+        v.key = e->key.keysym.sym;
       if (!v.key) return;
       break;
     default: return;
@@ -387,6 +410,19 @@ static void serve(void) {
     else if (w->state == TD_PLOT_ASKED) w->state = TD_PLOT_OPEN;
   }
   td__plot_desk_unlock(true);
+}
+
+/* Gives what one window's axes show now to those that are linked to them. */
+static void link_windows(void) {
+  td__plot_desk_lock();
+  for (td_plot_window *w = td__plot_desk.windows; w; w = w->next) {
+    pane *p = w->own;
+    for (int i = 0; p && i < p->view->nlinked; i++)
+      for (td_plot_window *o = td__plot_desk.windows; o; o = o->next)
+        if (o != w && o->own) td_plot_view_follow(((pane *)o->own)->view, &p->view->linked[i]);
+    if (p) p->view->nlinked = 0;
+  }
+  td__plot_desk_unlock(false);
 }
 
 /* Draws what is due; returns when to look again. Windows leave the list only on
@@ -444,6 +480,7 @@ static void turn_once(void) {
   serve();
   while (sdl.PollEvent(&e))
     if (has_window(e.type)) on_event(&e, td__plot_clock());
+  link_windows();
   rest(draw(td__plot_clock()));
 }
 
