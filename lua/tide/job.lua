@@ -82,7 +82,7 @@ local function is_live(job) return not over[job.state] end
 local function is_ready(job)
   if not is_live(job) or job == current then return false end
   if job.cancelling then return true end
-  if job.state == "paused" then return false end
+  if job.state == "paused" or tide.clock() < job.asleep then return false end
   local other, deadline = job.waits_for, job.deadline
   return not other or over[other.state] or (deadline and tide.clock() >= deadline)
 end
@@ -204,6 +204,17 @@ end
 
 ---- waiting ----
 
+-- When no job can go on: a short rest where one only sleeps; else false.
+local function rest()
+  for _, job in ipairs(listed) do
+    if is_live(job) and job.state == "running" and tide.clock() < job.asleep then
+      require("tide.plot.grab").wait(10)
+      return true
+    end
+  end
+  return false
+end
+
 -- Runs jobs until finished() is true or the time is over; returns whether it is.
 local function drive(finished, timeout, what)
   local now = tide.clock()
@@ -212,7 +223,7 @@ local function drive(finished, timeout, what)
   local view_end <close> = setmetatable({}, { __close = function() screen.show() end })
   while not finished() do
     if tide.clock() >= deadline then return false end
-    if not core.shield(run_next) then
+    if not core.shield(run_next) and not rest() then
       tide.raise(what .. " would wait for ever: the jobs that are left are paused or wait " ..
         "for each other")
     end
@@ -310,7 +321,7 @@ function M.spawn(f, o)
   numbers = numbers + 1
   local job = setmetatable({ number = numbers, name = o.name, state = "running", slice = o.slice,
     spent = 0, share = turn, bars = {}, cancelling = false, waits_for = false, deadline = false,
-    awaited = false, started = false }, Job)
+    awaited = false, started = false, asleep = 0 }, Job)
   job.coroutine = core.new(o.seed, function() return f(job) end)
   listed[#listed + 1] = job
   return job
@@ -340,6 +351,26 @@ function M.yield()
     core.shield(run_next)
   elseif select(2, core.tick()) then
     core.yield()
+  end
+end
+
+-- A slice for the next job; false when none can go on now.
+function M._step()
+  listen()
+  return core.shield(run_next)
+end
+
+-- In a job: lets others go on for so many seconds. Elsewhere: waits.
+function M.nap(seconds)
+  local deadline = tide.clock() + seconds
+  if current then current.asleep = deadline end
+  while tide.clock() < deadline do
+    if current then
+      core.yield()
+    else
+      listen()
+      if not core.shield(run_next) then require("tide.plot.grab").wait(10) end
+    end
   end
 end
 
@@ -382,13 +413,16 @@ function M._apart(seed, f, ...)
   local args = table.pack(...)
   local job = setmetatable({ number = 0, state = "running", slice = math.huge, spent = 0, share = 0,
     bars = {}, cancelling = false, waits_for = false, deadline = false, awaited = true,
-    started = false }, Job)
+    started = false, asleep = 0 }, Job)
   job.coroutine = core.new(seed, function()
     local on <close> = tide.grad_mode(true)
     f(table.unpack(args, 1, args.n))
   end)
   local share = turn
-  while is_live(job) do slice(job) end
+  while is_live(job) do
+    slice(job)
+    if job.waits_for and is_live(job) then core.shield(run_next) end
+  end
   turn = share
   if job.state == "done" then return true end
   return false, job.error, job.traceback

@@ -257,7 +257,7 @@ function plot.wait(fig)
   while window.open(fig, 0) do
     local job = package.loaded["tide.job"]
     if job and job._live() > 0 then
-      tide.yield()
+      if not job._step() then event.wait(10) end
     else
       event.wait(50)
     end
@@ -276,6 +276,7 @@ end
 
 later(Figure, "controls", "controls", "of")
 later(Axes, "handle", "handle")
+later(plot, "player", "player")
 
 function plot.figure(opts)
   return core.figure(opts)

@@ -260,3 +260,138 @@ t.test("slow callbacks get the newest place when the hand rests", function()
   repeat event.poll() until #heard > 1
   t.eq(heard, { 1, 2 })
 end)
+
+---- players ----
+
+local function walk(o)
+  o = o or {}
+  local log = {}
+  o.reset = o.reset or function(p, run) log.x = p.start or 0 end
+  o.step = o.step or function()
+    log.x = log.x + tide.tensor.randn(1):item()
+    log[#log + 1] = log.x
+  end
+  return plot.player(o), log
+end
+
+t.test("a player runs headless, and the same again after a reset", function()
+  local run, log = walk { seed = 7 }
+  run:run(5)
+  t.eq(run.steps, 5)
+  local first = log[5]
+  tide.tensor.randn(100)
+  run:reset()
+  t.eq(run.steps, 0)
+  run:step():step(4)
+  t.eq(log[10], first)
+  run:reset(8):run(5)
+  t.ok(log[15] ~= first)
+end)
+
+t.test("a run is the same by job, by steps and by run", function()
+  local run, log = walk { seed = 3, stop = 20 }
+  run:run()
+  t.eq(run.steps, 20)
+  local expected = log[20]
+  run:reset()
+  run:play()
+  t.ok(run.playing)
+  tide.wait_all()
+  t.eq(run.steps, 20)
+  t.eq(log[40], expected)
+  t.ok(run.over and not run.playing)
+end)
+
+t.test("phases: a step goes from note to note", function()
+  local seen = {}
+  local run
+  run = plot.player { phases = { "encode", "align" }, reset = function() end,
+    step = function(_, r)
+      r:note("encode", "to latents")
+      seen[#seen + 1] = "a"
+      r:note("align", "one step down")
+      seen[#seen + 1] = "b"
+    end }
+  run:next_phase()
+  t.eq({ #seen, run.phase, run.caption, run.steps }, { 0, 1, "to latents", 0 })
+  run:next_phase()
+  t.eq({ #seen, run.phase, run.steps }, { 1, 2, 0 })
+  run:step()
+  t.eq({ #seen, run.steps }, { 2, 1 })
+  run:step()
+  t.eq({ #seen, run.steps }, { 4, 2 })
+  t.raises("did you mean 'align'", function() run:note("algin") end)
+end)
+
+t.test("a control that resets starts the run again; one that is live does not", function()
+  local fig = plot.figure {}
+  fig:axes {}
+  local c = fig:controls { sigma = { 0, 1, value = 0.5, live = false }, lr = { 0, 1, value = 0.1 } }
+  local resets, rates = 0, {}
+  local run = plot.player { fig = fig, reset = function(p) resets = resets + 1 t.ok(p.sigma) end,
+    step = function(p) rates[#rates + 1] = p.lr end }
+  t.eq(resets, 1)
+  run:run(2)
+  c.lr = 0.7
+  run:run(1)
+  t.eq(rates, { 0.1, 0.1, 0.7 })
+  c.sigma = 0.25
+  tide.wait_all()
+  t.eq(resets, 2)
+  t.eq(run.steps, 0)
+end)
+
+t.test("buttons: play, pause, step, phase, reset, slow", function()
+  local fig = plot.figure {}
+  fig:axes {}
+  local heard = {}
+  local run = plot.player { fig = fig, reset = function() end, step = function() end, stop = 30 }
+  for _, what in ipairs { "play", "pause", "reset" } do run:on(what, function() heard[#heard + 1] = what end) end
+  local function press(what)
+    grab.post(fig, run.serial, what)
+    event.poll()
+    tide.wait_all()
+  end
+  press "step"
+  t.eq(run.steps, 1)
+  press "play"
+  t.eq(run.steps, 30)
+  press "reset"
+  t.eq(run.steps, 0)
+  press "slow"
+  t.ok(run.slow)
+  t.eq(table.concat(heard, " "), "play pause reset")
+end)
+
+t.test("slow motion rests after each phase", function()
+  local run = plot.player { phases = { "a", "b" }, slow = 0.02, stop = 2, reset = function() end,
+    step = function(_, r) r:note "a" r:note "b" end }
+  local from = tide.clock()
+  run:slow_motion():play()
+  tide.wait_all()
+  t.eq(run.steps, 2)
+  t.ok(tide.clock() - from >= 0.1)
+end)
+
+t.test("an error in a step ends the playing, not the player", function()
+  local n = 0
+  local run = plot.player { reset = function() end, step = function() n = n + 1 if n == 3 then error "oh" end end }
+  t.raises("oh", function() run:run(5) end)
+  run:run(2)
+  t.eq(run.steps, 4)
+  n = 0
+  run:play()
+  t.raises("oh", function() run.job:wait() end)
+  t.ok(not run.playing)
+end)
+
+t.test("what is wrong with players", function()
+  t.raises("reset must be a function", function() plot.player { step = print } end)
+  t.raises("did you mean 'phases'", function() plot.player { phase = {} } end)
+  t.raises("needs a stop", function() walk():run() end)
+  t.raises("nothing was recorded", function() walk():seek(1) end)
+  t.raises("there is no event", function() (walk()):on("end", print) end)
+  local fig = plot.figure {}
+  walk { fig = fig }
+  t.raises("has a player already", function() walk { fig = fig } end)
+end)

@@ -295,6 +295,10 @@ local function controls_of(fig, list)
   end
   if o.columns then grab.columns(fig, o.columns) end
   stage.controls = controls
+  if stage.on_controls then         -- a player that was there first
+    table.insert(set.resets, stage.on_controls)
+    stage.on_controls = nil
+  end
   return controls
 end
 

@@ -101,6 +101,11 @@ function Callbacks:call(name, ...)
   end
 end
 
+-- The same without being apart: for what is called in the middle of other work.
+function Callbacks:call_here(name, ...)
+  for _, c in ipairs(self[name] or {}) do c.f(...) end
+end
+
 ---- the queue ----
 
 -- The newest place of a drag waits for a rest while what hears it is slow.
