@@ -24,6 +24,7 @@ enum { LONG_COUNT = sizeof long_options / sizeof *long_options };
 /* Words in the place of a script that call MODULE.main(arguments). */
 static const struct { const char *name, *module; } commands[] = {
   { "runs", VM_MODULE ".runs" }, { "nb", VM_MODULE ".notebook.command" },
+  { "lab", VM_MODULE ".lab" }, { "kernel", VM_MODULE ".kernel" },
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
@@ -33,7 +34,9 @@ static const char usage_text[] =
   "usage: %1$s [options] [script [args]]\n"
   "       %1$s help [name]\n"
   "       %1$s runs [folder|name|pattern ...]   (runs --help says more)\n"
+  "       %1$s lab [options]   the method in one window (lab --help says more)\n"
   "       %1$s nb notebook.ipynb ...   runs notebooks (nb --help says more)\n"
+  "       %1$s kernel install   puts Springtide into Jupyter (kernel --help says more)\n"
   "Options as in lua:\n"
   "  -e code    run the string 'code'\n"
   "  -i         show the prompt after running 'script'\n"

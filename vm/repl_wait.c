@@ -11,6 +11,11 @@
 enum { MOST_SOURCES = 32 };
 
 static vm_source *sources;
+static int keys = STDIN_FILENO;       /* where what is waited for comes from */
+
+void vm_wait_on(int fd) {
+  keys = fd;
+}
 
 void vm_source_add(vm_source *s) {
   vm_source **p = &sources;
@@ -44,7 +49,7 @@ static void drain(void) {
 }
 
 static bool key_waits(void) {
-  struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+  struct pollfd p = { .fd = keys, .events = POLLIN };
   return poll(&p, 1, 0) > 0;
 }
 
@@ -73,7 +78,7 @@ static void serve_ready(lua_State *L, const struct pollfd *p, int count) {
 
 static int fill(struct pollfd *p) {
   int n = 0;
-  p[n++] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
+  p[n++] = (struct pollfd){ .fd = keys, .events = POLLIN };
   p[n++] = (struct pollfd){ .fd = wake[0], .events = POLLIN };
   for (vm_source *s = sources; s && n < MOST_SOURCES; s = s->next)
     if (s->fd >= 0) p[n++] = (struct pollfd){ .fd = s->fd, .events = POLLIN };

@@ -158,6 +158,7 @@ void vm_source_remove(vm_source *s);  /* or removing twice does nothing */
 ** `before` is called before each wait. */
 bool vm_wait_input(lua_State *L, const sigset_t *mask, void (*before)(void));
 void vm_wait_wake(void);              /* ends a wait; for handlers of signals */
+void vm_wait_on(int fd);              /* from now on for input there, not on stdin */
 
 /* ---- repl_screen.c: printing while a line is edited ----
 **

@@ -203,6 +203,11 @@ local function plain(text)
   io.stderr:write(text, "\n")
 end
 
+-- The last that is seen of a bar; a notebook has a place for it.
+local function leave(text)
+  if screen.close then screen.close(text) else plain(text) end
+end
+
 local function draw(bar, now)
   sample(bar, now)
   local columns = screen.columns()
@@ -268,7 +273,7 @@ function Bar:close(failure)
   if next(opened) == nil or outer then screen.show() end
   if not text then return end
   local columns = screen.columns()
-  plain(columns and fit(text, columns - 1) or text)
+  leave(columns and fit(text, columns - 1) or text)
 end
 
 Bar.__close = Bar.close

@@ -290,9 +290,11 @@ function M.show(fig)
   return fig
 end
 
--- Is the figure shown by the cell that runs?
-function M.is_shown(fig)
-  return figures[fig] ~= nil and figures[fig].cell == M.cell
+-- Values of a cell that say nothing new: a figure that it has shown, the file that io.write returns.
+function M.is_known(...)
+  local v = ...
+  if select("#", ...) ~= 1 or v == nil then return false end
+  return v == io.stdout or v == io.stderr or figures[v] ~= nil and figures[v].cell == M.cell
 end
 
 function M.forget(fig) figures[fig] = nil end

@@ -1,0 +1,250 @@
+-- serve.lua -- the Jupyter kernel: what each request does and what is answered.
+--
+-- vm/kernel.c calls the handler for one request after the other, says busy before and idle after it,
+-- and keeps the order of what is printed and sent.
+local tide = require("tide")
+local core = require("tide.kernel.core")
+local cell = require("tide.kernel.cell")
+local comm = require("tide.kernel.comm")
+local display = require("tide.shell.display")
+local history = require("tide.kernel.history")
+local json = require("tide.json")
+local lookup = require("tide.kernel.lookup")
+local statement = require("tide.shell.statement")
+local M = {}
+
+local LINE = 0.25                     -- seconds between two states of a progress bar
+
+local session                         -- locals of the cells
+local count = 0                       -- of cells with a number
+local silent = false
+
+local function encode(content)
+  local text = json.encode(content, true)
+  return utf8.len(text) and text or core.repair(text)
+end
+
+local function send(channel, type, content, metadata, how)
+  core.send(channel, type, encode(content), metadata and encode(metadata), how)
+end
+
+comm.send = function(type, content, metadata) send("output", type, content, metadata) end
+
+-- ---- outputs ----
+
+local sink = {}
+
+function sink.display(data, metadata, id, update)
+  if silent then return end
+  send("output", update and "update_display_data" or "display_data",
+    { data = display.encoded(data), metadata = metadata, transient = { display_id = id } })
+end
+
+function sink.clear(wait)
+  if not silent then send("output", "clear_output", { wait = wait }) end
+end
+
+-- A progress bar is an output that stays in its place; its last state stays in the notebook.
+local line = { id = nil, at = 0, text = nil }
+
+local function put_line(text)
+  local update = line.id ~= nil
+  line.id = line.id or display.new_id()
+  line.at, line.text = tide.clock(), text
+  sink.display({ ["text/plain"] = text }, {}, line.id, update)
+end
+
+local screen = {}
+
+function screen.columns() return 90 end
+
+function screen.show(text)
+  display.refresh()
+  if not text or line.text == text or line.id and tide.clock() < line.at + LINE then return end
+  put_line(text)
+end
+
+-- What is left of a bar that is over.
+function screen.close(text)
+  put_line(text)
+  line.id = nil
+end
+
+-- ---- cells ----
+
+local function bundle_of(...)
+  if select("#", ...) == 1 then return display.bundle((...)) end
+  local texts, tall = {}, false
+  for i = 1, select("#", ...) do
+    texts[i] = require("tide.shell.show").format((select(i, ...)))
+    tall = tall or texts[i]:find("\n", 1, true) ~= nil
+  end
+  return { ["text/plain"] = table.concat(texts, tall and "\n" or "\t") }, {}
+end
+
+local function show_result(...)
+  if silent or display.is_known(...) then return end
+  local data, metadata = bundle_of(...)
+  history.output(data["text/plain"])
+  send("output", "execute_result",
+    { execution_count = count, data = display.encoded(data), metadata = metadata })
+end
+
+-- The answer to a cell that begins with "?", as the notebook's pager shows it.
+local function page_of(code)
+  local name = code:match("^%s*%?%s*([^?].-)[%s;]*$") or code:match("^%s*%?%s*$") and ""
+  if not name then return nil end
+  local text = require("tide.help").text(name ~= "" and require("tide.shell.help").topic(name) or nil)
+  return { source = "page", data = { ["text/plain"] = text }, start = 0 }
+end
+
+local function expressions(list)
+  local out = {}
+  for name, code in pairs(type(list) == "table" and list or {}) do
+    local data, metadata
+    local failure = cell.run(session, tostring(code), { label = "expression", call = core.call,
+      result = function(...) data, metadata = bundle_of(...) end })
+    out[name] = failure and { status = "error", ename = failure.ename, evalue = failure.evalue,
+      traceback = json.list(failure.traceback) }
+      or { status = "ok", data = display.encoded(data or {}), metadata = metadata or {} }
+  end
+  return out
+end
+
+local function run(code)
+  display.cell = (display.cell or 0) + 1
+  line.id = nil
+  local failure = cell.run(session, code, { label = ("In[%d]"):format(count), call = core.call,
+    result = show_result })
+  local ok, why = core.call(function() display.refresh(true) end, tostring)
+  if not ok and not failure then
+    failure = { ename = "Error", evalue = why, traceback = { why } }
+  end
+  return failure
+end
+
+local requests = {}
+
+function requests.execute_request(c, aborted)
+  if aborted then return send("reply", "execute_reply", { status = "aborted", execution_count = count }) end
+  local code = type(c.code) == "string" and c.code or ""
+  silent = c.silent == true
+  if not silent and c.store_history ~= false then
+    count = count + 1
+    history.add(count, code)
+  end
+  if not silent then send("iopub", "execute_input", { code = code, execution_count = count }) end
+  core.cell(silent, c.allow_stdin == true)
+  local page = page_of(code)
+  local failure = not page and run(code) or nil
+  local reply = { status = "ok", execution_count = count, payload = json.list { page },
+    user_expressions = {} }
+  if not failure then
+    reply.user_expressions = expressions(c.user_expressions)
+    send("reply", "execute_reply", reply)
+  else
+    failure.traceback = json.list(failure.traceback)
+    if not silent then send("iopub", "error", failure) end
+    failure.status, failure.execution_count = "error", count
+    send("reply", "execute_reply", failure, nil, c.stop_on_error ~= false and "abort" or nil)
+  end
+  silent = false
+end
+
+-- ---- the other requests ----
+
+function requests.complete_request(c)
+  send("reply", "complete_reply", lookup.complete(session, c.code or "", c.cursor_pos or 0))
+end
+
+function requests.inspect_request(c)
+  local text = lookup.inspect(session, c.code or "", c.cursor_pos or 0)
+  send("reply", "inspect_reply", { status = "ok", found = text ~= nil,
+    data = { ["text/plain"] = text }, metadata = {} })
+end
+
+function requests.is_complete_request(c)
+  send("reply", "is_complete_reply", lookup.is_complete(c.code or ""))
+end
+
+function requests.history_request(c) send("reply", "history_reply", history.reply(c)) end
+
+function requests.comm_info_request(c)
+  send("reply", "comm_info_reply", { status = "ok", comms = comm.list(c.target_name) })
+end
+
+function requests.comm_open(c) comm.opened(c) end
+function requests.comm_msg(c)
+  core.call(function()
+    comm.received(c)
+    display.refresh(true)
+  end, require("tide.shell.trace").report)
+end
+function requests.comm_close(c) comm.closed(c) end
+
+local function info()
+  return { status = "ok", protocol_version = "5.5", implementation = "tide",
+    implementation_version = tide.version, banner = "Springtide " .. tide.version .. ", " .. _VERSION,
+    language_info = { name = "lua", version = _VERSION:match("[%d.]+"), mimetype = "text/x-lua",
+      file_extension = ".lua", pygments_lexer = "lua", codemirror_mode = "lua" },
+    debugger = false, help_links = json.list() }
+end
+
+function requests.kernel_info_request() send("reply", "kernel_info_reply", info()) end
+
+local function handle(type, _, _, _, content, aborted)
+  local f = requests[type]
+  if not f then return end
+  local c = json.decode(content)
+  if math.type(c) or c == nil or _G.type(c) ~= "table" then c = {} end
+  f(c, aborted)
+end
+
+-- ---- what is different in cells ----
+
+-- Functions of io and os that would read from a terminal or end the process.
+local function adapt()
+  local read, lines, execute, popen = io.read, io.lines, os.execute, io.popen
+  local function need_person()
+    if io.input() == io.stdin and not core.may_ask() then
+      error("nobody can be asked here: this front end runs cells without input", 3)
+    end
+  end
+  function io.read(...)
+    need_person()
+    return read(...)
+  end
+  function io.lines(...)
+    if select("#", ...) == 0 then need_person() end
+    return lines(...)
+  end
+  local function flushed(f)
+    return function(...)
+      io.stdout:flush()
+      io.stderr:flush()
+      return f(...)
+    end
+  end
+  os.execute, io.popen = flushed(execute), flushed(popen)
+  function os.exit()
+    error("os.exit would end the notebook's kernel; its menu can: Kernel, Shut Down", 2)
+  end
+end
+
+local function between()
+  display.refresh()
+  local job = package.loaded["tide.job"]
+  return job and job._live() > 0 and 250 or -1
+end
+
+-- Opens the sockets of a connection; returns what answers requests there until the end.
+function M.start(connection)
+  adapt()
+  package.loaded["tide.screen"] = screen
+  session = statement.session()
+  core.open(connection, encode(info()))
+  display.open(sink)
+  return function() core.serve(handle, between) end
+end
+
+return M
