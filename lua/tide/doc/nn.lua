@@ -210,9 +210,10 @@ assert(net(tensor.zeros(5, 784), 1):size(2) == 64)]] },
   text = "Attention in several heads, called as attention(query, [key], [value], [{mask=, causal=}]); key " ..
     "and value default to the query.",
   args = { { "dim", "integer" }, { "heads", "integer", "a divisor of dim" },
-    { "options", "table", "bias (true), dropout (0), dtype, device", optional = true } },
+    { "options", "table", "bias (true), dropout (0), qk_norm (false: no RMSNorm of the queries and " ..
+      "keys of each head), dtype, device", optional = true } },
   returns = "module: (batch, n, dim) to (batch, n, dim)", errors = "dim is no multiple of heads.",
-  source = "Vaswani et al. 2017 (arXiv 1706.03762)",
+  source = "Vaswani et al. 2017 (arXiv 1706.03762); Henry et al. 2020 (arXiv 2010.04245) for qk_norm",
   example = "assert(nn.MultiheadAttention(8, 2)(tensor.randn(1, 5, 8)):size(2) == 5)" },
 
 ["flow.VelocityMLP"] = {

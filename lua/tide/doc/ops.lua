@@ -187,6 +187,16 @@ assert(y:equal(tensor.full({1, 3}, 3)))]],
   sinusoid = "assert(tensor.zeros(1):sinusoid(4):equal(tensor.from{ {1, 1, 0, 0} }))",
   split2 = "local a, b = tensor.arange(4):split2()\nassert(b:equal(tensor.from{ 3, 4 }))",
   split3 = "local a, b, c = tensor.arange(3):split3()\nassert(c:item() == 3)",
+  conv2d = [[
+local y = tensor.ones(1, 1, 3, 3):conv2d(tensor.ones(1, 1, 3, 3), nil, 1, 1)
+assert(y:get(1, 1, 2, 2) == 9 and y:get(1, 1, 1, 1) == 4)]],
+  conv_transpose2d = [[
+local y = tensor.ones(1, 1, 2, 2):conv_transpose2d(tensor.ones(1, 1, 2, 2), nil, 2)
+assert(y:size(3) == 4 and y:sum():item() == 16)]],
+  attention = [[
+local q = tensor.zeros(2, 4)
+local y, lse = q:attention(tensor.randn(3, 4), tensor.from{ {1}, {2}, {3} }, 0.5)
+assert(y:allclose(tensor.full({2, 1}, 2)) and math.abs(lse:get(1) - math.log(3)) < 1e-6)]],
   embedding = "assert(tensor.eye(3):embedding({ 2 }):get(1, 2) == 1)",
 
   -- many tensors at once

@@ -101,12 +101,24 @@ end
 
 ---- attention ----
 
+-- The op takes shapes as they are; broadcasting is left to plain products.
+local function tiles(q, k, v, o)
+  local n = q:dim()
+  if o.mask or o.causal or o.dropout ~= 0 or k:dim() ~= n or v:dim() ~= n then return false end
+  for d = 1, n - 2 do
+    if k:size(d) ~= q:size(d) or v:size(d) ~= q:size(d) then return false end
+  end
+  return k:size(n - 1) > 0
+end
+
 -- softmax(q k^T / sqrt(d)) v over the last two dims; q is (..., n, d), k and v
 -- are (..., m, d).  mask is true where q may look at k; causal masks the future.
+-- Without mask, causal and dropout the scores exist in tiles only: memory grows with n.
 function F.scaled_dot_product_attention(q, k, v, o)
   o = tide.options("nn.scaled_dot_product_attention", o, {
     "mask", "scale", causal = false, dropout = 0 })
   local scale = o.scale or 1 / math.sqrt(q:size(-1))
+  if tiles(q, k, v, o) then return (q:attention(k, v, scale)) end
   local score = (q * scale):matmul(k:transpose(-2, -1))
   local mask = o.mask
   if o.causal then

@@ -151,13 +151,14 @@ end
 
 ---- attention ----
 
--- nn.MultiheadAttention(dim, heads, {bias=true, dropout=0}) on (batch, n, dim);
--- called as attention(query, key, value, {mask=, causal=}), key and value
--- default to the query.
+-- nn.MultiheadAttention(dim, heads, {bias=true, dropout=0, qk_norm=false}) on
+-- (batch, n, dim); called as attention(query, key, value, {mask=, causal=}), key
+-- and value default to the query.  qk_norm: queries and keys of each head pass an
+-- RMSNorm, which keeps scores from growing.
 local MultiheadAttention = class "MultiheadAttention"
 function MultiheadAttention:init(dim, heads, o)
   o = tide.options("nn.MultiheadAttention", o, {
-    "dtype", "device", bias = true, dropout = 0 })
+    "dtype", "device", bias = true, dropout = 0, qk_norm = false })
   whole("MultiheadAttention", "dim", dim)
   whole("MultiheadAttention", "heads", heads)
   if heads == 0 or dim % heads ~= 0 then
@@ -170,6 +171,10 @@ function MultiheadAttention:init(dim, heads, o)
     self[name] = layers.Linear(dim, dim, spec)
     init.xavier_uniform_(self[name].weight)
     if o.bias then init.zeros_(self[name].bias) end
+  end
+  if o.qk_norm then
+    self.query_norm = layers.RMSNorm(dim // heads, { dtype = o.dtype, device = o.device })
+    self.key_norm = layers.RMSNorm(dim // heads, { dtype = o.dtype, device = o.device })
   end
 end
 
@@ -187,9 +192,9 @@ function MultiheadAttention:forward(query, key, value, o)
   end
   key = key or query
   value = value or key
-  local y = F.scaled_dot_product_attention(
-    split_heads(self.query(query), self.heads),
-    split_heads(self.key(key), self.heads),
+  local q, k = split_heads(self.query(query), self.heads), split_heads(self.key(key), self.heads)
+  if self.query_norm then q, k = self.query_norm(q), self.key_norm(k) end
+  local y = F.scaled_dot_product_attention(q, k,
     split_heads(self.value(value), self.heads),
     { mask = o.mask, causal = o.causal,
       dropout = self.training and self.dropout or 0 })
