@@ -21,6 +21,9 @@ xdotool        xdotool           xdotool           xdotool     -           the t
 xwd            x11-apps          xwd               xorg-xwd    -           the tests look at windows
 rsvg-convert   librsvg2-bin      librsvg2-tools    librsvg     librsvg     the tests look at SVG pictures
 pdftotext      poppler-utils     poppler-utils     poppler     poppler     the tests look at PDF pictures
+jupyter-client python3-jupyter-client -            -           -           the tests run cells as notebooks do
+nbclient       python3-nbclient  -                 -           -           the tests run whole notebooks
+kernel-test    python3-jupyter-kernel-test -       -           -           Jupyter's own tests of kernels
 END
     return ;;
   images) cat <<'END'
@@ -36,6 +39,9 @@ lua            liblua5.4-dev     lua-devel         lua         lua         the e
 openblas       libopenblas-dev   openblas-devel    openblas    openblas    matrix products and LAPACK
 libpng         libpng-dev        libpng-devel      libpng      libpng      pictures as PNG
 zlib           zlib1g-dev        zlib-devel        zlib        zlib        npz and gz files
+libzmq         libzmq3-dev       zeromq-devel      zeromq      zeromq      notebooks: the Jupyter kernel
+libcjson       libcjson-dev      cjson-devel       cjson       cjson       notebooks: the Jupyter kernel
+libcrypto      libssl-dev        openssl-devel     openssl     openssl     notebooks: signed messages
 END
   case $mode in
   build) cat <<'END'
@@ -60,6 +66,9 @@ pc() { pkg-config "$@" 2>/dev/null; }
 brew=${HOMEBREW_PREFIX:-/opt/homebrew}
 gif_flags() { if [ -f "$brew/include/gif_lib.h" ]; then echo " -I$brew/include"; fi; }
 gif_libs() { if [ -f "$brew/include/gif_lib.h" ]; then echo "-L$brew/lib -lgif"; else echo -lgif; fi; }
+
+# Only headers: the libraries of the kernel are loaded when it starts.
+kernel_flags() { for l in libzmq libcjson libcrypto; do printf ' %s' "$(pc --cflags-only-I $l || :)"; done; }
 
 lua_name() {
   for n in lua5.4 lua-5.4 lua54 lua; do
@@ -93,8 +102,11 @@ has() {
   interpreter) command -v lua5.4 >/dev/null || command -v lua >/dev/null ;;
   fashion-mnist) [ -f /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ] ;;
   rsvg-convert | pdftotext) command -v "$1" >/dev/null ;;
-  # without these the tests of windows are left out
+  # without these the tests of windows and of notebooks are left out
   Xvfb | xdotool | xwd) command -v "$1" >/dev/null || ! command -v apt-get >/dev/null ;;
+  jupyter-client | nbclient | kernel-test)
+    m=$(echo "$1" | sed 's/kernel-test/jupyter_kernel_test/; s/-/_/')
+    /usr/bin/python3 -c "import $m" 2>/dev/null || ! command -v apt-get >/dev/null ;;
   *) pc --exists "$1" ;;
   esac
 }
@@ -141,10 +153,13 @@ install_apt() {
 install_missing() {
   find_missing
   [ -n "$missing" ] || return 0
-  # Windows are left out where nothing is installed: the program looks for SDL2 when it runs.
-  if [ "$(column 1)" = sdl2 ] && { [ -n "${TIDE_NO_INSTALL-}" ] || ! command -v apt-get >/dev/null; }; then
-    echo "set-up: SDL2's headers are missing: this build leaves windows out ($(column 2) has them)"
-    return
+  # Windows and the kernel are left out where nothing is installed: the program looks for these
+  # libraries when it runs.
+  if [ -n "${TIDE_NO_INSTALL-}" ] || ! command -v apt-get >/dev/null; then
+    if ! echo "$missing" | grep -qvE '^(sdl2|libzmq|libcjson|libcrypto) '; then
+      echo "set-up: headers are missing: this build leaves out what needs them ($(column 2))"
+      return
+    fi
   fi
   if command -v apt-get >/dev/null; then
     log=$(mktemp)
@@ -180,7 +195,7 @@ isas() {
 write_build() {
   lua=$(lua_name)
   echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas cairo pangocairo libpng zlib)$(gif_flags)" \
-    "$(pc --cflags-only-I sdl2 || :)"
+    "$(pc --cflags-only-I sdl2 || :)$(kernel_flags)"
   echo "CORE_LIBS := $(pc --libs openblas libpng zlib) -lm"
   echo "MODULE_LIBS := $(pc --libs pangocairo cairo) $(gif_libs) -ldl"
   echo "TIDE_LIBS := $(pc --libs "$lua" readline)"
@@ -195,7 +210,7 @@ write_headless() {
   lua=$(lua_name)
   a=$(archive "lib$(echo "$lua" | sed 's/^lua-/lua/').a" "$lua" || archive liblua.a)
   fortran="$(static_or_shared gfortran '' optional) $(static_or_shared quadmath '' optional)"
-  echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas libpng zlib)"
+  echo "DEP_CFLAGS := $(pc --cflags-only-I "$lua" openblas libpng zlib)$(kernel_flags)"
   echo "CORE_LIBS := $(static_or_shared openblas openblas) $fortran $(static_or_shared png16 libpng)" \
     "$(static_or_shared z zlib) -static-libgcc -lm"
   echo "MODULE_LIBS := -ldl"
