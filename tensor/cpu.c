@@ -69,7 +69,7 @@ static const char *cpu_describe(td_backend *b) {
 
 /* ---- the backend ---- */
 
-#define MAX_LISTS 16
+#define MAX_LISTS 32     /* one more than there may be; a list too many shows as missing kernels */
 static const td_kernel_entry *lists[MAX_LISTS];
 static td_backend cpu = {
   .abi = TD_BACKEND_ABI, .name = "cpu", .alloc = cpu_alloc, .free = cpu_free,
