@@ -103,9 +103,12 @@ static void check_replays(net a, int replays) {
   td_status st = TD_OK;
   for (int i = 0; i < replays && !st; i++) st = td_capture_replay(c);
   CHECK(!st);
-  if (COUNTED) CHECK_INT(asked - before, 0);
+  before = asked - before;
   CHECK(td_memory_stats(NULL).total == handed_out);
-  CHECK(resident() - pages < 64);
+  if (td_threads() == 1) {        /* others may wake late and touch their stacks then */
+    if (COUNTED) CHECK_INT(before, 0);
+    CHECK(resident() - pages < 64);
+  }
   int64_t steps = 0;
   CHECK(!td_get(a.step, NULL, NULL, &steps));
   CHECK_INT(steps, replays + 101);
@@ -114,6 +117,7 @@ static void check_replays(net a, int replays) {
 
 TEST(a_small_step_100000_times) {
   td_nn_init();
+  td_threads_set(1);
   check_replays(make(4, 8), 100000);
 }
 
