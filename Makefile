@@ -33,6 +33,7 @@ MODULE_SRC:= $(wildcard lua/*.c) $(filter-out $(if $(HEADLESS),$(DRAW_SRC)),$(PL
 VM_SRC    := $(filter-out $(PLOT_SRC),$(wildcard vm/*.c))
 EMBEDDED  := $(wildcard lua/tide/*.lua lua/tide/*/*.lua lua/tide/*/*/*.lua)
 TEST_SRC  := $(wildcard tests/none/*.c tests/device/*.c)
+WINDOW_SRC:= $(if $(HEADLESS),,$(wildcard tests/window/*.c))
 BENCH_SRC := $(wildcard tests/bench/*.c)
 
 objects    = $(patsubst %.c,$B/obj/%.o,$1)
@@ -40,7 +41,7 @@ CORE_OBJ  := $(call objects,$(CORE_SRC)) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/ob
 MODULE_OBJ:= $(CORE_OBJ) $(call objects,$(MODULE_SRC)) $B/obj/lua_embed.o
 TIDE_OBJ  := $(MODULE_OBJ) $(call objects,$(VM_SRC))
 PLUGIN_SO := $(patsubst tests/plugin/%.c,$B/tests/%.so,$(wildcard tests/plugin/*.c))
-TEST_BIN  := $(TEST_SRC:%.c=$B/%) $(PLUGIN_SO)
+TEST_BIN  := $(TEST_SRC:%.c=$B/%) $(WINDOW_SRC:%.c=$B/%) $(PLUGIN_SO)
 BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 
 # ---- flags ----
@@ -100,6 +101,10 @@ $B/tests/%: $B/obj/tests/%.o $(CORE_OBJ) $B/gen/objects
 	@mkdir -p $(@D)
 	$(say)$(CC) $(ALLLDFLAGS) -o $@ $< $(CORE_OBJ) $(CORE_LIBS)
 
+$(WINDOW_SRC:%.c=$B/%): $B/tests/window/%: $B/obj/tests/window/%.o $(MODULE_OBJ) $B/gen/objects
+	@mkdir -p $(@D)
+	$(say)$(CC) $(ALLLDFLAGS) -o $@ $< $(MODULE_OBJ) $(TIDE_LIBS) $(MODULE_LIBS) $(CORE_LIBS)
+
 $(PLUGIN_SO): $B/tests/%.so: tests/plugin/%.c $B/gen/flags
 	@mkdir -p $(@D)
 	$(say)$(CC) $(ALLCFLAGS) $(ALLLDFLAGS) -shared -o $@ $<
@@ -116,7 +121,7 @@ demo-images: ## install Fashion-MNIST (Debian's dataset-fashion-mnist), which da
 	@sh .make/setup.sh images
 
 test: all $(TEST_BIN) $B/test-tools ## set up, build and run every test (SAN=1, DEVICE=cuda, T=word)
-	@SAN='$(SAN)' DEVICE='$(DEVICE)' sh tests/run.sh $B $(or $(KINDS),none device lua $(if $(SAN),,shell)) $(if $T,-- $T)
+	@SAN='$(SAN)' DEVICE='$(DEVICE)' sh tests/run.sh $B $(or $(KINDS),none device lua window $(if $(SAN),,shell)) $(if $T,-- $T)
 
 fuzz: ## read damaged files for FUZZ_SECONDS (default 300) under the sanitizers
 	@+$(MAKE) --no-print-directory SAN=1 $(BUILD)/san/tests/none/test_io_fuzz
@@ -154,4 +159,4 @@ help: ## show this list
 
 .PHONY: all headless demo demo-images test fuzz bench check docs install uninstall size format clean help
 .SECONDARY:
--include $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)
+-include $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(WINDOW_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh -- runs the tests: sh tests/run.sh BUILD KIND... [-- WORD]
 #
-# Kinds: none, device (C programs), lua, shell. Each test is a process of its own with a time
+# Kinds: none, device, window (C programs), lua, shell. Each test is a process of its own with a time
 # limit: LIMIT seconds (default 120), or what its first ten lines say as `time limit: N s`. JOBS
 # (default 2) run at a time. A program speaks TAP: a plan, and one line per case. A crash, a
 # time-out, a status that is not 0, a missing plan or fewer cases than planned are failures.
@@ -43,7 +43,7 @@ files='' word=''
 while [ $# -gt 0 ]; do
   case $1 in
   --) word=${2-}; break ;;
-  none | device) pattern="tests/$1/*.c" ;;
+  none | device | window) pattern="tests/$1/*.c" ;;
   lua) pattern="tests/lua/*.lua" ;;
   shell) pattern="tests/shell/*.sh" ;;
   *) echo "run.sh: no tests of kind '$1'" >&2; exit 2 ;;

@@ -293,7 +293,8 @@ static void draw_base(td_plot_canvas *c, const td_plot_axes_layout *a, part *now
   td_plot_painter *p = &c->base_painter;
   cairo_save(p->cr);
   if (now->back || now->first < now->stable) {
-    td_plot_pixel_box box = td_plot_pixels_of(p, a->box);
+    /* a grid line at a limit stands half outside */
+    td_plot_pixel_box box = around(p, a->box, p->theme->gridwidth + 1 / p->scale);
     if (!page) {
       clip_to(p, box);
       cairo_clip(p->cr);

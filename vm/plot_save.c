@@ -126,7 +126,10 @@ static int encode_vectors(const td_plot_figure *f, int format, bool clear,
 /* A snapshot of the figure as this output wants it; NULL with a message. */
 static td_plot_figure *prepare(const td_plot_figure *f, const td_plot_output *o) {
   td_plot_figure *s = td_plot_snapshot(f);
-  for (int k = 0; s && k < 2; k++)
+  if (!s) return NULL;
+  td_plot_snapshot_overlay(s, f);
+  s->like = f->like, s->calm = f->calm;
+  for (int k = 0; k < 2; k++)
     if (o->size[k] > 0) s->o.size.v[k] = o->size[k];
   return s;
 }
