@@ -370,10 +370,20 @@ static int l_open(lua_State *L) {
   return 1;
 }
 
+/* program(): the path of this program */
+static int l_program(lua_State *L) {
+  char path[4096];
+  ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+  if (n <= 0) return luaL_error(L, "the path of this program is not known: %s", strerror(errno));
+  lua_pushlstring(L, path, (size_t)n);
+  return 1;
+}
+
 static int open_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "open", l_open }, { "serve", l_serve }, { "send", l_send }, { "call", l_call }, { "cell", l_cell },
-    { "may_ask", l_may_ask }, { "ask", l_ask }, { "repair", l_repair }, { NULL, NULL }
+    { "may_ask", l_may_ask }, { "ask", l_ask }, { "repair", l_repair },
+    { "program", l_program }, { NULL, NULL }
   };
   luaL_newlib(L, functions);
   return 1;
