@@ -6,8 +6,8 @@ _tide_names() {
 
 # Options that a script of a folder "examples" says it has.
 _tide_script_options() {
-  case $2 in examples/*.lua | */examples/*.lua) ;; *) return ;; esac
-  [ -f "$2" ] && "$1" "$2" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]*' | sort -u
+  case $2 in lab) ;; examples/*.lua | */examples/*.lua) [ -f "$2" ] || return ;; *) return ;; esac
+  "$1" "$2" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]*' | sort -u
 }
 
 _tide_files() {
@@ -61,7 +61,7 @@ _tide() {
   -*) COMPREPLY=($(compgen -W '-e -i -l -v -E -W -- - --device --threads --seed --headless --color
     --version --help' -- "$cur")) ;;
   *)
-    COMPREPLY=($(compgen -W 'help runs nb' -- "$cur"))
+    COMPREPLY=($(compgen -W 'help runs nb lab' -- "$cur"))
     _tide_files
     [ ${#COMPREPLY[@]} -gt 0 ] || _tide_examples "$1" ;;
   esac

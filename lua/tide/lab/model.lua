@@ -23,12 +23,14 @@ local M = {
   losses = { "align", "likelihood", "excess" },
   fields = { "exact", "trained" },
   stages = { 10, 30, 100, 300, 1000, 3000 },      -- steps at which a flow is kept
-  defaults = { target = "mog", field = "exact", steps = 1000, loss = "align", lr = 0.02,
+  defaults = { target = "mog", field = "exact", flow_steps = 1000, loss = "align", lr = 0.02,
                from = 0, to = 1, draws = 4, latents = 300, seed = 1 },
 }
 
 local DATA = 1000                     -- points of the target that latents are held against
-local PAIRS = 24                      -- (t, noise) and (t, -noise) for each cell of a map
+local PAIRS = 64                      -- (t, noise) and (t, -noise) for each cell of a map,
+local FEW, COARSE = 16, 32            -- and of one with at most COARSE x COARSE cells
+local COPIES = 32                     -- draws for each latent in the curves
 local EVERY = 5                       -- steps between points of the curves
 local WIDTH, BLOCKS, RATE = 64, 2, 2e-3           -- of the flow, and of the second one
 local WARM = 300                      -- steps of a second flow that starts from nothing
@@ -57,7 +59,7 @@ end
 local function check(o)
   one_of("field", o.field, M.fields)
   one_of("loss", o.loss, M.losses)
-  one_of("steps", o.steps, M.stages)
+  one_of("flow_steps", o.flow_steps, M.stages)
   number("lr", o.lr, 1e-4, 1)
   number("from", o.from, 0, 1)
   number("to", o.to, 0, 1)
@@ -70,34 +72,47 @@ local function check(o)
 end
 
 -- What begins anew when an option changes; the others take effect in the next step.
-local RESETS = { target = true, points = true, width = true, field = true, steps = true,
+local RESETS = { target = true, points = true, width = true, field = true, flow_steps = true,
                  latents = true, seed = true }
 
 ---- random streams and draws ----
 
-local STREAMS = { start = 1, steps = 2, map = 3, data = 4, flow = 5, critic = 6, probe = 7,
-                  noise = 8 }
+local STREAMS = { start = 1, steps = 2, data = 3, flow = 4, critic = 5, measures = 6,
+                  noise = 7 }
 
 function Model:generator(name)
   return tide.generator(self.o.seed * 16 + STREAMS[name])
 end
 
--- n pairs (t, x0), (t, -x0) with times in the middle of n parts of [from, to], or all
--- equal to `from` without `to`.  The signs cancel what would tilt a map.
-local function pairs_of(generator, n, from, to)
-  local x = tensor.randn(n, 2, { generator = generator })
-  local list = {}
+-- Times and noise of n rows, G times in groups of equal size, spread evenly over [from, to]
+-- and over the normal distribution instead of drawn (Roberts' R2 sequence, and Box and
+-- Muller's map), so that few of them give a smooth map and a mean with a small error.
+local STEP = { 0.7548776662466927, 0.5698402909980532 }
+
+local function even_noise(n)
+  local i = tensor.arange(1, n, { dtype = "f64" })
+  local r = ((1 - (i * STEP[1] + 0.5) % 1):log() * -2):sqrt()
+  local a = ((i * STEP[2] + 0.5) % 1) * (2 * math.pi)
+  return tensor.stack({ r * a:cos(), r * a:sin() }, 2):to "f32"
+end
+
+local function even_rows(n, groups, from, to)
+  local t = (tensor.arange(1, groups) - 0.5) * ((to - from) / groups) + from
+  return { t = t, x0 = even_noise(n), groups = groups }
+end
+
+-- The same as a list of n pairs (t, x0), (t, -x0) that all points share; the two signs
+-- cancel what would tilt a map.  Times go through their parts by a stride that is prime
+-- to n, so that early ones have noise of all kinds.  Without `to` all are `from`.
+local function pairs_of(n, from, to)
+  local list, x = { span = to and to - from or 1 }, even_noise(n)
   for i = 1, n do
-    local t = to and from + (to - from) * (i - 0.5) / n or from
+    local part = (i * 5 % n + 0.5) / n
+    local t = to and from + (to - from) * part or from
     local x0 = x:narrow(1, i, 1)
     list[2 * i - 1], list[2 * i] = { t = t, x0 = x0 }, { t = t, x0 = -x0 }
   end
-  list.span = to and to - from or 1
   return list
-end
-
-local function weight(t)
-  return math.min(t / math.max(1 - t, 1e-9), CLIP)
 end
 
 ---- a model ----
@@ -105,7 +120,7 @@ end
 function M.new(options)
   local given = {}
   for k, v in pairs(M.defaults) do given[k] = v end
-  local spec = { "points", "width", table.unpack {} }
+  local spec = { "points", "width" }
   for k, v in pairs(M.defaults) do spec[k] = v end
   local o = tide.options("lab", options, spec)
   check(o)
@@ -119,7 +134,6 @@ function Model:build()
   self.target = targets.make(o.target, o.points, o.width)
   self.data = self.target:sample(DATA, { generator = self:generator "data" })
   self.data_nll = self.target:nll(self.data):mean():item()
-  self.even = pairs_of(self:generator "map", PAIRS, 0, 1)
   self.noise = tensor.randn(1, 2, { generator = self:generator "noise" })
   self:reset()
 end
@@ -148,7 +162,7 @@ function Model:set(changes)
   for k, v in pairs(self.o) do o[k] = v end
   for k, v in pairs(changes) do
     if M.defaults[k] == nil and k ~= "points" and k ~= "width" then
-      local near = tide.nearest(tostring(k), { "target", "points", "width", "field", "steps", "loss",
+      local near = tide.nearest(tostring(k), { "target", "points", "width", "field", "flow_steps", "loss",
         "lr", "from", "to", "draws", "latents", "seed" })
       tide.raise(("lab: unknown option '%s'%s"):format(tostring(k),
         near and ("; did you mean '%s'?"):format(near) or ""))
@@ -182,7 +196,7 @@ function Model:flow_of()
   local key = self.target.key .. " " .. self.o.seed
   local f = self.flows[key]
   if not f then
-    f = { steps = 0, kept = {}, stream = self:generator "flow" }
+    f = { key = key, steps = 0, kept = {}, stream = self:generator "flow" }
     f.stream:run(function()
       f.net = flow.VelocityMLP { dim = 2, hidden = WIDTH, blocks = BLOCKS }
     end)
@@ -196,15 +210,20 @@ end
 -- makes way for others.  tick(steps) is called whenever there is a better field.
 function Model:train(tick)
   if self.o.field ~= "trained" then return end
-  local f, last = self:flow_of(), self.o.steps
+  local f, last = self:flow_of(), self.o.flow_steps
+  if f.torn then                      -- a job was cancelled in the middle of a stage
+    self.flows[f.key] = nil
+    f = self:flow_of()
+  end
   for _, stage in ipairs(M.stages) do
     if stage > last then break end
     if stage > f.steps then
+      f.torn = true
       f.stream:run(function()
         f.run = flow.train(f.net, self.target, { steps = stage - f.steps, lr = RATE,
           resume = f.run, label = "flow" })
       end)
-      f.steps = stage
+      f.steps, f.torn = stage, nil
       f.kept[stage] = f.net:clone():freeze()
       if self:flow_of() == f then self:forget() end
       if tick then tick(stage) end
@@ -217,9 +236,9 @@ function Model:trained()
   if self.o.field == "exact" then return math.huge, true end
   local f, best = self:flow_of(), 0
   for stage in pairs(f.kept) do
-    if stage <= self.o.steps and stage > best then best = stage end
+    if stage <= self.o.flow_steps and stage > best then best = stage end
   end
-  return best, best == self.o.steps
+  return best, best == self.o.flow_steps
 end
 
 -- The frozen field v(z, t).
@@ -230,38 +249,52 @@ end
 
 ---- the loss ----
 
--- |v(z_t, t) - (y - x0)|^2 at one draw (t, x0), for every row of y.
-local function residual(v, y, draw)
-  return flow.residual(v, y, { t = draw.t, x0 = draw.x0:expand(y.shape) })
+-- The residual |v(z_t, t) - (y - x0)|^2 of each row of y as a loss weighs it; draw holds
+-- t and x0 as flow.residual takes them.
+local function residual(self, y, draw, kind)
+  local r, used = flow.residual(self:field(), y, draw)
+  if kind == "likelihood" then
+    local t = used.t
+    if type(t) == "number" then return r * math.min(t / math.max(1 - t, 1e-9), CLIP) end
+    return r * (t / (1 - t):clamp { min = 1e-9 }):clamp { max = CLIP }
+  elseif kind == "excess" and self.critic then
+    return r - flow.residual(self.critic, y, draw)
+  end
+  return r
 end
 
--- The loss in use of each row of y, by the given draws.
+-- The loss of each row of y by draws that all rows share.
 local function loss_of(self, y, draws, kind)
-  local v, sum = self:field(), nil
+  local sum
   for _, d in ipairs(draws) do
-    local r = residual(v, y, d)
-    if kind == "likelihood" then r = r * weight(d.t) end
-    if kind == "excess" and self.critic then r = r - residual(self.critic, y, d) end
+    local r = residual(self, y, { t = d.t, x0 = d.x0:expand(y.shape) }, kind)
     sum = sum and sum + r or r
     tide.yield()
   end
   return sum * (draws.span / #draws)
 end
 
+-- Rows of y (n,2), k times.
+local function copies(y, k)
+  local n = y:size(1)
+  return y:unsqueeze(1):expand(k, n, 2):reshape(k * n, 2)
+end
+
+-- The mean alignment loss over the rows of y, over all times.
+local function mean_loss(self, y)
+  local n = y:size(1) * COPIES
+  return residual(self, copies(y, COPIES), even_rows(n, groups_of(n), 0, 1), "align")
+    :mean():item()
+end
+
 -- The objective of one step: the mean over latents, with draws of their own.
 local function objective(self)
-  local o, v, critic, y = self.o, self:field(), self.critic, self.y
+  local o = self.o
   local n = o.latents * o.draws
   local g = groups_of(n)
-  local rows = y:unsqueeze(1):expand(o.draws, o.latents, 2):reshape(n, 2)
   local t = (tensor.rand(g) + tensor.arange(0, g - 1)) * ((o.to - o.from) / g) + o.from
-  local draw = { t = t, x0 = tensor.randn(n, 2), groups = g }
-  local r, used = flow.residual(v, rows, draw)
-  if critic then r = r - flow.residual(critic, rows, draw) end
-  if o.loss == "likelihood" then
-    local w = used.t / (1 - used.t):clamp { min = 1e-9 }
-    r = r * w:clamp { max = CLIP }
-  end
+  local r = residual(self, copies(self.y, o.draws),
+                     { t = t, x0 = tensor.randn(n, 2), groups = g }, o.loss)
   return r:mean() * (o.to - o.from)
 end
 
@@ -288,16 +321,18 @@ end
 -- One update of the latents.
 function Model:step()
   if self.steps == 0 then self:record() end
-  if self.o.loss == "excess" and not self.critic then self.critic = make_critic(self) end
-  self.update = self.update or tide.capture(function()
-    if self.critic then self.critic:update(self.y) end
+  local o = self.o
+  if o.loss == "excess" and not self.critic then self.critic = make_critic(self) end
+  local update = self.update or tide.capture(function()
+    if o.loss == "excess" then self.critic:update(self.y) end
     local value = objective(self)
     self.optimizer:zero_grad()
     value:backward()
     self.optimizer:step()
     return value:detach()
   end, { fallback = true })
-  self.stream:run(function() self.update() end)
+  self.update = update
+  self.stream:run(function() update() end)
   self.steps = self.steps + 1
   if self.steps % EVERY == 0 then self:record() end
 end
@@ -312,9 +347,7 @@ function Model:record()
   if c.step[#c.step] == self.steps then return end
   c.step[#c.step + 1] = self.steps
   c.nll[#c.nll + 1] = tide.no_grad(function() return self.target:nll(y):mean():item() end)
-  c.align[#c.align + 1] = tide.no_grad(function()
-    return loss_of(self, y, self.even):mean():item()
-  end)
+  c.align[#c.align + 1] = tide.no_grad(mean_loss, self, y)
   self.history[#self.history + 1] = y:clone()
 end
 
@@ -324,14 +357,14 @@ function Model:numbers(at)
   at = at or #self.history
   local y, c = self.history[at], self.curve
   return tide.no_grad(function()
-    self.floor = self.floor or loss_of(self, self.data, self.even):mean():item()
+    self.floor = self.floor or mean_loss(self, self.data)
     local r = { step = c.step[at], align = c.align[at], nll = c.nll[at],
                 floor = self.floor, data_nll = self.data_nll }
     if self.target.modes then
       r.spread = tide.metrics.modes(y, self.target.modes).within_std / self.target.std
     end
     r.distance = tide.metrics.sliced_wasserstein(y, self.data, {
-      generator = self:generator "probe" })
+      generator = self:generator "measures" })
     return r
   end)
 end
@@ -341,26 +374,23 @@ end
 local kinds = {}
 
 function kinds.nll(self, p) return self.target:nll(p) end
-function kinds.loss(self, p)
-  return loss_of(self, p, pairs_of(self:generator "map", PAIRS, self.o.from, self.o.to),
-                 self.o.loss)
+function kinds.loss(self, p, n)
+  return loss_of(self, p, pairs_of(n, self.o.from, self.o.to), self.o.loss)
 end
-function kinds.align(self, p) return loss_of(self, p, self.even) end
-function kinds.residual(self, p, t)
-  return loss_of(self, p, pairs_of(self:generator "map", PAIRS, t))
-end
+function kinds.align(self, p, n) return loss_of(self, p, pairs_of(n, 0, 1)) end
+function kinds.residual(self, p, n, t) return loss_of(self, p, pairs_of(n, t)) end
 
 -- C(y) = -E div v on the paths that end at y (eq. 6), over all times.
-function kinds.C(self, p)
+function kinds.C(self, p, n)
   local v, sum = self:field(), nil
-  for _, d in ipairs(self.even) do
-    local div = flow.divergence(v, (1 - d.t) * d.x0 + p * d.t, d.t)
+  for _, d in ipairs(pairs_of(n, 0, 1)) do
+    local div = flow.divergence(v, d.x0 * (1 - d.t) + p * d.t, d.t)
     sum = sum and sum + div or div
     tide.yield()
   end
-  return sum * (-1 / #self.even)
+  return sum / (-2 * n)
 end
-function kinds.bound(self, p) return kinds.C(self, p) - kinds.align(self, p) end
+function kinds.bound(self, p, n) return kinds.C(self, p, n) - kinds.align(self, p, n) end
 
 -- log p of the field: in closed form for an exact one, else along its ODE.
 function kinds.log_p(self, p)
@@ -370,8 +400,9 @@ end
 
 M.kinds = { "loss", "nll", "align", "C", "bound", "log_p", "residual" }
 
--- Does a map change with the field?  With the loss, or as the latents move?
-local function map_key(self, kind, t)
+-- What a map depends on beside the version of the model: that of the excess changes as
+-- the second flow learns.
+function Model:map_key(kind, t)
   if kind == "residual" then return ("residual %.3f"):format(t) end
   if kind == "loss" and self.o.loss == "excess" then
     return ("excess %d"):format(self.critic and self.steps // 100 or -1)
@@ -379,10 +410,10 @@ local function map_key(self, kind, t)
   return kind
 end
 
--- Values of a map at points (B,2).
-function Model:values(kind, points, t)
+-- Values of a map at points (B,2), with so many pairs of draws.
+function Model:values(kind, points, t, pairs)
   local f = kinds[kind] or one_of("map", kind, M.kinds)
-  return tide.no_grad(function() return f(self, points, t or 0.5):detach() end)
+  return tide.no_grad(function() return f(self, points, pairs or PAIRS, t or 0.5):detach() end)
 end
 
 -- The map of n x n cells: {z = (n,n) with row = y, n =, kind =, points =}.
@@ -390,7 +421,7 @@ end
 function Model:map(kind, n, t)
   one_of("map", kind, M.kinds)
   t = t or 0.5
-  local key = map_key(self, kind, t)
+  local key = self:map_key(kind, t)
   local known, version = self.maps[key], self.version
   if known and known.n >= n then return known end
   local side = (tensor.arange(1, n) - 0.5) * (2 * M.limit / n) - M.limit
@@ -399,7 +430,8 @@ function Model:map(kind, n, t)
   local parts = {}
   for from = 1, n * n, ROWS do
     local count = math.min(ROWS, n * n - from + 1)
-    parts[#parts + 1] = self:values(kind, points:narrow(1, from, count), t)
+    parts[#parts + 1] = self:values(kind, points:narrow(1, from, count), t,
+      n <= COARSE and FEW or PAIRS)
   end
   local map = { kind = kind, n = n, t = t, points = points,
                 z = tensor.cat(parts):reshape(n, n) }
@@ -409,31 +441,33 @@ end
 
 -- A map that is there already, at any fineness.
 function Model:known_map(kind, t)
-  return self.maps[map_key(self, kind, t or 0.5)]
+  return self.maps[self:map_key(kind, t or 0.5)]
 end
 
 ---- one latent ----
+
+local ROWS_OF_POINT, TIMES = 512, 33
 
 -- Everything there is to know of a point (x, y), on the path to it from a noise point:
 -- its loss in use, the way down, R(y, t), and the field beside the straight velocity.
 function Model:probe(x, y, noise)
   local point = tensor.from { { x, y } }
-  local o, v = self.o, self:field()
+  local o = self.o
   local x0 = noise and tensor.from { { noise[1], noise[2] } } or self.noise
   local out = { x = x, y = y, noise = { x0:get(1, 1), x0:get(1, 2) } }
-  local draws = pairs_of(self:generator "map", PAIRS, o.from, o.to)
   tide.enable_grad(function()
     local p = point:clone():requires_grad_()
-    local value = loss_of(self, p, draws, o.loss):sum()
+    local n = ROWS_OF_POINT
+    local r = residual(self, p:expand(n, 2), even_rows(n, n // 2, o.from, o.to), o.loss)
+    local value = r:mean() * (o.to - o.from)
     value:backward()
     out.loss = value:item()
     out.down = { -p.grad:get(1, 1), -p.grad:get(1, 2) }
   end)
   tide.no_grad(function()
-    local n = 7
-    local t = tensor.linspace(0.08, 0.92, n)
+    local t = tensor.linspace(0.08, 0.92, 7)
     local z = x0 * (1 - t):unsqueeze(2) + point * t:unsqueeze(2)
-    out.t, out.path, out.velocity = t:totable(), z:totable(), v(z, t):totable()
+    out.t, out.path, out.velocity = t:totable(), z:totable(), self:field()(z, t):totable()
     out.straight = { x - out.noise[1], y - out.noise[2] }
     out.curve = self:residuals(point)
     out.nll = self.target:nll(point):item()
@@ -441,18 +475,18 @@ function Model:probe(x, y, noise)
   return out
 end
 
-local TIMES = 33
-
--- R(y, t) on times from 0 to 1, for one point, averaged over noise.
-function Model:residuals(point)
-  local n = 2 * PAIRS * 2
-  local half = tensor.randn(n // 2, 2, { generator = self:generator "map" })
-  local noise = tensor.cat { half, -half }
+-- R(y, t) on times from 0 to 1: of one point (1,2), or on average over the rows of y.
+function Model:residuals(y)
+  local n = y:size(1)
+  local k = math.max(1, 96 // n)
   local t = tensor.linspace(0.005, 0.995, TIMES)
-  local rows = point:expand(TIMES * n, 2)
-  local x0 = noise:unsqueeze(1):expand(TIMES, n, 2):reshape(TIMES * n, 2)
-  local r = flow.residual(self:field(), rows, { t = t, x0 = x0, groups = TIMES })
-  return { t = t:totable(), r = r:reshape(TIMES, n):mean(2):totable() }
+  local x0 = copies(even_noise(n * k), TIMES)
+  local r = residual(self, copies(copies(y, k), TIMES), { t = t, x0 = x0, groups = TIMES })
+  return { t = t:totable(), r = r:reshape(TIMES, n * k):mean(2):totable() }
+end
+
+function Model:residuals_of_data()
+  return tide.no_grad(self.residuals, self, self.data:narrow(1, 1, 400))
 end
 
 M.Model = Model

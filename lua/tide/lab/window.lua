@@ -1,0 +1,239 @@
+-- window.lua -- what a person does with the lab: controls below the picture, a latent and a
+-- noise point that are dragged, a time, a player with recorded steps.
+--
+-- The player's job moves latents; a second job computes maps, coarse ones first; a third
+-- trains the flow. All of them make way for what the person does.
+
+local tide = require "tide"
+local plot = require "tide.plot"
+local model = require "tide.lab.model"
+local targets = require "tide.lab.target"
+
+local Window = {}
+Window.__index = Window
+
+local FINENESS = { 32, 64, 96 }       -- cells of a map's side, one after the other
+local REST = 0.1                      -- seconds between looks at the dragged latent in a run
+local WORDS = 0.25                    -- and between changes of the sentences
+local L = model.limit
+
+---- jobs ----
+
+-- Maps that are to be seen, as fine as there is time for.
+local function paint(self)
+  local m, v = self.model, self.view
+  for _, n in ipairs(FINENESS) do
+    m:map("nll", n)
+    m:map(v.kind, n, v.t)
+    if v.kind == "bound" then m:map("log_p", n) end
+    v:show_maps()
+    if n == FINENESS[1] then v:show_times() end
+    tide.yield()
+  end
+  v:show_words(self.caption)
+end
+
+function Window:repaint()
+  if self.painter then self.painter:cancel() end
+  self.painted = self.model:map_key(self.view.kind, self.view.t)
+  self.painter = tide.spawn(function() paint(self) end, { name = "map" })
+end
+
+-- Trains the flow if that is to be done; what it has learned so far is shown.
+function Window:train()
+  if self.trainer then self.trainer:cancel() end
+  self.trainer, self.caption = nil, nil
+  local m = self.model
+  if select(2, m:trained()) then return end
+  self.trainer = tide.spawn(function()
+    m:train(function(steps)
+      self.caption = steps < m.o.flow_steps
+        and ("The flow is being trained: %d of %d steps. The map shows what it knows so far.")
+          :format(steps, m.o.flow_steps) or nil
+      self:repaint()
+    end)
+    self.trainer = nil
+  end, { name = "flow" })
+end
+
+---- the latent that is dragged ----
+
+-- Puts latent 1 where the handle is.
+local function place(self, x, y)
+  local m = self.model
+  tide.no_grad(function() m.y:narrow(1, 1, 1):copy_(tide.tensor.from { { x, y } }) end)
+end
+
+function Window:look()
+  local m = self.model
+  local x, y = self.handle:get()
+  local a, b = self.noise:get()
+  self.view:show_point(m:probe(x, y, { a, b }))
+  self.looked = tide.clock()
+end
+
+-- Latents as they are; the handle is where its latent is, unless it is held.
+local function follow(self)
+  local m = self.model
+  if self.held then place(self, self.handle:get())
+  else self.handle:set { x = m.y:get(1, 1), y = m.y:get(1, 2) } end
+end
+
+local function handles(self)
+  local v = self.view
+  local range = { -L, L, -L, L }
+  self.handle = v.middle_axes:handle { kind = "point", x = 0, y = 0, limits = range, name = "latent",
+    color = "white", size = 11, label = "drag me" }
+  self.noise = v.middle_axes:handle { kind = "point", x = self.model.noise:get(1, 1),
+    y = self.model.noise:get(1, 2), limits = range, name = "noise", color = v.colors.straight, size = 7 }
+  self.time = v.time_axes:handle { kind = "x", x = v.t, limits = { 0, 1 }, name = "t" }
+  local function dragged(x, y)
+    place(self, x, y)
+    v:show_latents()
+    self:look()
+    v:show_words(self.caption)
+  end
+  self.handle:on("press", function() self.held = true end)
+  self.handle:on("drag", dragged)
+  self.handle:on("release", function(x, y)
+    dragged(x, y)
+    self.held = false
+    self.model.steps_at_drag = self.model.steps
+  end)
+  self.noise:on("drag", function() self:look() end)
+  self.time:on("drag", function(t)
+    v:choose(nil, t)
+    if v.kind ~= "residual" then self.controls:set("map", "R(y, t)") end
+    self.model:map("residual", FINENESS[1], t)
+    v:show_maps()
+    v:show_times()
+  end)
+  self.time:on("release", function() self:repaint() end)
+end
+
+---- controls ----
+
+local MAPS = { "loss in use", "NLL", "L(y)", "C", "C - L", "log p", "R(y, t)" }
+
+local function map_of(name)
+  for i, n in ipairs(MAPS) do
+    if n == name then return model.kinds[i] end
+  end
+end
+
+local function map_name(kind)
+  for i, k in ipairs(model.kinds) do
+    if k == kind then return MAPS[i] end
+  end
+end
+
+-- The options of the model that the controls say.
+local function wanted(self, c)
+  local o = { target = c.target, loss = c.loss, lr = c.lr, draws = c.draws, seed = c.seed,
+    from = c.from, to = math.max(c.to, c.from + 0.05) }
+  if o.to > 1 then o.from, o.to = 0.95, 1 end
+  local steps = math.tointeger(tonumber(c.field:match "%d+"))
+  o.field, o.flow_steps = steps and "trained" or "exact", steps
+  if o.target == "draw" then o.points = self.points end
+  return o
+end
+
+local function field_name(o)
+  return o.field == "exact" and "exact field" or ("flow, %d steps"):format(o.flow_steps)
+end
+
+local function make_controls(self)
+  local o, names = self.model.o, table.move(targets.names, 1, #targets.names, 1, {})
+  if self.points then names[#names + 1] = "draw" end
+  local fields = { "exact field" }
+  for i, s in ipairs(model.stages) do fields[i + 1] = ("flow, %d steps"):format(s) end
+  self.controls = self.view.fig:controls {
+    { name = "target", choices = names, value = o.target, live = false },
+    { name = "field", choices = fields, value = field_name(o), live = false },
+    { name = "loss", choices = model.losses, value = o.loss },
+    { name = "map", choices = MAPS, value = map_name(self.view.kind), label = "map, keys 1 to 7" },
+    { name = "lr", 1e-3, 0.2, value = o.lr, log = true, label = "learning rate", format = "%.3f" },
+    { name = "from", 0, 0.95, value = math.min(o.from, 0.95), label = "times from", format = "%.2f" },
+    { name = "to", 0.05, 1, value = math.max(o.to, 0.05), label = "times to", format = "%.2f" },
+    { name = "draws", 1, 64, value = o.draws, integer = true, log = true, label = "draws per step" },
+    { name = "seed", 1, 20, value = math.min(math.max(o.seed, 1), 20), integer = true, live = false },
+    columns = 5,
+  }
+  local function live() self:apply() end
+  for _, name in ipairs { "loss", "lr", "from", "to", "draws" } do self.controls:on(name, live) end
+  self.controls:on("map", function(name)
+    self.view:choose(map_of(name))
+    self:repaint()
+    self.view:show_words(self.caption)
+  end)
+end
+
+-- Takes over what the controls say; returns true when the latents started anew.
+function Window:apply()
+  local before = self.model.version
+  local fresh = self.model:set(wanted(self, self.controls))
+  if self.model.version ~= before and not fresh then
+    self:look()
+    self:repaint()
+    self.view:show_words(self.caption)
+  end
+  return fresh
+end
+
+---- the player ----
+
+local function step(self)
+  while self.trainer do self.trainer:wait() end
+  if self.model.o.loss == "excess" and not self.model.critic then
+    self.caption = "The second flow learns where the latents are, before they move."
+    self.view:show_words(self.caption)
+  end
+  self.model:step()
+  self.caption = nil
+  if self.held then follow(self) end
+end
+
+local function draw(self)
+  local m, v = self.model, self.view
+  follow(self)
+  v:show_latents()
+  local now = tide.clock()
+  if now - (self.looked or 0) > REST or not self.player.playing then self:look() end
+  v:show_curves()
+  if now - (self.said or 0) > WORDS or not self.player.playing then
+    v:show_words(self.caption)
+    self.said = now
+  end
+  if m:map_key(v.kind, v.t) ~= self.painted then self:repaint() end
+end
+
+local function reset(self)
+  if not self:apply() then self.model:reset() end
+  self.held = false
+  self:train()
+  self.view:show_data()
+  self:repaint()
+end
+
+local function make_player(self)
+  self.player = { playing = false }              -- until it is there
+  self.player = plot.player { fig = self.view.fig, seed = self.model.o.seed, name = "latents",
+    reset = function() reset(self) end, step = function() step(self) end,
+    draw = function() draw(self) end, record = { every = 5, keep = 400 } }
+end
+
+---- the window ----
+
+-- A window over a view; `steps` are taken before it is handed over.
+local function open(view, steps, point)
+  local self = setmetatable({ view = view, model = view.model, points = view.model.o.points }, Window)
+  make_controls(self)
+  handles(self)
+  make_player(self)
+  if point then self.handle:drag(point[1], point[2]) end
+  view.fig:show()
+  if steps > 0 then self.player:run(steps) end
+  return self
+end
+
+return { open = open }
