@@ -1,32 +1,36 @@
-/* blas.c -- matrix products and distances on the CPU.
+/* blas.c -- matrix products and distances on the CPU: how they are cut.
 **
-** The only file that knows cblas.  OpenBLAS computes tiles of the result, one
-** thread each; which tiles depends on the shape alone.  Products with a side of
-** at most TD_SKINNY go to the loops of cpu_product.c. */
+** The kernels are in cpu_gemm.c, and in cpu_product.c for products with a side of
+** at most TD_SKINNY; here a product is cut into tiles, one thread each.  Of
+** OpenBLAS only the decompositions of lapack.c are used. */
 #include "blas.h"
-#include <cblas.h>
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include "op.h"
 #include "pool.h"
 
-extern void openblas_set_num_threads(int n);   /* not in every cblas.h */
+extern void openblas_set_num_threads(int n);
 extern char *openblas_get_config(void);
 
-extern const td_products td_cpu_products_base __attribute__((weak));
-extern const td_products td_cpu_products_v3 __attribute__((weak));
-extern const td_products td_cpu_products_v4 __attribute__((weak));
+#define COPIES(type, name) \
+  extern const type name##_base __attribute__((weak)); \
+  extern const type name##_v3 __attribute__((weak)); \
+  extern const type name##_v4 __attribute__((weak));
+/* only the choice is borrowed, not the type */
+#define PICK(name) \
+  (const void *)td_cpu_pick((const void *)&name##_base, (const void *)&name##_v3, \
+                            (const void *)&name##_v4)
+COPIES(td_products, td_cpu_products)
+COPIES(td_gemms, td_cpu_gemms)
 static const td_products *products;     /* those of this machine */
+static const td_gemms *gemms;
 _Thread_local bool td__in_tile;
 
 void td__blas_pin(void) {
   if (products) return;
   openblas_set_num_threads(1);
-  products =                    /* only the choice is borrowed, not the type */
-    (const void *)td_cpu_pick((const void *)&td_cpu_products_base,
-                              (const void *)&td_cpu_products_v3,
-                              (const void *)&td_cpu_products_v4);
+  gemms = PICK(td_cpu_gemms);
+  products = PICK(td_cpu_products);
 }
 
 const char *td_blas_describe(void) { return openblas_get_config(); }
@@ -36,16 +40,15 @@ const td_products *td__products(void) {
   return products;
 }
 
-/* ---- one product: c (m,n) = alpha a b + beta c ---- */
+/* ---- one product: c (m,n) = alpha a b + beta c + bias ---- */
 
 typedef struct gemm {
   td_dtype dt;
-  bool ta, tb;
   int64_t m, n, k;
   double alpha, beta;
-  const char *a, *b;
+  const char *a, *b, *bias;
   char *c;
-  int64_t lda, ldb, ldc;
+  int64_t ai, ak, bk, bj, ldc;
   int64_t tm, tn, tk;           /* size of a tile; tk < k: partial sums */
   int64_t nm, nn;               /* tiles along m and n */
   char *part;                   /* partial sums, (k / tk, m, n) */
@@ -70,44 +73,43 @@ static int64_t even(int64_t n, int64_t size) {
   return least(part, n);
 }
 
+#define BLOCK(real, type, function) do { \
+    td_block_##type p = { mi, nj, kk, (const real *)g->a + i * g->ai + k0 * g->ak, \
+      (const real *)g->b + k0 * g->bk + j * g->bj, (real *)c, g->ai, g->ak, \
+      g->bk, g->bj, ldc, (real)g->alpha, (real)beta, \
+      g->bias && !g->part ? (const real *)g->bias + j : NULL }; \
+    function(&p); \
+  } while (0)
 /* The part of c from (i, j), mi by nj, over k from k0 for kk. */
 static void compute(const gemm *g, int64_t i, int64_t mi, int64_t j, int64_t nj,
                     int64_t k0, int64_t kk, double beta, char *c, int64_t ldc) {
-  int64_t e = (int64_t)td_dtype_size(g->dt);
-  const char *a = g->a + e * (g->ta ? k0 * g->lda + i : i * g->lda + k0);
-  const char *b = g->b + e * (g->tb ? j * g->ldb + k0 : k0 * g->ldb + j);
-  enum CBLAS_TRANSPOSE ta = g->ta ? CblasTrans : CblasNoTrans;
-  enum CBLAS_TRANSPOSE tb = g->tb ? CblasTrans : CblasNoTrans;
-  if (g->dt == TD_F64)
-    cblas_dgemm(CblasRowMajor, ta, tb, (int)mi, (int)nj, (int)kk, g->alpha,
-                (const double *)a, (int)g->lda, (const double *)b,
-                (int)g->ldb, beta, (double *)c, (int)ldc);
-  else
-    cblas_sgemm(CblasRowMajor, ta, tb, (int)mi, (int)nj, (int)kk,
-                (float)g->alpha, (const float *)a, (int)g->lda,
-                (const float *)b, (int)g->ldb, (float)beta, (float *)c,
-                (int)ldc);
+  if (g->dt == TD_F64) BLOCK(double, f64, gemms->f64);
+  else BLOCK(float, f32, gemms->f32);
 }
 
+#define ADD_BIAS(real) \
+  for (int64_t r = i; r < i + mi; r++) \
+    for (int64_t q = j; q < j + nj; q++) \
+      ((real *)g->c)[r * g->ldc + q] += ((const real *)g->bias)[q]
 #define SKINNY(real, type) do { \
     td_skinny_##type s = { mi, nj, g->k, (real)g->alpha, (real)g->beta, \
-      (const real *)g->a + (g->ta ? i : i * g->lda), \
-      (const real *)g->b + (g->tb ? j * g->ldb : j), \
-      (real *)g->c + i * g->ldc + j, \
-      g->ta ? 1 : g->lda, g->ta ? g->lda : 1, \
-      g->tb ? 1 : g->ldb, g->tb ? g->ldb : 1, g->ldc, 1 }; \
+      (const real *)g->a + i * g->ai, (const real *)g->b + j * g->bj, \
+      (real *)g->c + i * g->ldc + j, g->ai, g->ak, g->bk, g->bj, g->ldc, 1 }; \
     products->skinny_##type(&s); \
+    if (g->bias) ADD_BIAS(real); \
   } while (0)
 static void compute_skinny(const gemm *g, int64_t i, int64_t mi, int64_t j,
                            int64_t nj) {
   if (g->dt == TD_F64) SKINNY(double, f64); else SKINNY(float, f32);
 }
 
-/* Long enough along another side for the loops to pay.  The few rows of a last
-** tile are computed as the others were. */
+/* Long enough along another side for the loops to pay, and contiguous somehow.  The
+** few rows of a last tile are computed as the others were. */
 static bool is_skinny(const gemm *g) {
   if (g->k <= TD_SKINNY) return g->n >= 8;
-  return (g->n <= TD_SKINNY || (g->m <= TD_SKINNY && !td__in_tile)) && g->k >= 16;
+  if (g->k < 16) return false;
+  if (g->n <= TD_SKINNY) return g->ai == 1 || g->ak == 1;
+  return g->m <= TD_SKINNY && !td__in_tile && (g->bk == 1 || g->bj == 1);
 }
 
 /* A tile of the result, or of one partial sum. */
@@ -135,7 +137,8 @@ static void tile(void *ctx, int64_t t) {
     for (int64_t j = 0; j < g->n; j++) { \
       real s = 0; \
       for (int64_t k = 0; k < np; k++) s += p[k * g->m * g->n + j]; \
-      c[j] = g->beta == 0 ? s : s + (real)g->beta * c[j]; \
+      if (g->beta != 0) s += (real)g->beta * c[j]; \
+      c[j] = g->bias ? s + ((const real *)g->bias)[j] : s; \
     } \
   } while (0)
 static void add_parts(const gemm *g, int64_t np) {
@@ -143,8 +146,6 @@ static void add_parts(const gemm *g, int64_t np) {
     if (g->dt == TD_F64) ADD_PARTS(double); else ADD_PARTS(float);
 }
 
-/* BLAS treats the last rows of a call differently, hence fixed places.  A tile by
-** itself is not cut again. */
 int64_t td_product_tile(int64_t m) {
   return m >= 2048 ? 512 : m >= 256 ? 128 : m > 128 ? 64 : m;
 }
@@ -188,26 +189,23 @@ static int64_t split_k(gemm *g) {
   return g->part ? np : 1;      /* without memory: one long sum */
 }
 
+/* k is 0: nothing but beta and the bias. */
+#define SCALE(real) do { \
+    real *c = (real *)g->c + i * g->ldc + j; \
+    *c = (g->beta == 0 ? 0 : *c * (real)g->beta) + \
+      (g->bias ? ((const real *)g->bias)[j] : 0); \
+  } while (0)
 static void scale_c(const gemm *g) {
   for (int64_t i = 0; i < g->m; i++)
     for (int64_t j = 0; j < g->n; j++)
-      if (g->dt == TD_F64) {
-        double *c = (double *)g->c + i * g->ldc + j;
-        *c = g->beta == 0 ? 0 : *c * g->beta;
-      } else {
-        float *c = (float *)g->c + i * g->ldc + j;
-        *c = g->beta == 0 ? 0 : *c * (float)g->beta;
-      }
+      if (g->dt == TD_F64) SCALE(double); else SCALE(float);
 }
 
 /* On the calling thread alone. */
-static void gemm_small(gemm *g) {
-  int64_t tm = td__in_tile ? g->m : td_product_tile(g->m), row = g->ldc * (int64_t)td_dtype_size(g->dt);
+static void gemm_small(const gemm *g) {
   if (!g->k) scale_c(g);
   else if (is_skinny(g)) compute_skinny(g, 0, g->m, 0, g->n);
-  else
-    for (int64_t i = 0; i < g->m; i += tm)
-      compute(g, i, least(tm, g->m - i), 0, g->n, 0, g->k, g->beta, g->c + i * row, g->ldc);
+  else compute(g, 0, g->m, 0, g->n, 0, g->k, g->beta, g->c, g->ldc);
 }
 
 static void gemm_run(gemm *g) {
@@ -227,80 +225,16 @@ static void gemm_run(gemm *g) {
   td__scratch_drop(g->part);
 }
 
-void td_gemm_f32(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                 float alpha, const float *a, int64_t lda,
-                 const float *b, int64_t ldb,
-                 float beta, float *c, int64_t ldc) {
-  gemm g = { .dt = TD_F32, .ta = ta, .tb = tb, .m = m, .n = n, .k = k,
-             .alpha = alpha, .beta = beta, .a = (const char *)a,
-             .b = (const char *)b, .c = (char *)c, .lda = lda, .ldb = ldb,
-             .ldc = ldc };
-  gemm_run(&g);
-}
-
-void td_gemm_f64(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                 double alpha, const double *a, int64_t lda,
-                 const double *b, int64_t ldb,
-                 double beta, double *c, int64_t ldc) {
-  gemm g = { .dt = TD_F64, .ta = ta, .tb = tb, .m = m, .n = n, .k = k,
-             .alpha = alpha, .beta = beta, .a = (const char *)a,
-             .b = (const char *)b, .c = (char *)c, .lda = lda, .ldb = ldb,
-             .ldc = ldc };
-  gemm_run(&g);
-}
-
-/* ---- operands: strided tensors as BLAS wants them ---- */
-
-typedef struct operand {
-  const char *p;
-  bool t;                       /* stored transposed */
-  int64_t ld;
-  int64_t batch;                /* elements from one matrix to the next */
-  void *copy;                   /* when no layout of BLAS fits */
-} operand;
-
-/* Row-major, or with `t` column-major: one dim is contiguous and the other
-** does not overlap it. */
-static bool blas_layout(int64_t rows, int64_t cols, int64_t sr, int64_t sc,
-                        operand *o) {
-  if ((sc == 1 || cols <= 1) && (rows <= 1 || sr >= cols)) {
-    o->t = false;
-    o->ld = rows <= 1 ? cols : sr;
-  } else if ((sr == 1 || rows <= 1) && (cols <= 1 || sc >= rows)) {
-    o->t = true;
-    o->ld = cols <= 1 ? rows : sc;
-  } else {
-    return false;
+#define GEMM(type, id) \
+  void td_gemm_##type(const td_block_##type *p) { \
+    gemm g = { .dt = id, .m = p->m, .n = p->n, .k = p->k, .alpha = p->alpha, \
+      .beta = p->beta, .a = (const char *)p->a, .b = (const char *)p->b, \
+      .bias = (const char *)p->bias, .c = (char *)p->c, .ai = p->ai, .ak = p->ak, \
+      .bk = p->bk, .bj = p->bj, .ldc = p->ldc }; \
+    gemm_run(&g); \
   }
-  if (o->ld < 1) o->ld = 1;
-  return o->ld <= INT_MAX;
-}
-
-#define COPY_MATRICES(type) do { \
-    type *d = o->copy; \
-    for (int64_t b = 0; b < n; b++) \
-      for (int64_t i = 0; i < rows; i++) { \
-        const type *s = (const type *)x->data + b * sb + i * sr; \
-        for (int64_t j = 0; j < cols; j++) *d++ = s[j * sc]; \
-      } \
-  } while (0)
-static td_status operand_of(const td_tensor *x, operand *o) {
-  int d = x->ndim - 2;
-  int64_t n = d ? x->shape[0] : 1, sb = d ? x->stride[0] : 0;
-  int64_t rows = x->shape[d], cols = x->shape[d + 1];
-  int64_t sr = x->stride[d], sc = x->stride[d + 1];
-  *o = (operand){ .p = x->data, .batch = sb };
-  if (blas_layout(rows, cols, sr, sc, o)) return TD_OK;
-  size_t e = td_dtype_size(x->dtype);
-  if (!(o->copy = td__scratch((size_t)(n * rows * cols) * e)))
-    return td_error_code();
-  if (e == 8) COPY_MATRICES(uint64_t); else COPY_MATRICES(uint32_t);
-  o->p = o->copy;
-  o->t = false;
-  o->ld = cols > 1 ? cols : 1;
-  o->batch = rows * cols;
-  return TD_OK;
-}
+GEMM(f32, TD_F32)
+GEMM(f64, TD_F64)
 
 /* ---- integers: they wrap ---- */
 
@@ -331,16 +265,16 @@ static td_status integer_mm(const td_call *c, td_tensor *out) {
 
 typedef struct batched {
   gemm one;
-  operand a, b;
+  int64_t ab, bb;               /* elements from one matrix to the next */
   int64_t n, group;
 } batched;
 
 static gemm entry(const batched *q, int64_t i) {
   int64_t e = (int64_t)td_dtype_size(q->one.dt);
   gemm g = q->one;
-  g.a = q->a.p + i * q->a.batch * e;
-  g.b = q->b.p + i * q->b.batch * e;
-  g.c = q->one.c + i * g.m * g.n * e;
+  g.a += i * q->ab * e;
+  g.b += i * q->bb * e;
+  g.c += i * g.m * g.n * e;
   return g;
 }
 
@@ -380,22 +314,14 @@ static td_status k_mm(const td_call *c, td_tensor **out) {
   if (!td_dtype_is_float(out[0]->dtype)) {
     st = integer_mm(c, out[0]);
   } else {
+    int64_t n = b->shape[d + 1];
     batched q = { .n = d ? a->shape[0] : 1,
+      .ab = d ? a->stride[0] : 0, .bb = d ? b->stride[0] : 0,
       .one = { .dt = out[0]->dtype, .m = a->shape[d], .k = a->shape[d + 1],
-               .n = b->shape[d + 1], .alpha = 1, .c = out[0]->data } };
-    if (q.one.m > INT_MAX || q.one.n > INT_MAX || q.one.k > INT_MAX)
-      return td_fail(TD_ENOSUP, "%s: a side has more than %d elements",
-                     c->op->name, INT_MAX);
-    st = operand_of(a, &q.a);
-    if (!st) st = operand_of(b, &q.b);
-    q.one.ta = q.a.t;
-    q.one.tb = q.b.t;
-    q.one.lda = q.a.ld;
-    q.one.ldb = q.b.ld;
-    q.one.ldc = q.one.n > 1 ? q.one.n : 1;
-    if (!st) run_batched(&q);
-    td__scratch_drop(q.a.copy);
-    td__scratch_drop(q.b.copy);
+               .n = n, .alpha = 1, .a = a->data, .b = b->data, .c = out[0]->data,
+               .ai = a->stride[d], .ak = a->stride[d + 1],
+               .bk = b->stride[d], .bj = b->stride[d + 1], .ldc = n } };
+    run_batched(&q);
   }
   if (!st && td_interrupt_flag)
     st = td_fail(TD_EINTR, "%s: interrupted", c->op->name);

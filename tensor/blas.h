@@ -1,35 +1,48 @@
 /* blas.h -- matrix products on the CPU, for kernels of the core and of nn/.
 **
-** Matrices are row-major: element (i, j) of x stands at x[i * ldx + j]; with
-** ta, a is stored transposed, (k, m).  beta = 0 overwrites c, whatever it held.
-** Work is cut by shape alone, so results are the same for every number of
-** threads.  When td_interrupt_flag is set the product is left unfinished and the
+** Elements stand apart by strides: (i, l) of a at a[i * ai + l * ak].  beta = 0
+** overwrites c, whatever it held.  Results are the same for every number of
+** threads, and rows of a result are the same whichever rows are computed with
+** them.  When td_interrupt_flag is set the product is left unfinished and the
 ** caller fails with TD_EINTR. */
 #ifndef TD_BLAS_H
 #define TD_BLAS_H
 #include <stdbool.h>
 #include <stdint.h>
 
-/* c (m,n) = alpha * a (m,k) b (k,n) + beta * c */
-void td_gemm_f32(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                 float alpha, const float *a, int64_t lda,
-                 const float *b, int64_t ldb,
-                 float beta, float *c, int64_t ldc);
-void td_gemm_f64(bool ta, bool tb, int64_t m, int64_t n, int64_t k,
-                 double alpha, const double *a, int64_t lda,
-                 const double *b, int64_t ldb,
-                 double beta, double *c, int64_t ldc);
+/* c (m,n) = alpha * a (m,k) b (k,n) + beta * c + bias (n), which may be NULL */
+#define TD_BLOCK(real, type) \
+  typedef struct td_block_##type { \
+    int64_t m, n, k; \
+    const real *a, *b; \
+    real *c; \
+    int64_t ai, ak, bk, bj, ldc;         /* strides; rows of c are ldc apart */ \
+    real alpha, beta; \
+    const real *bias; \
+  } td_block_##type;
+TD_BLOCK(float, f32)
+TD_BLOCK(double, f64)
+#undef TD_BLOCK
+void td_gemm_f32(const td_block_f32 *p);
+void td_gemm_f64(const td_block_f64 *p);
 
-/* The rows of a product of m rows that are computed together: whoever cuts one by
-** rows cuts at multiples of this, else the results differ in their last bits. */
+/* The rows of a product of m rows that are worth a tile of their own. */
 int64_t td_product_tile(int64_t m);
-/* Set on a thread while it computes one such tile by itself: no further cuts. */
+/* Set on a thread while it computes such a tile by itself: no further cuts. */
 extern _Thread_local bool td__in_tile;
 
 /* Keeps OpenBLAS to one thread; called before anything of it is used. */
 void td__blas_pin(void);
 
-/* ---- compiled once per instruction set: tensor/cpu_product.c ---- */
+/* ---- compiled once per instruction set ---- */
+
+/* tensor/cpu_gemm.c: on the calling thread, by any strides */
+typedef struct td_gemms {
+  void (*f32)(const td_block_f32 *p);
+  void (*f64)(const td_block_f64 *p);
+} td_gemms;
+
+/* tensor/cpu_product.c */
 
 /* c = alpha a b + beta c with any strides; one of m, n, k is at most
 ** TD_SKINNY. */

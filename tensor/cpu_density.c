@@ -204,8 +204,8 @@ static td_status fill_grid(grid *g) {
     if (td_interrupt_flag) break;
     g->count = left < SAMPLES ? left : SAMPLES;
     td_parallel_range(g->a + g->b, 8, line_weights, g);
-    td_gemm_f64(false, true, g->b, g->a, g->count, 1, g->wy, SAMPLES, g->wx,
-                SAMPLES, g->from ? 1 : 0, g->z, g->a);
+    td_gemm_f64(&(td_block_f64){ g->b, g->a, g->count, g->wy, g->wx, g->z,
+      SAMPLES, 1, 1, SAMPLES, g->a, 1, g->from ? 1 : 0, NULL });
   }
   td_parallel_range(g->b, 1, grid_rows, g);
   return td_interrupt_flag ? td_fail(TD_EINTR, "kde_grid: interrupted") : TD_OK;

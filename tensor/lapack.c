@@ -224,8 +224,11 @@ static void transpose(td_dtype dt, int64_t n, void *m) {
 /* c = a b, a^T b or a b^T, all (n,n). */
 static void multiply(td_dtype dt, bool ta, bool tb, int64_t n, const void *a,
                      const void *b, void *c) {
-  if (dt == TD_F64) td_gemm_f64(ta, tb, n, n, n, 1, a, n, b, n, 0, c, n);
-  else td_gemm_f32(ta, tb, n, n, n, 1, a, n, b, n, 0, c, n);
+  int64_t ai = ta ? 1 : n, bk = tb ? 1 : n, ak = n + 1 - ai, bj = n + 1 - bk;
+  if (dt == TD_F64)
+    td_gemm_f64(&(td_block_f64){ n, n, n, a, b, c, ai, ak, bk, bj, n, 1, 0, NULL });
+  else
+    td_gemm_f32(&(td_block_f32){ n, n, n, a, b, c, ai, ak, bk, bj, n, 1, 0, NULL });
 }
 
 static int eig_lwork(int n) { return 1 + 6 * n + 2 * n * n; }
