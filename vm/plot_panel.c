@@ -139,7 +139,13 @@ td_plot_panel *td_plot_panel_copy(const td_plot_panel *p) {
     free(c);
     return NULL;
   }
-  c->n = p->n, c->columns = p->columns, c->hand = p->hand;
+  c->n = p->n, c->columns = p->columns, c->beside = p->beside, c->hand = p->hand;
+  c->first = p->first, c->last = p->last, c->shown = p->shown;
+  if (p->figure) { /* no copy */
+    c->shown = td_plot_frames_shown(p);
+    c->last = td_plot_frames_step(p, td_plot_frames_count(p) - 1);
+    c->first = td_plot_frames_step(p, 0);
+  }
   for (int i = 0; i < p->n; i++) {
     td_plot_widget *w = &c->widget[i];
     *w = p->widget[i];

@@ -123,9 +123,11 @@ typedef struct td_plot_panel {
   td_plot_figure *figure; /* not owned: the figure owns the panel; NULL in copies */
   int n, serial;
   td_plot_widget *widget;
-  double columns;         /* that controls stand in; 0: as many as fit */
+  int columns;            /* that controls stand in; 0: as many as fit */
+  bool beside;            /* to the right of the axes instead of below */
   td_plot_queue queue;
   td_plot_frames *frames; /* or NULL */
+  double first, last, shown; /* of a copy: steps of its frames; NaN: none */
   td_plot_hand hand;
   /* what was drawn last, for the windows' thread: */
   struct td_plot_seen *seen;
@@ -154,6 +156,62 @@ void td_plot_panel_drop(td_plot_panel *p);
 
 extern const td_plot_overlay_class td_plot_panel_class;
 
+/* ---- the strip (plot_panel_place.c, plot_panel_draw.c) --------------------- */
+/* Where a widget stands on the page. Lengths are in points; fs is the size of letters. */
+typedef struct td_plot_spot {
+  const td_plot_widget *w;
+  td_plot_rect cell;
+  bool beside;       /* its strip is beside the axes: lists open downwards */
+} td_plot_spot;
+
+typedef struct td_plot_strip {
+  td_plot_rect box;  /* empty: there are no controls */
+  int n;
+  td_plot_spot *spot; /* free it */
+} td_plot_strip;
+
+enum { /* parts of a player */
+  TD_PLOT_PART_RESET, TD_PLOT_PART_PLAY, TD_PLOT_PART_STEP, TD_PLOT_PART_PHASE,
+  TD_PLOT_PART_SLOW, TD_PLOT_PART_SCRUB, TD_PLOT_PART_FOLLOW, TD_PLOT_PARTS
+};
+
+/* The room that the strip takes of a window that is w wide. */
+void td_plot_strip_room(const td_plot_panel *p, double fs, double w, double *right,
+                        double *below);
+/* The strip of a window of w x h; no spots when out of memory. */
+td_plot_strip td_plot_strip_make(const td_plot_panel *p, double fs, double w, double h);
+/* Of a slider and a scrub bar: the line that the knob is on, from x0 to x1. */
+td_plot_rect td_plot_spot_track(const td_plot_spot *s, double fs);
+/* The box of a menu, the switch of a toggle, the body of a button. */
+td_plot_rect td_plot_spot_body(const td_plot_spot *s, double fs);
+td_plot_rect td_plot_spot_part(const td_plot_spot *s, double fs, int part);
+/* The list of an open menu, in a window of this height, and the height of a line. */
+td_plot_rect td_plot_spot_list(const td_plot_spot *s, double fs, double *line);
+struct td_plot_painter;
+struct td_plot_layout;
+void td_plot_strip_draw(const td_plot_panel *p, struct td_plot_painter *painter,
+                        const td_plot_strip *strip);
+bool td_plot_panel_event(td_plot_panel *p, const td_plot_event *e);
+
+/* ---- in axes (plot_handle.c) ------------------------------------------------- */
+void td_plot_marks_draw(const td_plot_panel *p, struct td_plot_painter *painter,
+                        const struct td_plot_layout *l);
+/* What a mark covers, with its halo and its label. */
+td_plot_rect td_plot_mark_reach(const td_plot_panel *p, const td_plot_widget *w,
+                                struct td_plot_painter *painter,
+                                const struct td_plot_layout *l);
+/* The mark at this place of the page, and its part; NULL: none. */
+td_plot_widget *td_plot_mark_at(const td_plot_panel *p, const struct td_plot_layout *l,
+                                double x, double y, int *part);
+/* Takes hold of it there; then moves it. */
+void td_plot_mark_hold(td_plot_panel *p, td_plot_widget *w, int part,
+                       const struct td_plot_layout *l, double x, double y);
+void td_plot_mark_move(td_plot_panel *p, td_plot_widget *w,
+                       const struct td_plot_layout *l, double x, double y);
+/* By so many hundredths of the axes. */
+void td_plot_mark_nudge(td_plot_widget *w, const struct td_plot_layout *l, double dx,
+                        double dy);
+
 /* ---- brushes (plot_handle_brush.c) ----------------------------------------- */
 /* Makes the sheet of a brush; -1: out of memory. */
 int td_plot_brush_open(td_plot_widget *w);
@@ -180,4 +238,7 @@ void td_plot_frames_seek(td_plot_panel *p, double step);
 td_plot_figure *td_plot_frames_figure(const td_plot_figure *f);
 /* The step that is shown; infinity when it is what comes. */
 double td_plot_frames_shown(const td_plot_panel *p);
+/* td_plot_frames_seek with the lock held; and the frame `by` further on, or what comes. */
+void td_plot_frames_point(td_plot_panel *p, double step);
+double td_plot_frames_next(const td_plot_panel *p, int by);
 #endif

@@ -168,11 +168,25 @@ double td_plot_frames_step(const td_plot_panel *p, int k) {
   return p->frames && k >= 0 && k < p->frames->n ? p->frames->frame[k].step : NAN;
 }
 
+void td_plot_frames_point(td_plot_panel *p, double step) {
+  if (!p->frames) return;
+  p->frames->shown = step;
+  if (p->figure) atomic_fetch_add(&p->figure->changes, 1); /* the axes look different */
+}
+
 void td_plot_frames_seek(td_plot_panel *p, double step) {
   td_plot_lock();
-  if (p->frames) p->frames->shown = step;
+  td_plot_frames_point(p, step);
   td_plot_unlock();
-  if (p->figure) atomic_fetch_add(&p->figure->changes, 1); /* the axes look different */
+}
+
+double td_plot_frames_next(const td_plot_panel *p, int by) {
+  const td_plot_frames *s = p->frames;
+  int k = s ? s->n - 1 : 0;
+  while (s && isfinite(s->shown) && k > 0 && s->frame[k].step > s->shown) k--;
+  k += by;
+  if (!s || k >= s->n) return INFINITY;
+  return s->frame[k > 0 ? k : 0].step;
 }
 
 double td_plot_frames_shown(const td_plot_panel *p) {
