@@ -2,6 +2,7 @@
 
 local tide = require "tide"
 local core = require "tide.notebook.core"
+local color = require "tide.shell.color"
 local file = require "tide.notebook.file"
 
 local M = {}
@@ -86,8 +87,9 @@ local function run(path, nb, o)
     allow_errors = o.allow_errors, report = report, scale = o.scale })
   if live then core.say "\r\27[K" end
   if failure then
+    local text = #failure.traceback > 0 and table.concat(failure.traceback, "\n") or failure.evalue
     core.say(("%s: cell %d failed (%d of %d cells of code had run)\n%s\n"):format(path, failure.cell,
-      done - 1, total, indented(failure.text)))
+      done - 1, total, indented(core.is_terminal() and text or color.strip(text))))
     return false
   end
   say(o, ("%s: %d cells in %.1f s\n"):format(path, total, tide.clock() - started))

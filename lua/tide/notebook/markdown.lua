@@ -15,6 +15,22 @@ local function keep(kept, html)
   return "\1" .. #kept .. "\1"
 end
 
+local signs = { alpha = "α", beta = "β", gamma = "γ", delta = "δ", epsilon = "ε", theta = "θ", kappa = "κ",
+  lambda = "λ", mu = "μ", pi = "π", rho = "ρ", sigma = "σ", tau = "τ", phi = "φ", omega = "ω", Sigma = "Σ",
+  to = "→", cdot = "·", times = "×", le = "≤", ge = "≥", ne = "≠", approx = "≈", sim = "∼", infty = "∞",
+  nabla = "∇", int = "∫", sum = "∑", sqrt = "√", langle = "⟨", rangle = "⟩", log = "log ", sin = "sin ",
+  cos = "cos ", exp = "exp ", [","] = " " }
+
+-- Formulas of one line: letters, signs, sub- and superscripts.
+local function formula(text)
+  text = escape(text):gsub("\\(%a+) ?", signs):gsub("\\,", " ")
+  for mark, tag in pairs { ["%^"] = "sup", _ = "sub" } do
+    local html = ("<%s>%%1</%s>"):format(tag, tag)
+    text = text:gsub(mark .. "{([^{}]*)}", html):gsub(mark .. "([%w*+-])", html)
+  end
+  return '<span class="math">' .. text .. "</span>"
+end
+
 local function safe(url) return not url:lower():find "^%s*javascript:" and url or "#" end
 
 local function inline(text, o)
@@ -26,7 +42,7 @@ local function inline(text, o)
   text = text:gsub("\\([%p])", function(c) return keep(kept, escape(c)) end)
   text = text:gsub("%$%$?([^%$\n]+)%$%$?", function(math)
     if math:find "^%s" or math:find "%s$" then return nil end
-    return keep(kept, '<span class="math">' .. escape(math) .. "</span>")
+    return keep(kept, formula(math))
   end)
   text = text:gsub("</?%a[^<>]*>", function(tag) return keep(kept, tag) end)
   text = text:gsub("<(%a+:[^<>%s]+)>", function(url)

@@ -7,9 +7,8 @@ local tide = require "tide"
 local core = require "tide.notebook.core"
 local file = require "tide.notebook.file"
 local json = require "tide.json"
-local color = require "tide.shell.color"
+local cells = require "tide.kernel.cell"
 local display = require "tide.shell.display"
-local trace = require "tide.shell.trace"
 
 local M = {}
 
@@ -61,27 +60,6 @@ local function sink(runner)
   }
 end
 
----- errors ----
-
-local function lines_of(text)
-  local list = json.list()
-  for line in (text .. "\n"):gmatch "(.-)\n" do list[#list + 1] = line end
-  return list
-end
-
-local function failed(runner, report, name)
-  drain(runner)
-  local plain = color.strip(report)
-  local value = plain:match "^[^\n]*"
-  runner.failure = { text = plain, message = value, interrupted = plain:find("interrupted!", 1, true) }
-  add(runner, { output_type = "error", ename = name, evalue = value, traceback = lines_of(report) })
-end
-
-local function handler(err)
-  local report = trace.text(err, { color = true })
-  return report
-end
-
 ---- cells ----
 
 -- The values of a cell: one as a notebook shows it, several as text side by side.
@@ -99,36 +77,32 @@ local function show_result(runner, first, ...)
     execution_count = runner.count })
 end
 
-local function run_pieces(runner, entry)
-  while true do
-    local run, shows, expression = entry:next()
-    if not run then
-      if shows then failed(runner, shows, "SyntaxError") end
-      return
-    end
-    local results = table.pack(xpcall(run, handler))
-    if not results[1] then return failed(runner, results[2], "Error") end
-    if results.n > 1 and (shows or expression) then _G._ = results[2] end
-    if results.n > 1 and shows then
-      show_result(runner, table.unpack(results, 2, results.n))
-    end
+-- The traceback without what is below the cell.
+local function shortened(lines)
+  local last = #lines
+  while last > 1 and (lines[last]:find "%[C%]: in function 'x?pcall'" or lines[last]:find "%(in tide") do
+    last = last - 1
   end
+  return json.list(table.move(lines, 1, last, 1, {}))
 end
 
-local function run_cell(runner, i, cell)
-  runner.outputs, runner.failure, runner.session.label = json.list(), nil, "cell " .. i
+-- Runs a cell; returns nil, or {ename=, evalue=, traceback=}.
+local function run_cell(runner, cell)
+  runner.outputs = json.list()
   cell.outputs, cell.execution_count = runner.outputs, json.null
   if not cell.source:find "%S" then return end
   runner.count = runner.count + 1
   cell.execution_count, display.cell = runner.count, runner.count
-  local entry = runner.session:read(cell.source)
-  if entry.status == "invalid" or entry.status == "incomplete" then
-    failed(runner, (entry.error:gsub("stdin:", runner.session.label .. ":")), "SyntaxError")
-  elseif entry.status == "complete" then
-    run_pieces(runner, entry)
-    display.refresh(true)
-  end
+  local failure = cells.run(runner.session, cell.source, { label = ("In[%d]"):format(runner.count),
+    call = xpcall, result = function(...) show_result(runner, ...) end })
+  display.refresh(true)
   drain(runner)
+  if failure then
+    failure.traceback = shortened(failure.traceback)
+    add(runner, { output_type = "error", ename = failure.ename, evalue = failure.evalue,
+      traceback = failure.traceback })
+  end
+  return failure
 end
 
 ---- a whole notebook ----
@@ -150,9 +124,12 @@ local function begin(runner)
   end })
 end
 
+local NO_ERROR = { ename = "NoError", traceback = {},
+  evalue = "the cell has the tag raises-exception and raised none" }
+
 -- Runs the cells of nb in order, in this process. Options: allow_errors (go on after them), report(i,
--- cell, seconds, failure) after each cell of code, scale (pixels of pictures for one of the page). Returns nil, or the failure that ended the run:
--- {cell=, text= the report, message=}.
+-- cell, seconds, failure) after each cell of code, scale (pixels of pictures for one of the page).
+-- Returns nil, or the failure that ended the run: {cell=, ename=, evalue=, traceback=}.
 function M.run(nb, o)
   o = o or {}
   local statement = require "tide.shell.statement"
@@ -164,16 +141,14 @@ function M.run(nb, o)
   local _ <close> = begin(runner)
   for i, cell in ipairs(nb.cells) do
     if cell.cell_type == "code" then
-      local started = tide.clock()
-      run_cell(runner, i, cell)
-      local failure = runner.failure
-      if failure then failure.cell = i end
+      local started, expected = tide.clock(), file.tagged(cell, "raises-exception")
+      local failure = run_cell(runner, cell)
       if o.report then o.report(i, cell, tide.clock() - started, failure) end
-      local expected = o.allow_errors or file.tagged(cell, "raises-exception")
-      if failure and (failure.interrupted or not expected) then return failure end
-      if not failure and file.tagged(cell, "raises-exception") and not o.allow_errors then
-        return { cell = i, message = "no error, though the cell is tagged raises-exception",
-          text = "no error, though the cell is tagged raises-exception" }
+      if expected and failure and failure.ename ~= "Interrupted" then failure = nil
+      elseif expected and not failure then failure = NO_ERROR end
+      if failure and not (o.allow_errors and failure.ename ~= "Interrupted") then
+        failure.cell = i
+        return failure
       end
     end
   end
