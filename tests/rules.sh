@@ -145,7 +145,7 @@ manners() {
 rule "no other folders at the top" "$(folders)"
 rule "every file says what it is for" "$(purpose)"
 only "Lua's headers stay in lua/ and vm/" 'lua\.h|lauxlib\.h|lualib\.h' 'lua/|vm/'
-only "SDL, cairo and pango stay in vm/plot_*.c" 'SDL|cairo|pango' 'vm/plot_[^/]*\.c'
+only "SDL, cairo and pango stay in vm/plot_*.c" 'SDL|cairo|pango' 'vm/plot_[^/]*\.c|tests/window/'
 only "readline stays in vm/repl*.c" 'readline|editline' 'vm/repl[^/]*\.c'
 only "CUDA stays in gpu/" 'cuda|cublas|curand|cusolver' 'gpu/'
 only "cblas.h stays in tensor/blas.c" 'cblas|openblas|f77blas' 'tensor/blas\.c'

@@ -22,6 +22,7 @@
 #define OPEN_S 20  /* or to open them */
 
 td_plot_desk td__plot_desk = {.wake = -1};
+bool td__plot_any_driver;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t turn;

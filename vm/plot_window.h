@@ -70,6 +70,7 @@ typedef struct td_plot_desk {
 } td_plot_desk;
 
 extern td_plot_desk td__plot_desk;
+extern bool td__plot_any_driver; /* for tests: also a driver of SDL that shows nothing */
 void td__plot_desk_lock(void);
 void td__plot_desk_unlock(bool tell); /* tell: whoever waits looks again */
 double td__plot_clock(void);          /* seconds */

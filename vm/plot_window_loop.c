@@ -127,7 +127,7 @@ static bool open_sdl(char *why) {
     return false;
   }
   const char *driver = sdl.GetCurrentVideoDriver();
-  if (is_headless(driver)) {
+  if (!td__plot_any_driver && is_headless(driver)) {
     snprintf(why, 200, "there is no display (SDL chose \"%.40s\")",
              driver ? driver : "nothing");
     sdl.Quit();
