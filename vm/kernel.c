@@ -167,11 +167,10 @@ static void handle(lua_State *L, vm_request *r) {
   lua_settop(L, top);
 }
 
-/* ---- between requests: figures that jobs change ---- */
+/* ---- between requests: what jobs and widgets have changed ---- */
 
 static int idle(vm_source *s, lua_State *L) {
   (void)s;
-  if (!td__lua_slice.used) return -1;
   lua_pushvalue(L, 2);
   if (lua_pcall(L, 0, 1, 0) != LUA_OK) {
     dprintf(K->real_stderr, "tide kernel: %s\n", lua_tostring(L, -1));
@@ -184,7 +183,7 @@ static int idle(vm_source *s, lua_State *L) {
 }
 
 /* serve(handler, between): answers requests until the end is asked for.  handler(type, header, parent,
-** metadata, content, aborted); between() is called while jobs run and says in how many ms again. */
+** metadata, content, aborted); between() may work while none waits and says in how many ms again. */
 static int l_serve(lua_State *L) {
   static vm_source source = { .idle = idle, .fd = -1 };
   luaL_checktype(L, 1, LUA_TFUNCTION);

@@ -41,6 +41,19 @@ function M.list(target)
   return list
 end
 
+-- The states of all widgets, as the page wants them.
+function M.states()
+  local states = {}
+  for id, c in pairs(comms) do
+    local s = c.state
+    if s then
+      states[id] = { model_name = s._model_name, model_module = s._model_module,
+        model_module_version = s._model_module_version, state = s }
+    end
+  end
+  return states
+end
+
 -- ---- what comes from the page ----
 
 -- A comm to a target that is not there is closed again: the page then knows.

@@ -11,6 +11,7 @@ local history = require("tide.kernel.history")
 local json = require("tide.json")
 local lookup = require("tide.kernel.lookup")
 local statement = require("tide.shell.statement")
+local widgets = require("tide.kernel.widgets")
 local M = {}
 
 local LINE = 0.25                     -- seconds between two states of a progress bar
@@ -38,6 +39,15 @@ function sink.display(data, metadata, id, update)
   if silent then return end
   send("output", update and "update_display_data" or "display_data",
     { data = display.encoded(data), metadata = metadata, transient = { display_id = id } })
+end
+
+-- Controls stand below their figure.
+function sink.shown(fig)
+  if not silent then widgets.attach(fig, display.cell) end
+end
+
+widgets.display = function(data, metadata)
+  send("output", "display_data", { data = data, metadata = metadata, transient = {} })
 end
 
 function sink.clear(wait)
@@ -116,7 +126,10 @@ local function run(code)
   line.id = nil
   local failure = cell.run(session, code, { label = ("In[%d]"):format(count), call = core.call,
     result = show_result })
-  local ok, why = core.call(function() display.refresh(true) end, tostring)
+  local ok, why = core.call(function()
+    display.refresh(true)
+    widgets.sync()
+  end, tostring)
   if not ok and not failure then
     failure = { ename = "Error", evalue = why, traceback = { why } }
   end
@@ -173,14 +186,19 @@ function requests.comm_info_request(c)
   send("reply", "comm_info_reply", { status = "ok", comms = comm.list(c.target_name) })
 end
 
-function requests.comm_open(c) comm.opened(c) end
-function requests.comm_msg(c)
-  core.call(function()
-    comm.received(c)
-    display.refresh(true)
-  end, require("tide.shell.trace").report)
+-- What a person does with a widget may fail; the text goes below the cell that ran last.
+local function guarded(f)
+  return function(c)
+    local ok, report = core.call(function()
+      f(c)
+      display.refresh()
+    end, function(err) return require("tide.shell.trace").text(err, { color = true }) end)
+    if not ok then io.stderr:write(tostring(report), "\n") end
+  end
 end
-function requests.comm_close(c) comm.closed(c) end
+
+requests.comm_open, requests.comm_msg = guarded(comm.opened), guarded(comm.received)
+requests.comm_close = guarded(comm.closed)
 
 local function info()
   return { status = "ok", protocol_version = "5.5", implementation = "tide",
@@ -231,10 +249,19 @@ local function adapt()
   end
 end
 
+-- While nothing is asked: callbacks that waited, figures that jobs or widgets have changed. In how many
+-- milliseconds again, -1: not before something happens.
 local function between()
-  display.refresh()
-  local job = package.loaded["tide.job"]
-  return job and job._live() > 0 and 250 or -1
+  local event, job = package.loaded["tide.plot.event"], package.loaded["tide.job"]
+  local wait = -1
+  local ok, why = core.call(function()
+    wait = event and event._idle() or -1
+    local due = display.idle()
+    if due >= 0 and (wait < 0 or due < wait) then wait = due end
+  end, tostring)
+  if not ok then io.stderr:write(tostring(why), "\n") end
+  if wait < 0 and job and job._live() > 0 then wait = 250 end
+  return wait
 end
 
 -- Opens the sockets of a connection; returns what answers requests there until the end.

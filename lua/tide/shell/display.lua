@@ -9,7 +9,7 @@
 --                            end of a cell, all of them
 --
 -- A sink has display(data, metadata, id, update) and clear(wait): id names an output, update replaces
--- all outputs with that id. What shows values at the prompt is in show.lua.
+-- all outputs with that id; and, if it likes, shown(fig), called when a figure has been shown. What shows values at the prompt is in show.lua.
 local tide = require("tide")
 local show = require("tide.shell.show")
 local M = {}
@@ -20,6 +20,7 @@ local PIXELS = 4 / 3                  -- of a page for a point of a figure
 local PAUSE = 0.25                    -- seconds between two drawings of a figure, at least;
 local SHARE = 0.15                    -- so much of the time goes into drawing,
 local FLOW = 400e3                    -- and so many bytes a second out
+local REST = 0.4                      -- seconds without a change: time for a sharp picture
 
 M.scale = 2                           -- pixels of PNGs for a pixel of the page
 
@@ -284,6 +285,7 @@ function M.show(fig)
     s = { id = new_id(), cell = M.cell, due = 0 }
     figures[fig] = s
     draw(fig, s, false, true)
+    if sink.shown then sink.shown(fig) end
   else
     M.refresh()
   end
@@ -304,7 +306,26 @@ function M.refresh(last)
   for fig, s in pairs(figures) do
     local changed = s.changes ~= changes_of(fig)
     if changed and (last or now >= s.at + s.pause) or last and not s.sharp then draw(fig, s, true, last) end
+    if last and sink.shown and s.cell == M.cell then sink.shown(fig) end
   end
+end
+
+-- While no cell runs: the same, and a sharp picture where changes have come to rest. Milliseconds until
+-- there will be something to do, or -1.
+function M.idle()
+  local now, wait = tide.clock(), math.huge
+  for fig, s in pairs(figures) do
+    local changed = s.changes ~= changes_of(fig)
+    if changed or not s.sharp then
+      local due = s.at + (changed and s.pause or REST)
+      if now >= due then
+        draw(fig, s, true, not changed)
+        due = changed and s.at + REST or now
+      end
+      if due > now then wait = math.min(wait, due - now) end
+    end
+  end
+  return wait < math.huge and math.ceil(1000 * wait) or -1
 end
 
 function M.due(fig)
