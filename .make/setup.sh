@@ -21,6 +21,7 @@ xdotool        xdotool           xdotool           xdotool     -           the t
 xwd            x11-apps          xwd               xorg-xwd    -           the tests look at windows
 rsvg-convert   librsvg2-bin      librsvg2-tools    librsvg     librsvg     the tests look at SVG pictures
 pdftotext      poppler-utils     poppler-utils     poppler     poppler     the tests look at PDF pictures
+valgrind       valgrind          valgrind          valgrind    -           a test counts instructions
 jupyter-client python3-jupyter-client -            -           -           the tests run cells as notebooks do
 nbclient       python3-nbclient  -                 -           -           the tests run whole notebooks
 kernel-test    python3-jupyter-kernel-test -       -           -           Jupyter's own tests of kernels
