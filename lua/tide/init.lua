@@ -75,6 +75,11 @@ function tide.runs(...)
   return require("tide.runs").list(...)
 end
 
+-- The method in one window.
+function tide.lab(o)
+  return require("tide.lab").open(o)
+end
+
 -- What follows is loaded when first called.
 for _, name in ipairs { "spawn", "jobs", "yield", "wait_all" } do
   tide[name] = function(...) return require("tide.job")[name](...) end

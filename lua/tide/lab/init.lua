@@ -8,7 +8,7 @@ local script = require "tide.script"
 local model = require "tide.lab.model"
 local targets = require "tide.lab.target"
 
-local M = { new = model.new }
+local M = {}
 
 local function set(list)
   local s = {}
@@ -44,21 +44,7 @@ local SPEC = {
       one_of = set { "paper", "dark", "projector", "notebook" } },
     { "save", nil, "a .png, .svg or .pdf instead of a window", type = "string" },
   },
-  notes = [[
-
-Ten minutes with people who have never seen it:
-
- 1. It works.  Press space. The triangles are latents, the blue dots data; nobody tells the
-    latents where data are, they only get a loss from a flow that was trained on data and is
-    frozen now. Both curves go down. Why does the loss not go to 0? The dashed line is what
-    true data have.
- 2. It fails.  The curves pass below that line: less loss than data have is no success, the
-    latents collapse onto a few points. Choose target rings and loss align: they leave the data.
-    Choose loss excess: they spread again, and the curves come back to the line.
- 3. Why.  Drag a white point across the map. Black arrows are the field on its path from noise,
-    orange ones the straight velocity; the loss is their difference. The curve below shows at
-    which times it arises. Press 7 and drag the time; press 5, then 6: what is said to be a
-    bound on log p, and log p.]],
+  notes = "\n" .. require "tide.lab.guide",
 }
 
 -- What the command line says, as options of a model and of a view.
@@ -81,30 +67,40 @@ local function point_of(text)
   return { x, y }
 end
 
--- A view that has taken its steps.
-local function prepare(o)
-  local m = model.new(options_of(o))
-  local point = point_of(o.point)
-  if o.time < 0 or o.time > 1 then error("--time is between 0 and 1", 0) end
-  tide.plot.theme(o.theme)
-  local view = require("tide.lab.view").new(m)
-  view:choose(o.map:gsub("-", "_"), o.time)
-  return m, view, point
+-- A lab that is not shown yet.
+local function make(options, map, time)
+  local view = require("tide.lab.view").new(model.new(options))
+  view:choose(map, time)
+  return require("tide.lab.window").new(view)
+end
+
+-- tide.lab{...}
+function M.open(o)
+  local options, map, time = {}, "loss", 0.5
+  for k, v in pairs(o or {}) do
+    if k == "map" then map = v elseif k == "time" then time = v else options[k] = v end
+  end
+  return make(options, map, time):show()
 end
 
 local function command(args)
   local o = script.read(SPEC, args)
-  local m, view, point = prepare(o)
-  if not o.save then
-    local window = require("tide.lab.window").open(view, o.steps, point)
-    tide.plot.wait(view.fig)
-    return window.player:pause()
+  local point = point_of(o.point)
+  if o.time < 0 or o.time > 1 then error("--time is between 0 and 1", 0) end
+  tide.plot.theme(o.theme)
+  local lab = make(options_of(o), o.map:gsub("-", "_"), o.time)
+  if not o.save then lab:show() end
+  if o.steps > 0 then lab.player:run(o.steps) end
+  if point then lab.handle:drag(point[1], point[2]) end
+  if o.save then
+    lab:save(o.save, { point = point ~= nil })
+    print(table.concat(lab.said, "\n"))
+  elseif lab.fig.open then
+    tide.plot.wait(lab.fig)
+    lab.player:pause()
+  else
+    error("without a display there is no window; --save FILE.png draws it", 0)
   end
-  m:train()
-  for _ in tide.progress(o.steps, { label = "latents" }) do m:step() end
-  if point then view:show_point(m:probe(point[1], point[2])) end
-  view:finish(128).fig:save(o.save)
-  print(table.concat(view.said, "\n"))
 end
 
 -- The command line after `tide lab`; returns whether all went well.

@@ -13,7 +13,7 @@ View.__index = View
 local L = model.limit
 local EXTENT = { -L, L, -L, L }
 local COLORS = {
-  data = "#2f6db5", latents = "#d1382c", point = "#ffffff", field = "#111111",
+  data = "#2f6db5", latents = "#d1382c", point = "#c21e8b", field = "#111111",
   straight = "#e07b00", down = "#c21e8b", align = "#0f7f6c", nll = "#7a4fb0",
 }
 local SHOWN = 400                     -- points of the data that are drawn
@@ -36,7 +36,7 @@ end
 
 local function marker(ax, label)
   return ax:scatter { x = { 0 }, y = { 0 }, marker = "circle", size = 8, color = COLORS.point,
-    edge = "black", edgewidth = 1.2, visible = false, label = label, legend = false }
+    edge = "white", edgewidth = 1.5, visible = false, label = label, legend = false }
 end
 
 local function left_axes(self, fig)
@@ -48,6 +48,7 @@ local function left_axes(self, fig)
     alpha = 0.75, label = "data" }
   self.left = ax:scatter { x = {}, y = {}, marker = "triangle", size = 5, color = COLORS.latents,
     alpha = 0.9, label = "latents" }
+  self.point = marker(ax)
   ax:set { legend = "lower left" }
   self.left_axes = ax
 end
@@ -71,7 +72,6 @@ local function middle_axes(self, fig)
   self.field = quiver(COLORS.field, "field")
   self.down = ax:arrow { from = { 0, 0 }, to = { 0, 0 }, color = COLORS.down, width = 2.2,
     label = "down the loss", visible = false }
-  self.point = marker(ax)
   self.middle_axes = ax
 end
 
@@ -87,7 +87,7 @@ end
 
 local function time_axes(self, fig)
   local ax = fig:axes { row = 2, col = 3, xlabel = "t", ylabel = "R(y, t)", xlim = { 0, 1 },
-    legend = "upper center" }
+    legend = "none", title = "at which times: pink the point, dashed true data" }
   self.data_time = ax:line { x = {}, y = {}, color = COLORS.data, dash = "dashed",
     label = "true data" }
   self.point_time = ax:line { x = {}, y = {}, color = COLORS.down, width = 1.6,

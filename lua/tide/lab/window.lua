@@ -13,6 +13,7 @@ local Window = {}
 Window.__index = Window
 
 local FINENESS = { 32, 64, 96 }       -- cells of a map's side, one after the other
+local PRINTED = 128                   -- and in a file
 local REST = 0.1                      -- seconds between looks at the dragged latent in a run
 local WORDS = 0.25                    -- and between changes of the sentences
 local L = model.limit
@@ -83,22 +84,25 @@ local function handles(self)
   local v = self.view
   local range = { -L, L, -L, L }
   self.handle = v.middle_axes:handle { kind = "point", x = 0, y = 0, limits = range, name = "latent",
-    color = "white", size = 11, label = "drag me" }
+    color = v.colors.down, size = 11, label = "drag me" }
   self.noise = v.middle_axes:handle { kind = "point", x = self.model.noise:get(1, 1),
     y = self.model.noise:get(1, 2), limits = range, name = "noise", color = v.colors.straight, size = 7 }
-  self.time = v.time_axes:handle { kind = "x", x = v.t, limits = { 0, 1 }, name = "t" }
+  self.time = v.time_axes:handle { kind = "x", x = v.t, limits = { 0, 1 }, name = "t",
+    color = "#777777" }
   local function dragged(x, y)
     place(self, x, y)
     v:show_latents()
     self:look()
     v:show_words(self.caption)
   end
-  self.handle:on("press", function() self.held = true end)
+  self.handle:on("press", function()
+    self.held = true
+    self.handle:set { label = "" }
+  end)
   self.handle:on("drag", dragged)
   self.handle:on("release", function(x, y)
     dragged(x, y)
     self.held = false
-    self.model.steps_at_drag = self.model.steps
   end)
   self.noise:on("drag", function() self:look() end)
   self.time:on("drag", function(t)
@@ -147,7 +151,7 @@ local function make_controls(self)
   if self.points then names[#names + 1] = "draw" end
   local fields = { "exact field" }
   for i, s in ipairs(model.stages) do fields[i + 1] = ("flow, %d steps"):format(s) end
-  self.controls = self.view.fig:controls {
+  self.controls = self.fig:controls {
     { name = "target", choices = names, value = o.target, live = false },
     { name = "field", choices = fields, value = field_name(o), live = false },
     { name = "loss", choices = model.losses, value = o.loss },
@@ -217,23 +221,41 @@ end
 
 local function make_player(self)
   self.player = { playing = false }              -- until it is there
-  self.player = plot.player { fig = self.view.fig, seed = self.model.o.seed, name = "latents",
+  self.player = plot.player { fig = self.fig, seed = self.model.o.seed, name = "latents",
     reset = function() reset(self) end, step = function() step(self) end,
     draw = function() draw(self) end, record = { every = 5, keep = 400 } }
 end
 
 ---- the window ----
 
--- A window over a view; `steps` are taken before it is handed over.
-local function open(view, steps, point)
-  local self = setmetatable({ view = view, model = view.model, points = view.model.o.points }, Window)
+-- A lab over a view: a window when it is shown.
+local function new(view)
+  local self = setmetatable({ view = view, fig = view.fig, model = view.model,
+    points = view.model.o.points }, Window)
   make_controls(self)
   handles(self)
   make_player(self)
-  if point then self.handle:drag(point[1], point[2]) end
-  view.fig:show()
-  if steps > 0 then self.player:run(steps) end
   return self
 end
 
-return { open = open }
+function Window:show()
+  self.fig:set { size = { 850, 525 } }            -- the controls stand below
+  self.fig:show()
+  return self
+end
+
+-- Draws it into a file, with fine maps; with { point = false } without the latent that
+-- can be dragged.
+function Window:save(path, o)
+  local point = tide.options("lab:save", o, { point = true }).point
+  if self.painter then self.painter:cancel() end
+  if self.trainer then self.trainer:wait() end
+  self.view:finish(PRINTED)
+  self.said = self.view.said
+  for _, h in ipairs { self.handle, self.noise, self.time } do h:set { visible = point, label = "" } end
+  if not point then self.view:show_point(nil) end
+  self.fig:save(path, { size = { 850, 380 } })
+  return self
+end
+
+return { new = new }
