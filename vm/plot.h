@@ -253,6 +253,8 @@ struct td_plot_figure {
   bool calm;
   const struct td_plot_overlay_class *overlay; /* plot_overlay.h; or NULL */
   void *overlay_self;                  /* owned */
+  double strip[2];                     /* of a snapshot: room beside and below the page
+                                       ** for the panel, which is drawn there */
   atomic_uint overlay_changes;         /* how often that was changed */
   atomic_uint changes;                 /* how often all else was changed */
   _Atomic(void (*)(void)) on_change;   /* or NULL; called after each change */
@@ -484,6 +486,7 @@ typedef struct td_plot_output {
   double scale;     /* pixels per point */
   double size[2];   /* width and height in points; 0: the figure's */
   bool transparent; /* no background */
+  bool widgets;     /* as in a window: with the panel, and at the step it shows */
 } td_plot_output;
 
 /* format: "png", "svg" or "pdf". */

@@ -180,6 +180,8 @@ static td_plot_output output_options(lua_State *L, int idx, const char *what,
       o.scale = dpi ? v / 72 : v;
     } else if (!strcmp(key, "transparent")) {
       o.transparent = lua_toboolean(L, -1);
+    } else if (!strcmp(key, "widgets")) {
+      o.widgets = lua_toboolean(L, -1);
     } else if (!strcmp(key, "size")) {
       for (int k = 0; k < 2; k++) {
         if (!lua_istable(L, -1) || lua_geti(L, -1, k + 1) != LUA_TNUMBER ||
@@ -190,7 +192,7 @@ static td_plot_output output_options(lua_State *L, int idx, const char *what,
       }
     } else if (!strstr(skip, word) || !*key) {
       char near[200], all[96];
-      snprintf(all, sizeof all, "scale|dpi|size|transparent%.40s", skip);
+      snprintf(all, sizeof all, "scale|dpi|size|transparent|widgets%.40s", skip);
       all[strlen(all) - 1] = 0;
       td_lua_error(L, "%s: unknown option '%s'%s", what, luaL_tolstring(L, -2, NULL),
                    td_plot_suggest(key, all, near, sizeof near));
@@ -267,8 +269,8 @@ static int l_gif(lua_State *L) {
   td_plot_output o = output_options(L, 3, "gif", "|fps|loop|");
   double fps = 20;
   int loop = 0;
-  if (o.transparent || o.size[0] > 0)
-    td_lua_error(L, "gif: transparent and size are for single pictures");
+  if (o.transparent || o.widgets || o.size[0] > 0)
+    td_lua_error(L, "gif: transparent, widgets and size are for single pictures");
   if (lua_istable(L, 3)) {
     if (lua_getfield(L, 3, "fps") != LUA_TNIL) fps = lua_tonumber(L, -1);
     if (!(fps >= 0.01 && fps <= 50))

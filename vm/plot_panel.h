@@ -155,6 +155,8 @@ td_plot_panel *td_plot_panel_copy(const td_plot_panel *p);
 void td_plot_panel_drop(td_plot_panel *p);
 
 extern const td_plot_overlay_class td_plot_panel_class;
+/* The strips beside and below a page that is w points wide; 0 without controls. */
+void td_plot_panel_room(const td_plot_figure *f, double w, double *right, double *below);
 
 /* ---- the strip (plot_panel_place.c, plot_panel_draw.c) --------------------- */
 /* Where a widget stands on the page. Lengths are in points; fs is the size of letters. */

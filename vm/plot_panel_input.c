@@ -445,6 +445,14 @@ bool td_plot_panel_event(td_plot_panel *p, const td_plot_event *e) {
 
 static bool event(void *self, const td_plot_event *e) { return td_plot_panel_event(self, e); }
 
+void td_plot_panel_room(const td_plot_figure *f, double w, double *right, double *below) {
+  const td_plot_panel *p = td_plot_panel_find(f);
+  *right = *below = 0;
+  td_plot_lock();
+  if (p) td_plot_strip_room(p, letters(f), w, right, below);
+  td_plot_unlock();
+}
+
 static void room(void *self, td_plot_painter *p, double w, double h, double *right,
                  double *below) {
   (void)h;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vm/plot_draw.h"
+#include "vm/plot_panel.h"
 
 const bool td_plot_can_save = true;
 
@@ -59,6 +60,9 @@ static int draw_on(cairo_surface_t *surface, double scale, bool clear,
   if (rc == 0) rc = td_plot_layout_make(&p, f, &l);
   if (rc == 0) {
     td_plot_draw(&p, f, &l);
+    if (f->strip[0] + f->strip[1] > 0)
+      f->overlay->draw(f->overlay_self, &p, &l, l.page.x1 + f->strip[0],
+                       l.page.y1 + f->strip[1], TD_PLOT_OVERLAY_PANEL);
     rc = td_plot_status(cairo_status(p.cr));
   }
   td_plot_layout_drop(&l);
@@ -68,7 +72,8 @@ static int draw_on(cairo_surface_t *surface, double scale, bool clear,
 
 cairo_surface_t *td_plot_new_image(const td_plot_figure *f, double scale,
                                    bool clear) {
-  double w = f->o.size.v[0] * scale, h = f->o.size.v[1] * scale;
+  double w = (f->o.size.v[0] + f->strip[0]) * scale;
+  double h = (f->o.size.v[1] + f->strip[1]) * scale;
   if (!(w >= 1 && h >= 1 && w <= MOST_PIXELS && h <= MOST_PIXELS)) {
     td_plot_fail("a picture has 1 to %d pixels a side, this one would have "
                  "%.0f x %.0f; choose a smaller size or scale", MOST_PIXELS, w, h);
@@ -104,7 +109,7 @@ static int encode_png(const td_plot_figure *f, const td_plot_output *o,
 
 static int encode_vectors(const td_plot_figure *f, int format, bool clear,
                           td_plot_bytes *out) {
-  double w = f->o.size.v[0], h = f->o.size.v[1];
+  double w = f->o.size.v[0] + f->strip[0], h = f->o.size.v[1] + f->strip[1];
   cairo_surface_t *s;
   if (format == SVG) {
     s = cairo_svg_surface_create_for_stream(collect, out, w, h);
@@ -123,14 +128,24 @@ static int encode_vectors(const td_plot_figure *f, int format, bool clear,
   return rc;
 }
 
+/* Makes room for the panel; a size that was asked for includes it. */
+static void add_strip(td_plot_figure *s, const td_plot_output *o) {
+  td_plot_panel_room(s, s->o.size.v[0], &s->strip[0], &s->strip[1]);
+  for (int k = 0; k < 2; k++)
+    if (o->size[k] > 0) s->o.size.v[k] = fmax(s->o.size.v[k] - s->strip[k], 16);
+}
+
 /* A snapshot of the figure as this output wants it; NULL with a message. */
 static td_plot_figure *prepare(const td_plot_figure *f, const td_plot_output *o) {
-  td_plot_figure *s = td_plot_snapshot(f);
+  td_plot_figure *past = o->widgets ? td_plot_frames_figure(f) : NULL;
+  td_plot_figure *s = td_plot_snapshot(past ? past : f);
+  td_plot_figure_drop(past);
   if (!s) return NULL;
   td_plot_snapshot_overlay(s, f);
   s->like = f->like, s->calm = f->calm;
   for (int k = 0; k < 2; k++)
     if (o->size[k] > 0) s->o.size.v[k] = o->size[k];
+  if (o->widgets) add_strip(s, o);
   return s;
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vm/plot_panel.h"
+
 enum { ALL = 7, X = 1, Y = 2, Y2 = 4 }; /* sets of dimensions */
 
 #define CLICK 4    /* pixels that a press may move and still be a click */
@@ -101,7 +103,9 @@ static void hide(td_plot_axes *ax, const td_plot_own *own) {
 }
 
 td_plot_figure *td_plot_view_snapshot(td_plot_view *v) {
-  td_plot_figure *s = td_plot_snapshot(v->figure);
+  td_plot_figure *past = td_plot_frames_figure(v->figure); /* what a scrub bar shows */
+  td_plot_figure *s = td_plot_snapshot(past ? past : v->figure);
+  td_plot_figure_drop(past);
   if (!s) return NULL;
   for (int i = 0; i < s->naxes && i < v->nown; i++) {
     apply_own(&s->axes[i]->o, &v->own[i]);

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vm/plot_panel.h"
 #include "vm/plot_view.h"
 
 #if __has_include(<SDL.h>)
@@ -205,13 +206,16 @@ static bool open_pane(td_plot_window *w) {
   td_plot_figure *s = p ? td_plot_snapshot(w->figure) : NULL;
   w->own = p;
   if (!s) return false;
-  double scale = choose_scale(s->o.size.v[0], s->o.size.v[1]);
+  double *size = s->o.size.v, right, below;
+  td_plot_panel_room(w->figure, size[0], &right, &below);
+  size[0] += right, size[1] += below;
+  double scale = choose_scale(size[0], size[1]);
   const char *title = td_plot_text(&s->o.title, 0);
   p->view = td_plot_view_new(w->figure, scale);
   p->window = sdl.CreateWindow(
       title && *title ? title : "Springtide", SDL_WINDOWPOS_UNDEFINED,
-      SDL_WINDOWPOS_UNDEFINED, (int)(s->o.size.v[0] * scale + 0.5),
-      (int)(s->o.size.v[1] * scale + 0.5),
+      SDL_WINDOWPOS_UNDEFINED, (int)(size[0] * scale + 0.5),
+      (int)(size[1] * scale + 0.5),
       SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
   td_plot_figure_drop(s);
   if (!p->window) td_plot_fail("SDL: %s", sdl.GetError());
