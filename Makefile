@@ -4,6 +4,7 @@
 #   SAN=1      address and undefined-behaviour sanitizers, built in $(BUILD)/san
 #   HEADLESS=1 no figures through cairo, no readline, static libraries, in $(BUILD)/headless
 #   DEVICE=cpu device for tests/device; T=word only tests whose path has the word
+#   PEERS=python BENCH="--only toy,paper" for bench: see the head of tests/bench/run.lua
 #   TIDE_NO_INSTALL=1 prints the command for missing packages and stops
 
 BUILD   ?= build
@@ -127,10 +128,8 @@ fuzz: ## read damaged files for FUZZ_SECONDS (default 300) under the sanitizers
 	@+$(MAKE) --no-print-directory SAN=1 $(BUILD)/san/tests/none/test_io_fuzz
 	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BUILD)/san/tests/none/test_io_fuzz random
 
-bench: all $(BENCH_BIN) ## run the benchmarks of tests/bench
-	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
-	@for b in $(wildcard tests/bench/*.lua); do echo "== $$b"; $B/tide $$b || exit 1; done
-	@TIDE=$(abspath $B)/tide BUILD=$B bash tests/shell/prompt.sh tests/bench/prompt.pty
+bench: all $(BENCH_BIN) ## hold every kind of work against PEERS, a python3 with torch, jax and scikit-learn, or none
+	@$B/tide tests/bench/run.lua --peers '$(or $(PEERS),python3)' $(BENCH)
 
 check: all ## check the project's rules: includes, symbols, sizes, documentation
 	@bash tests/rules.sh $B
@@ -138,6 +137,7 @@ check: all ## check the project's rules: includes, symbols, sizes, documentation
 docs: all ## write the manual and the LuaLS stubs to build/docs
 	@mkdir -p $B/docs
 	$B/tide -l tide -e 'require("tide.doc").write("$B/docs")'
+	$B/tide tests/bench/report.lua $(sort $(wildcard tests/bench/results/*.json)) $B/docs
 
 install: all ## install to PREFIX (default /usr/local), below DESTDIR when given
 	@sh .make/install.sh install $B '$(DESTDIR)$(PREFIX)'

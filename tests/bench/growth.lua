@@ -1,7 +1,11 @@
 -- growth.lua -- how time and memory grow with the sizes of the work.
+--
+--   tide tests/bench/growth.lua KIND SPEC    does one unit of work and prints the most bytes that
+--                                            tensors and this process took
 
+package.path = "./?.lua;" .. package.path
 local tide = require "tide"
-local tensor, flow = tide.tensor, tide.flow
+local json = require "tide.json"
 local work = require "tests.bench.work"
 local rounds = require "tests.bench.rounds"
 
@@ -96,55 +100,44 @@ local function resident()
   return tonumber(pages) * 4096
 end
 
--- Runs f and gives the most bytes that tensors took meanwhile, above what they had.
-local function peak_of(f)
-  collectgarbage()
-  tide.trim()
-  local before = tide.memory().live
-  local most = 0
-  local function look() most = math.max(most, tide.memory().live - before) end
-  f(look)
-  return most
+function growth.megabytes(list)
+  local t = {}
+  for i, b in ipairs(list) do t[i] = ("%.1f"):format(b / 1e6) end
+  return table.concat(t, ", ")
 end
 
--- Landscapes of more and more draws and cells, solves of more and more steps: bytes.
+-- Work whose length grows: sizes, and what is given for one size.
+local LENGTHS = {
+  { title = "a landscape of 64 x 64 cells, against its draws", kind = "landscape", sizes = { 4, 16, 64 },
+    spec = function(n) return { n = 64, draws = n } end },
+  { title = "a landscape of 8 draws, against its lines of 64 cells", kind = "landscape",
+    sizes = { 256, 1024, 4096 }, spec = function(n) return { n = { 64, n }, draws = 8 } end },
+  { title = "sampling 2,000 points by RK4, against its steps", kind = "sample", sizes = { 4, 16, 64 },
+    spec = function(n) return { points = 2000, steps = n } end },
+  { title = "exact likelihood of 2,000 points by RK4, against its steps", kind = "likelihood",
+    sizes = { 4, 16, 64 }, spec = function(n) return { points = 2000, steps = n } end },
+}
+
+-- Bytes at most of tensors and of the process, in a process of its own.
+local function measured(program, kind, spec)
+  local f = io.popen(("'%s' tests/bench/growth.lua %s '%s'"):format(program, kind,
+    (json.encode(spec):gsub("%s*\n%s*", " "))))
+  local bytes, process = f:read("n", "n")
+  f:close()
+  return bytes or error("growth.lua gave no figures for " .. kind, 0), process
+end
+
 local function lengths(o)
-  local v = flow.VelocityMLP { dim = 2, hidden = o.quick and 16 or 128, blocks = 2 }:freeze()
-  local points = tensor.randn(o.quick and 256 or 2000, 2)
   local list = {}
-  local function add(title, sizes, f)
-    local r = { title = title, x = sizes, bytes = {} }
-    for i, n in ipairs(sizes) do r.bytes[i] = peak_of(function(look) f(n, look) end) end
-    list[#list + 1] = r
-    o.say(("memory of %-56s %s MB"):format(title, table.concat((function()
-      local t = {}
-      for i, b in ipairs(r.bytes) do t[i] = ("%.2f"):format(b / 1e6) end
-      return t
-    end)(), ", ")))
+  for i, l in ipairs(LENGTHS) do
+    list[i] = { title = l.title, x = o.quick and { l.sizes[1] } or l.sizes, bytes = {}, process = {} }
+    for k, n in ipairs(list[i].x) do
+      local spec = { dim = 2, hidden = o.quick and 16 or 128, blocks = 2 }
+      for key, v in pairs(l.spec(n)) do spec[key] = v end
+      list[i].bytes[k], list[i].process[k] = measured(o.program, l.kind, spec)
+    end
+    o.say(("memory of %-60s %s MB"):format(l.title, growth.megabytes(list[i].bytes)))
   end
-  local function watched(look) return function(z, t) look() return v(z, t) end end
-  add("a landscape of 64 x 64 cells, against its draws", { 4, 16, 64 }, function(n, look)
-    local draws = flow.draws(n, 2)
-    flow.landscape(function(p)
-      look()
-      return flow.align_loss(v, p, { draws = draws, reduction = "none" })
-    end, { n = 64, batch = 1024, report = look })
-  end)
-  add("a landscape of 8 draws, against its cells", { 32 ^ 2 // 1 | 0, 64 ^ 2 // 1 | 0, 128 ^ 2 // 1 | 0 },
-    function(n, look)
-      local draws = flow.draws(8, 2)
-      flow.landscape(function(p)
-        look()
-        return flow.align_loss(v, p, { draws = draws, reduction = "none" })
-      end, { n = math.tointeger(math.sqrt(n)), batch = 1024, report = look })
-    end)
-  local f = watched
-  add("sampling by RK4, against its steps", { 4, 16, 64 }, function(n, look)
-    flow.sample(f(look), points, { solver = "rk4", steps = n })
-  end)
-  add("exact likelihood, against its steps", { 4, 16, 64 }, function(n, look)
-    flow.log_likelihood(f(look), points, { solver = "rk4", steps = n })
-  end)
   return list
 end
 
@@ -165,6 +158,14 @@ function growth.memory(o)
   o.say(("memory of %d replays: %d bytes handed out, the process grew by %.1f KB"):format(
     r.replays.count, r.replays.bytes, r.replays.resident / 1024))
   return r
+end
+
+if arg and arg[0] and arg[0]:find "growth%.lua$" then
+  tide.progress.enabled = false
+  work[arg[1]](assert(json.decode(arg[2]))).run(1)
+  local f = io.open "/proc/self/status"
+  local most = f and f:read "a":match "VmHWM:%s*(%d+) kB" or 0
+  print(tide.memory().peak, most * 1024)
 end
 
 return growth

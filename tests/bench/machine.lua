@@ -22,11 +22,9 @@ function machine.about()
   local function field(name) return info:match("\n?" .. name .. "%s*: ([^\n]*)") end
   local cpu = field "model name" or "unknown processor"
   local cores = select(2, info:gsub("processor%s*:", ""))
-  local isa = tide.describe and tide.describe() or tide.devices()[1]
-  if type(isa) == "table" then isa = isa.description or isa.name end
   local kind = field "cpu family" and (" family %s model %s"):format(field "cpu family", field "model") or ""
   local slug = ("%s%s %d cores"):format(cpu, kind, cores):lower():gsub("%b()", ""):gsub("[^%w]+", "-")
-  return { cpu = cpu .. kind, cores = cores, threads = tide.threads(), backend = tostring(isa),
+  return { cpu = cpu .. kind, cores = cores, threads = tide.threads(), backend = tide.devices()[1].description,
            tide = tide.version, slug = slug:gsub("^%-", ""):gsub("%-$", "") }
 end
 

@@ -7,6 +7,7 @@
 package.path = "./?.lua;" .. package.path
 local tide = require "tide"
 local json = require "tide.json"
+local growth = require "tests.bench.growth"
 
 local report = {}
 
@@ -142,7 +143,7 @@ end
 
 local function picture_of_growth(r, folder, name)
   local plot = tide.plot
-  local fig = plot.figure { size = { 900, 760 }, cols = 3 }
+  local fig = plot.figure { size = { 900, 760 }, rows = 3, cols = 3 }
   for _, c in ipairs(r.growth) do
     local ax = fig:axes { title = c.id, xlabel = c.title:match "against (.*)$", ylabel = "ms" }
     local x, y, line = tide.tensor.from(c.x), {}, {}
@@ -169,12 +170,11 @@ end
 
 local function write_memory(out, r)
   if not r.memory then return end
-  out "Most bytes of tensors at a time, above those from before:\n"
-  out "| memory of | sizes | MB |\n|---|---|---|"
+  out "Most bytes of tensors at a time, and most memory of the process, each in a process of its own:\n"
+  out "| memory of | sizes | tensors, MB | process, MB |\n|---|---|---|---|"
   for _, m in ipairs(r.memory.lengths) do
-    local mb = {}
-    for i, b in ipairs(m.bytes) do mb[i] = ("%.2f"):format(b / 1e6) end
-    out(("| %s | %s | %s |"):format(m.title, table.concat(m.x, ", "), table.concat(mb, ", ")))
+    out(("| %s | %s | %s | %s |"):format(m.title, table.concat(m.x, ", "), growth.megabytes(m.bytes),
+      growth.megabytes(m.process)))
   end
   local p = r.memory.replays
   out(("\n%d replays of a captured training step handed out %d bytes; the process grew by %.1f KB.\n"):format(
@@ -218,6 +218,11 @@ function report.write(paths, folder)
   local f = assert(io.open(folder .. "/speed.md", "w"))
   assert(f:write(table.concat(lines, "\n"), "\n"))
   f:close()
+  local index = io.open(folder .. "/index.md", "r+")     -- of the manual, where it is there
+  if not index then return end
+  local link = "* [Speed](speed.md): measured beside PyTorch, JAX and scikit-learn; how time and memory grow."
+  if not index:read "a":find(link, 1, true) then index:write(link, "\n") end
+  index:close()
 end
 
 if arg and arg[0] and arg[0]:find "report%.lua$" then

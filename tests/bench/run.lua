@@ -56,6 +56,7 @@ end
 
 local o = options(arg)
 local program = arg[-1]
+o.program = program
 
 local function wanted(name)
   return o.only == "" or ("," .. o.only .. ","):find("," .. name .. ",", 1, true) ~= nil
@@ -81,8 +82,8 @@ o.say = function(text)
 end
 
 -- Runs a part; what fails is said and kept, and the others go on.
-local function part(name, f)
-  if not wanted(name) then return end
+local function part(name, f, always)
+  if not always and not wanted(name) then return end
   local start = tide.clock()
   local ok, why = xpcall(f, debug.traceback)
   if not ok then
@@ -171,7 +172,7 @@ end
 
 local function small_programs()
   for _, name in ipairs { "kernels", "products", "typing" } do
-    local file = program:match "^(.*)/" .. "/tests/bench/" .. name
+    local file = (program:match "^(.*)/" or ".") .. "/tests/bench/" .. name
     if os.execute("test -x " .. Peer.quoted(file)) then os.execute(Peer.quoted(file)) end
   end
   os.execute(Peer.quoted(program) .. " tests/bench/metrics.lua")
@@ -184,8 +185,8 @@ end
 part("ceilings", function()
   results.machine.ceilings = machine.ceilings(program, o.quick)
   o.say(machine.text(results.machine.ceilings))
-end)
-part("peers", start_peers)
+end, true)
+part("peers", start_peers, true)
 measure_rows()
 part("start", start_up)
 for _, p in ipairs(peers) do p:close() end

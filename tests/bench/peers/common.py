@@ -29,6 +29,8 @@ def load(folder, name):
 def difference(got, want):
     """Euclidean distance relative to the length of what is wanted."""
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    if got.size == want.size == 1:
+        got = got.reshape(want.shape)
     if got.shape != want.shape:
         raise ValueError("got shape %s, want %s" % (got.shape, want.shape))
     return float(np.linalg.norm(got - want) / max(np.linalg.norm(want), 1e-30))
@@ -41,6 +43,12 @@ def difference_of_all(got, want, prefix):
         raise ValueError("nothing to compare with: no arrays named %s*" % prefix)
     return difference(np.concatenate([np.ravel(got[k]) for k in names]),
                       np.concatenate([np.ravel(want[prefix + k]) for k in names]))
+
+
+def accuracy(got, want):
+    """The largest difference of log densities, where there is any density."""
+    there = np.asarray(want) > -50
+    return float(np.abs(np.asarray(got, np.float64) - want)[there].max())
 
 
 class Work:

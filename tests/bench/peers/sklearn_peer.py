@@ -7,7 +7,7 @@ import numpy as np
 import sklearn
 from sklearn.neighbors import KernelDensity
 
-from common import Work, load, serve
+from common import Work, accuracy, load, serve
 
 MODELS = {}                                # of this process, by variant
 
@@ -42,7 +42,7 @@ def kde(spec, variant, folder):
             score()
 
     got, want = score(), load(folder, "check")["exact"]
-    return Work(run, {"accuracy": float(np.abs(got - want).max())})
+    return Work(run, {"accuracy": accuracy(got, want)})
 
 
 # From coarse to fine: the driver takes the fastest that is as accurate as the other side.

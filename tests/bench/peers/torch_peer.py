@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common import Work, difference, difference_of_all, load, serve
+from common import Work, accuracy, difference, difference_of_all, load, serve
 
 CORES = torch.get_num_threads()
 torch._dynamo.config.recompile_limit = 64
@@ -311,7 +311,7 @@ def kde(spec, variant, folder):
     def work():
         return in_chunks(piece, y, rows) - norm
 
-    errors = {"accuracy": float((work().double() - d["exact"]).abs().max())}
+    errors = {"accuracy": accuracy(work(), d["exact"])}
     return Work(repeat(work), errors)
 
 
