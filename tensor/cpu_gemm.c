@@ -20,9 +20,12 @@ enum {
   WIDE = 2,             /* vectors of columns in a block */
   STRETCH = 256,        /* terms summed in one go */
   PANELS = 6,           /* panels of b that are packed at a time */
+  BLOCKS = 16,          /* blocks of rows of a, where those are packed */
+  ROWS_AHEAD = 8, LINES_AHEAD = 8,      /* fetched while packing */
   DIRECT = 32,          /* so few rows read b where it lies, if they can */
 };
 #define INLINE static inline __attribute__((always_inline))
+#define AHEAD(p) __builtin_prefetch(p, 0, 2)
 #define UNROLL _Pragma("GCC unroll 8")
 
 #define real float

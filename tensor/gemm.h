@@ -121,93 +121,121 @@ INLINE void NAME(turn)(NAME(quad) *x) {
 #endif
 }
 
-/* p[l * width + j] = b[j * bj + l] for QUAD values of j, and `k` values of l. */
+/* p[l * COLS + j] = b[j * bj + l] for QUAD values of j, and k values of l. */
 INLINE void NAME(turn_columns)(real *restrict p, const real *restrict b, int64_t bj,
-                               int64_t k, const int64_t width) {
+                               const int64_t k) {
   for (int64_t l = 0; l < k; l += QUAD) {
     NAME(quad) x[QUAD];
     UNROLL for (int i = 0; i < QUAD; i++)
       x[i] = *(const NAME(loose_quad) *)(b + i * bj + l);
     NAME(turn)(x);
     UNROLL for (int i = 0; i < QUAD; i++)
-      *(NAME(loose_quad) *)(p + (l + i) * width) = x[i];
+      *(NAME(loose_quad) *)(p + (l + i) * COLS) = x[i];
   }
 }
 
-/* Columns of b that are contiguous: a cache line of each is used up at once. */
+/* Columns of b that are contiguous, a panel of them: a cache line of each is used up
+** at once. */
 static void NAME(pack_columns)(real *restrict p, const real *restrict b, int64_t bj,
-                               int64_t k, int64_t n, const int64_t width) {
+                               int64_t k) {
   enum { LINE = 64 / sizeof(real) };
-  int64_t l = 0, j;
-  for (; l + LINE <= k; l += LINE) {
-    for (j = 0; j + QUAD <= n; j += QUAD)
-      NAME(turn_columns)(p + l * width + j, b + j * bj + l, bj, LINE, width);
-    for (; j < n; j++)
-      for (int i = 0; i < LINE; i++) p[(l + i) * width + j] = b[j * bj + l + i];
-  }
+  int64_t l = 0;
+  for (; l + LINE <= k; l += LINE)
+    for (int64_t j = 0; j < COLS; j += QUAD) {
+      UNROLL for (int i = 0; i < QUAD; i++)
+        AHEAD(b + (j + i) * bj + l + LINES_AHEAD * LINE);
+      NAME(turn_columns)(p + l * COLS + j, b + j * bj + l, bj, LINE);
+    }
   for (; l < k; l++)
-    for (j = 0; j < n; j++) p[l * width + j] = b[j * bj + l];
+    for (int64_t j = 0; j < COLS; j++) p[l * COLS + j] = b[j * bj + l];
 }
 
-/* p[l * width + j] = b[l * bk + j * bj], with zeros beyond n. */
-INLINE void NAME(pack)(real *restrict p, const real *restrict b, int64_t bk,
-                       int64_t bj, int64_t k, int64_t n, const int64_t width) {
-  if (n < width) memset(p, 0, sizeof *p * (size_t)(k * width));
-  if (bj == 1 && n == width) {
-    for (int64_t l = 0; l < k; l++, p += width, b += bk)
-      memcpy(p, b, sizeof *p * (size_t)width);
-  } else if (bk == 1) {
-    NAME(pack_columns)(p, b, bj, k, n, width);
-  } else {
+/* Rows of b that are contiguous, n of their entries, a whole number of panels. */
+INLINE void NAME(pack_rows)(real *restrict p, const real *restrict b, int64_t bk,
+                            int64_t k, int64_t n, const int64_t width) {
+  for (int64_t l = 0; l < k; l++)
+    for (int64_t j = 0; j < n; j += width) {
+      AHEAD(b + (l + ROWS_AHEAD) * bk + j);
+      if (sizeof *p * (size_t)width > 64) AHEAD(b + (l + ROWS_AHEAD) * bk + j + width / 2);
+      memcpy(p + j * k + l * width, b + l * bk + j, sizeof *p * (size_t)width);
+    }
+}
+
+/* Panels of n columns over k terms; the last one is filled up with zeros. */
+static void NAME(pack)(real *restrict p, const real *restrict b, int64_t bk, int64_t bj,
+                       int64_t k, int64_t n) {
+  int64_t whole = bj == 1 || bk == 1 ? n - n % COLS : 0;
+  if (bj == 1) NAME(pack_rows)(p, b, bk, k, whole, COLS);
+  for (int64_t j = 0; bj != 1 && j < whole; j += COLS)
+    NAME(pack_columns)(p + j * k, b + j * bj, bj, k);
+  for (int64_t j = whole; j < n; j += COLS) {
+    int64_t cols = n - j < COLS ? n - j : COLS;
+    real *q = p + j * k;
+    if (cols < COLS) memset(q, 0, sizeof *q * (size_t)(k * COLS));
     for (int64_t l = 0; l < k; l++)
-      for (int64_t j = 0; j < n; j++) p[l * width + j] = b[l * bk + j * bj];
+      for (int64_t c = 0; c < cols; c++) q[l * COLS + c] = b[l * bk + (j + c) * bj];
   }
 }
 
 /* ---- the product ---- */
 
-/* Columns [j, j + n) over terms [l, l + k).  Panels of b are packed unless few
-** rows would use them. */
-static void NAME(panels)(const BLOCK *s, int64_t j, int64_t n, int64_t l, int64_t k,
-                         real *room, real *side) {
-  NAME(step) t = { .ai = s->ai, .ak = s->ak, .ldc = s->ldc, .k = k,
-                   .alpha = s->alpha, .beta = l ? 1 : s->beta };
-  const real *b = s->b + j * s->bj + l * s->bk;
-  bool direct = s->bj == 1 &&
-    (s->m <= DIRECT || s->bk * (int64_t)sizeof(real) <= NEAR);
-  for (int64_t q = 0; q < n; q += COLS)
-    if (!direct || n - q < COLS)
-      NAME(pack)(room + q * k, b + q * s->bj, s->bk, s->bj, k,
-                 n - q < COLS ? n - q : COLS, COLS);
-  for (int64_t i = 0; i < s->m; i += ROWS) {
-    int64_t rows = s->m - i < ROWS ? s->m - i : ROWS;
-    t.a = s->a + i * s->ai + l * s->ak;
-    t.ai = s->ai;
-    t.ak = s->ak;
-    if (s->ak * (int64_t)sizeof(real) > NEAR && rows == ROWS && n > 2 * COLS) {
-      NAME(pack)(side, t.a, s->ak, s->ai, k, ROWS, ROWS);
-      t.a = side;
-      t.ai = 1;
-      t.ak = ROWS;
-    }
-    for (int64_t q = 0; q < n; q += COLS) {
-      bool as_is = direct && n - q >= COLS;
-      t.b = as_is ? b + q : room + q * k;
-      t.bk = as_is ? s->bk : COLS;
-      t.c = s->c + i * s->ldc + j + q;
-      t.bias = s->bias && !l ? s->bias + j + q : NULL;
-      NAME(block)(&t, rows, n - q < COLS ? n - q : COLS);
+/* A part of the product: rows [i, i + m), columns [j, j + n), terms [l, l + k). */
+typedef struct NAME(part) {
+  int64_t i, j, l, m, n, k;
+  real *room, *side;           /* for packed panels of b, and rows of a */
+} NAME(part);
+
+/* May columns of b, and those of a, be read where they lie? */
+INLINE bool NAME(near_b)(const BLOCK *s) {
+  return s->bj == 1 && (s->m <= DIRECT || s->bk * (int64_t)sizeof(real) <= NEAR);
+}
+INLINE bool NAME(near_a)(const BLOCK *s) {
+  return s->ai != 1 || s->ak * (int64_t)sizeof(real) <= NEAR || s->n <= 2 * COLS;
+}
+
+/* Panels of b are packed here, the rows of a by the caller. */
+static void NAME(panels)(const BLOCK *s, const NAME(part) *t) {
+  NAME(step) u = { .ldc = s->ldc, .k = t->k, .alpha = s->alpha,
+                   .beta = t->l ? 1 : s->beta };
+  const real *a = s->a + t->i * s->ai + t->l * s->ak;
+  const real *b = s->b + t->j * s->bj + t->l * s->bk;
+  int64_t loose = NAME(near_b)(s) ? t->n - t->n % COLS : 0;    /* not packed */
+  if (loose < t->n)
+    NAME(pack)(t->room + loose * t->k, b + loose * s->bj, s->bk, s->bj, t->k,
+               t->n - loose);
+  for (int64_t i = 0; i < t->m; i += ROWS) {
+    int64_t rows = t->m - i < ROWS ? t->m - i : ROWS;
+    bool packed = t->side && rows == ROWS;
+    u.a = packed ? t->side + i * t->k : a + i * s->ai;
+    u.ai = packed ? 1 : s->ai;
+    u.ak = packed ? ROWS : s->ak;
+    for (int64_t j = 0; j < t->n; j += COLS) {
+      u.b = j < loose ? b + j : t->room + j * t->k;
+      u.bk = j < loose ? s->bk : COLS;
+      u.c = s->c + (t->i + i) * s->ldc + t->j + j;
+      u.bias = s->bias && !t->l ? s->bias + t->j + j : NULL;
+      NAME(block)(&u, rows, t->n - j < COLS ? t->n - j : COLS);
     }
   }
 }
 
 static void NAME(gemm)(const BLOCK *s) {
-  _Alignas(64) real room[STRETCH * COLS * PANELS], side[STRETCH * ROWS];
-  for (int64_t l = 0; l < s->k; l += STRETCH) {
-    int64_t k = s->k - l < STRETCH ? s->k - l : STRETCH;
-    for (int64_t j = 0; j < s->n; j += COLS * PANELS)
-      NAME(panels)(s, j, s->n - j < COLS * PANELS ? s->n - j : COLS * PANELS, l, k,
-                   room, side);
+  _Alignas(64) real room[STRETCH * COLS * PANELS], side[STRETCH * ROWS * BLOCKS];
+  bool near = NAME(near_a)(s);
+  NAME(part) t = { .room = room, .side = near ? NULL : side };
+  int64_t most = near ? s->m : ROWS * BLOCKS;
+  for (t.l = 0; t.l < s->k; t.l += STRETCH) {
+    t.k = s->k - t.l < STRETCH ? s->k - t.l : STRETCH;
+    for (t.i = 0; t.i < s->m; t.i += most) {
+      t.m = s->m - t.i < most ? s->m - t.i : most;
+      if (!near)
+        NAME(pack_rows)(side, s->a + t.i + t.l * s->ak, s->ak, t.k, t.m - t.m % ROWS,
+                        ROWS);
+      for (t.j = 0; t.j < s->n; t.j += COLS * PANELS) {
+        t.n = s->n - t.j < COLS * PANELS ? s->n - t.j : COLS * PANELS;
+        NAME(panels)(s, &t);
+      }
+    }
   }
 }
 
