@@ -5,7 +5,7 @@
 /* Scores of a tile, (rows, cols) with rows TILE_K apart. */
 static void NAME(scores)(const attention *a, int64_t b, int64_t i, int64_t rows, int64_t j,
                          int64_t cols, real *s) {
-  NAME(td_gemm)(false, true, rows, cols, a->d, (real)a->scale,
+  NAME(row_product)(false, true, rows, cols, a->d, (real)a->scale,
                 (const real *)a->q + (b * a->n + i) * a->d, a->d,
                 (const real *)a->k + (b * a->m + j) * a->d, a->d, 0, s, TILE_K);
 }
@@ -39,7 +39,7 @@ static void NAME(forward)(const attention *a, int64_t b, int64_t i, int64_t rows
       most[r] = top;
       for (int64_t e = 0; j && e < a->dv; e++) y[r * a->dv + e] *= shrink;
     }
-    NAME(td_gemm)(false, false, rows, a->dv, cols, 1, s, TILE_K,
+    NAME(row_product)(false, false, rows, a->dv, cols, 1, s, TILE_K,
                   (const real *)a->v + (b * a->m + j) * a->dv, a->dv, 1, y, a->dv);
   }
   for (int64_t r = 0; r < rows; r++) {
@@ -58,16 +58,16 @@ static void NAME(backward)(const attention *a, int64_t b, int64_t i, int64_t row
     int64_t cols = a->m - j < TILE_K ? a->m - j : TILE_K, key = b * a->m + j;
     NAME(scores)(a, b, i, rows, j, cols, p);
     for (int64_t r = 0; r < rows; r++) NAME(weigh)(p + r * TILE_K, cols, lse[r]);
-    NAME(td_gemm)(true, false, cols, a->dv, rows, 1, p, TILE_K, g, a->dv, 1,
+    NAME(row_product)(true, false, cols, a->dv, rows, 1, p, TILE_K, g, a->dv, 1,
                   (real *)a->gv + key * a->dv, a->dv);
-    NAME(td_gemm)(false, true, rows, cols, a->dv, 1, g, a->dv,
+    NAME(row_product)(false, true, rows, cols, a->dv, 1, g, a->dv,
                   (const real *)a->v + key * a->dv, a->dv, 0, dp, TILE_K);
     for (int64_t r = 0; r < rows; r++)
       for (int64_t l = 0; l < cols; l++)
         dp[r * TILE_K + l] = p[r * TILE_K + l] * (dp[r * TILE_K + l] - delta[r]);
-    NAME(td_gemm)(false, false, rows, a->d, cols, (real)a->scale, dp, TILE_K,
+    NAME(row_product)(false, false, rows, a->d, cols, (real)a->scale, dp, TILE_K,
                   (const real *)a->k + key * a->d, a->d, 1, (real *)a->gq + at * a->d, a->d);
-    NAME(td_gemm)(true, false, cols, a->d, rows, (real)a->scale, dp, TILE_K, q, a->d, 1,
+    NAME(row_product)(true, false, cols, a->d, rows, (real)a->scale, dp, TILE_K, q, a->d, 1,
                   (real *)a->gk + key * a->d, a->d);
   }
 }

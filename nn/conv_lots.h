@@ -77,14 +77,14 @@ static void NAME(outputs_out)(const conv *v, int64_t n, int64_t samples, const r
 static void NAME(forward)(const conv *v, int64_t n, int64_t samples, real *col, real *m) {
   int64_t wide = samples * v->oh * v->ow;
   NAME(columns)(v, n, samples, col);
-  NAME(td_gemm)(false, false, v->o, wide, v->k, 1, v->weight, v->k, col, wide, 0, m, wide);
+  NAME(row_product)(false, false, v->o, wide, v->k, 1, v->weight, v->k, col, wide, 0, m, wide);
   NAME(outputs_out)(v, n, samples, m);
 }
 
 static void NAME(adjoint)(const conv *v, int64_t n, int64_t samples, real *col, real *m) {
   int64_t wide = samples * v->oh * v->ow;
   NAME(outputs_in)(v, n, samples, m);
-  NAME(td_gemm)(true, false, v->k, wide, v->o, 1, v->weight, v->k, m, wide, 0, col, wide);
+  NAME(row_product)(true, false, v->k, wide, v->o, 1, v->weight, v->k, m, wide, 0, col, wide);
   NAME(uncolumns)(v, n, samples, col);
 }
 
@@ -93,7 +93,7 @@ static void NAME(weights)(const conv *v, int64_t n, int64_t samples, real *col, 
   int64_t wide = samples * v->oh * v->ow;
   NAME(outputs_in)(v, n, samples, m);
   NAME(columns)(v, n, samples, col);
-  NAME(td_gemm)(false, true, v->o, v->k, wide, 1, m, wide, col, wide, !first, dw, v->k);
+  NAME(row_product)(false, true, v->o, v->k, wide, 1, m, wide, col, wide, !first, dw, v->k);
 }
 
 /* One chunk: the lots that follow one another from chunk * v->per on. */

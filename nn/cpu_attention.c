@@ -24,6 +24,7 @@ typedef struct attention {
 #define EXP td__expf
 #define LOG logf
 #define NAME(x) x##_f32
+#include "nn/row_product.h"
 #include "nn/attention_tiles.h"
 #undef real
 #undef EXP
@@ -33,6 +34,7 @@ typedef struct attention {
 #define EXP td__exp
 #define LOG log
 #define NAME(x) x##_f64
+#include "nn/row_product.h"
 #include "nn/attention_tiles.h"
 
 static void sizes(attention *a, const td_tensor *q, const td_tensor *k, const td_tensor *v) {

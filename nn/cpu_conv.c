@@ -25,11 +25,13 @@ typedef struct conv {
 
 #define real float
 #define NAME(x) x##_f32
+#include "nn/row_product.h"
 #include "nn/conv_lots.h"
 #undef real
 #undef NAME
 #define real double
 #define NAME(x) x##_f64
+#include "nn/row_product.h"
 #include "nn/conv_lots.h"
 
 static void sizes(conv *v, const td_tensor *small, const td_tensor *large) {
