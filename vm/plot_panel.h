@@ -45,6 +45,7 @@ typedef struct td_plot_widget {
   double lo[2], hi[2];    /* limits, of x and y; of a slider the first */
   double snap[2];         /* values are multiples of it, from lo; 0: any */
   bool log, integer, live, hidden, fixed; /* fixed: seen, but not to be moved */
+  bool keys;              /* of a menu: the digits choose */
   char name[40];
   td_plot_data label, choices, format;
   td_plot_color color;

@@ -391,6 +391,20 @@ static bool key_player(touch *t, td_plot_widget *w) {
   }
 }
 
+/* The digits 1 to 9, for the first menu that wants them. */
+static bool key_menu(touch *t) {
+  int choice = t->e->key - '1';
+  if (choice < 0 || choice > 8) return false;
+  for (int i = 0; i < t->p->n; i++) {
+    td_plot_widget *w = &t->p->widget[i];
+    if (w->kind == TD_PLOT_WIDGET_MENU && w->keys && choice < (int)w->choices.dim[0]) {
+      choose(t, w, choice);
+      return true;
+    }
+  }
+  return false;
+}
+
 static bool press_key(touch *t) {
   td_plot_hand *h = &t->p->hand;
   td_plot_widget *w = td_plot_widget_find(t->p, h->focus);
@@ -400,7 +414,7 @@ static bool press_key(touch *t) {
     h->open = h->focus = 0;
     return true;
   }
-  if (w && key_focus(t, w)) return true;
+  if ((w && key_focus(t, w)) || key_menu(t)) return true;
   for (int i = 0; i < t->p->n; i++)
     if (t->p->widget[i].kind == TD_PLOT_WIDGET_PLAYER && !t->p->widget[i].hidden)
       return key_player(t, &t->p->widget[i]);

@@ -56,7 +56,7 @@ static const field fields[] = {
   {"lo", NUMBERS, AT(lo), 2}, {"hi", NUMBERS, AT(hi), 2}, {"snap", NUMBERS, AT(snap), 2},
   {"log", FLAG, AT(log), 0}, {"integer", FLAG, AT(integer), 0},
   {"live", FLAG, AT(live), 0}, {"hidden", FLAG, AT(hidden), 0},
-  {"fixed", FLAG, AT(fixed), 0}, {"name", NAME, AT(name), 0},
+  {"fixed", FLAG, AT(fixed), 0}, {"keys", FLAG, AT(keys), 0}, {"name", NAME, AT(name), 0},
   {"label", TEXTS, AT(label), 0}, {"choices", TEXTS, AT(choices), 0},
   {"format", TEXTS, AT(format), 0}, {"note", TEXTS, AT(note), 0},
   {"color", COLOR, AT(color), 0}, {"size", NUMBER, AT(size), 0},

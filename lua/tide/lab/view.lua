@@ -161,32 +161,31 @@ function View:show_latents(at)
   self.middle:set { xy = y }
 end
 
--- Limits of one axis so that true data stand at the same height for both curves: the
--- share of the axis below them is the same.
-local function heights(values, level)
-  local from = #values > 20 and #values // 10 or 1        -- the first fall would hide the rest
-  local up, down = 1e-3, 0
-  for i = from, #values do
+-- How far a curve goes above and below the level of true data.  The first fall from the
+-- noise would hide the rest.
+local function reach(values, level)
+  local up, down = 0, 0
+  for i = math.min(#values // 10, 10) + 1, #values do
     up, down = math.max(up, values[i] - level), math.max(down, level - values[i])
   end
-  return up, down
+  return math.max(up, 1e-2), down
 end
 
+-- Both axes have true data at the same height: the share of the axis below is the same.
 function View:show_curves(at)
   local m, c = self.model, self.model.curve
   local r = m:numbers(at)
   self.align:set { x = c.step, y = c.align }
   self.nll_curve:set { x = c.step, y = c.nll }
-  local up1, down1 = heights(c.align, r.floor)
-  local up2, down2 = heights(c.nll, r.data_nll)
-  local share = math.min(1.2, math.max(down1 / up1, down2 / up2, 0.12)) * 1.15
+  local up1, down1 = reach(c.align, r.floor)
+  local up2, down2 = reach(c.nll, r.data_nll)
+  local share = math.min(1.2, math.max(down1 / up1, down2 / up2, 0.15))
   local function limits(level, up, down)
-    up = math.max(up, down / 2) * 1.08
+    up = 1.1 * math.max(up, down / share)
     return { level - up * share, level + up }
   end
-  local last = math.max(c.step[#c.step], 50)
-  self.curve_axes:set { xlim = { 0, last }, ylim = limits(r.floor, up1, down1),
-    y2lim = limits(r.data_nll, up2, down2),
+  self.curve_axes:set { xlim = { 0, math.max(c.step[#c.step], 50) },
+    ylim = limits(r.floor, up1, down1), y2lim = limits(r.data_nll, up2, down2),
     title = ("dashed: true data, %.2f and %.2f"):format(r.floor, r.data_nll) }
   self.floor:set { y = r.floor }
   self.now:set { x = r.step, visible = at ~= nil and at < #c.step }

@@ -8,6 +8,7 @@ local tide = require "tide"
 local plot = require "tide.plot"
 local model = require "tide.lab.model"
 local targets = require "tide.lab.target"
+local job = require "tide.job"
 
 local Window = {}
 Window.__index = Window
@@ -17,6 +18,9 @@ local PRINTED = 128                   -- and in a file
 local REST = 0.1                      -- seconds between looks at the dragged latent in a run
 local WORDS = 0.25                    -- and between changes of the sentences
 local L = model.limit
+
+-- The maps of model.kinds as the menu calls them.
+local MAPS = { "loss in use", "NLL", "L(y)", "C", "C - L", "log p", "R(y, t)" }
 
 ---- jobs ----
 
@@ -117,8 +121,6 @@ end
 
 ---- controls ----
 
-local MAPS = { "loss in use", "NLL", "L(y)", "C", "C - L", "log p", "R(y, t)" }
-
 local function map_of(name)
   for i, n in ipairs(MAPS) do
     if n == name then return model.kinds[i] end
@@ -155,11 +157,13 @@ local function make_controls(self)
     { name = "target", choices = names, value = o.target, live = false },
     { name = "field", choices = fields, value = field_name(o), live = false },
     { name = "loss", choices = model.losses, value = o.loss },
-    { name = "map", choices = MAPS, value = map_name(self.view.kind), label = "map, keys 1 to 7" },
+    { name = "map", choices = MAPS, value = map_name(self.view.kind), label = "map, keys 1 to 7",
+      keys = true },
     { name = "lr", 1e-3, 0.2, value = o.lr, log = true, label = "learning rate", format = "%.3f" },
     { name = "from", 0, 0.95, value = math.min(o.from, 0.95), label = "times from", format = "%.2f" },
     { name = "to", 0.05, 1, value = math.max(o.to, 0.05), label = "times to", format = "%.2f" },
     { name = "draws", 1, 64, value = o.draws, integer = true, log = true, label = "draws per step" },
+    { name = "pace", 5, 500, value = 40, integer = true, log = true, label = "steps per second" },
     { name = "seed", 1, 20, value = math.min(math.max(o.seed, 1), 20), integer = true, live = false },
     columns = 5,
   }
@@ -194,6 +198,11 @@ local function step(self)
   end
   self.model:step()
   self.caption = nil
+  if self.player.playing and not self.player.slow then
+    local now = tide.clock()
+    self.next = math.max((self.next or now) + 1 / self.controls.pace, now)
+    if self.next > now then job.nap(self.next - now) end
+  end
   if self.held then follow(self) end
 end
 
@@ -239,7 +248,6 @@ local function new(view)
 end
 
 function Window:show()
-  self.fig:set { size = { 850, 525 } }            -- the controls stand below
   self.fig:show()
   return self
 end

@@ -79,7 +79,7 @@ local function choice(name, choices, v)
 end
 
 function read.menu(name, s)
-  check_keys(name, s, keys_of("choices"))
+  check_keys(name, s, keys_of("choices", "keys"))
   local choices = {}
   for i, c in ipairs(s.choices or s) do
     if type(c) ~= "string" or c == "" then fail(name, "the choices of a menu are strings") end
@@ -88,7 +88,7 @@ function read.menu(name, s)
   end
   if #choices == 0 then fail(name, "a menu needs choices") end
   local value = s.value == nil and choices[1] or s.value
-  return { choices = choices, v = { choice(name, choices, value) } }
+  return { choices = choices, keys = s.keys and true or false, v = { choice(name, choices, value) } }
 end
 
 function read.toggle(name, s)
