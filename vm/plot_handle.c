@@ -142,7 +142,6 @@ static void draw_sheet(td_plot_painter *p, const td_plot_widget *w,
       }
     }
     cairo_surface_mark_dirty(s);
-    cairo_save(p->cr);
     td_plot_clip(p, a->box);
     cairo_translate(p->cr, x0, y0);
     cairo_scale(p->cr, (x1 - x0) / w->nx, (y1 - y0) / w->ny);
@@ -166,7 +165,6 @@ static void draw_brush(td_plot_painter *p, const td_plot_panel *panel,
   const td_plot_hand *h = &panel->hand;
   draw_sheet(p, w, a);
   if (!h->inside || h->hover != w->serial) return;
-  cairo_save(p->cr);
   td_plot_clip(p, a->box);
   cairo_save(p->cr);
   cairo_translate(p->cr, h->px, h->py);
@@ -191,7 +189,6 @@ void td_plot_marks_draw(const td_plot_panel *panel, td_plot_painter *p,
         draw_brush(p, panel, w, a);
         continue;
       }
-      cairo_save(p->cr);
       td_plot_clip(p, (td_plot_rect){a->box.x0 - 1, a->box.y0 - 1, a->box.x1 + 1, a->box.y1 + 1});
       if (w->kind == TD_PLOT_WIDGET_POINT) {
         draw_knob(p, color_of(w, p), r.x0, r.y0, size_of(w, p), hot && !w->fixed);
