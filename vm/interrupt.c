@@ -24,13 +24,18 @@
 ** that yields, through all coroutines of the job. */
 #include "vm/vm.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "lua/lua_td.h"
@@ -62,14 +67,39 @@ static lua_CFunction stock_resume, stock_create, stock_close;
 /* ---- which thread gets signals ---- */
 
 static sigset_t entry_mask;           /* what the process was started with */
+static sigset_t held;                 /* what only Lua's thread takes */
+
+#ifdef __linux__
+/* The mask in the context is the one the thread goes on with; the kernel knows as many
+** signals of it as NSIG. */
+static void hold_here(int sig, siginfo_t *info, void *context) {
+  (void)sig; (void)info;
+  memcpy(&((ucontext_t *)context)->uc_sigmask, &held, (_NSIG - 1) / 8);
+}
+
+/* Libraries start threads before main() (OpenBLAS).  One of them could take a Ctrl-C that
+** this process ignores for the sake of a command, and act on it when the command is over. */
+static void hold_elsewhere(void) {
+  struct sigaction sa = { .sa_sigaction = hold_here, .sa_flags = SA_SIGINFO | SA_RESTART };
+  DIR *tasks = opendir("/proc/self/task");
+  sigaction(SIGURG, &sa, NULL);         /* is ignored otherwise */
+  for (struct dirent *e; tasks && (e = readdir(tasks)); ) {
+    long id = strtol(e->d_name, NULL, 10);
+    if (id > 0 && id != syscall(SYS_gettid)) syscall(SYS_tgkill, getpid(), id, SIGURG);
+  }
+  if (tasks) closedir(tasks);
+}
+#else
+static void hold_elsewhere(void) {}
+#endif
 
 void vm_signals_hold(void) {
   static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
                                 SIGABRT, SIGPROF };
-  sigset_t held;
   sigfillset(&held);
   for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
     sigdelset(&held, faults[i]);
+  hold_elsewhere();
   pthread_sigmask(SIG_BLOCK, &held, &entry_mask);
 }
 
