@@ -22,6 +22,7 @@ struct td_plot_sprite {
   int size, edge; /* in 1/8 pixels */
   int side, half;
   uint8_t *mask[PHASES * PHASES][2];
+  uint8_t *span[PHASES * PHASES]; /* of each row: first column with something, and end */
   uint8_t memory[];
 };
 
@@ -119,6 +120,22 @@ static void fill_sprite(td_plot_sprite *s, double d, double edge) {
   cairo_surface_destroy(a8);
 }
 
+/* Finds the spans; those of sprites too wide for them are whole rows. */
+static void find_spans(td_plot_sprite *s) {
+  uint8_t *span = s->memory + 2u * PHASES * PHASES * (size_t)s->side * (size_t)s->side;
+  for (int k = 0; k < PHASES * PHASES; k++) {
+    s->span[k] = span;
+    for (int r = 0; r < s->side; r++, span += 2) {
+      const uint8_t *row = s->mask[k][0] + r * s->side;
+      int lo = 0, hi = s->side;
+      while (lo < hi && !row[lo]) lo++;
+      while (hi > lo && !row[hi - 1]) hi--;
+      span[0] = (uint8_t)(s->side < 256 ? lo : 0);
+      span[1] = (uint8_t)(s->side < 256 ? hi : 255);
+    }
+  }
+}
+
 /* d and edge in pixels. */
 static const td_plot_sprite *sprite(td_plot_painter *p, td_plot_marker m,
                                     double d, double edge) {
@@ -129,11 +146,12 @@ static const td_plot_sprite *sprite(td_plot_painter *p, td_plot_marker m,
   if (kept >= MAX_SPRITES) td_plot_sprites_drop(p);
   int half = (int)ceil(size / 16.0 * 1.4 + rim / 16.0) + 1, side = 2 * half + 1;
   td_plot_sprite *s = calloc(1, sizeof *s + 2u * PHASES * PHASES *
-                                    (size_t)side * (size_t)side);
+                                    (size_t)side * (size_t)(side + 1));
   if (!s) return NULL;
   s->marker = m, s->size = size, s->edge = rim;
   s->side = side, s->half = half;
   fill_sprite(s, size / 8.0, rim / 8.0);
+  find_spans(s);
   s->next = p->sprites;
   return p->sprites = s;
 }
@@ -162,16 +180,19 @@ static void stamp_one(const stamp *t, const td_plot_sprite *s, double px,
   int c0 = left < b->x0 ? b->x0 - left : 0, r0 = top < b->y0 ? b->y0 - top : 0;
   int c1 = left + s->side > b->x1 ? b->x1 - left : s->side;
   int r1 = top + s->side > b->y1 ? b->y1 - top : s->side;
+  bool wide = s->side > 255;
   for (int r = r0; r < r1; r++) {
     const uint8_t *outer = s->mask[phase][0] + r * s->side;
     const uint8_t *inner = s->mask[phase][1] + r * s->side;
+    const uint8_t *span = s->span[phase] + 2 * r;
     uint32_t *d = t->pixels + (top + r) * t->stride + left;
-    for (int c = c0; c < c1; c++) {
-      uint32_t e = outer[c];
+    int c = span[0] > c0 ? span[0] : c0, end = !wide && span[1] < c1 ? span[1] : c1;
+    for (; c < end; c++) {
+      uint32_t e = outer[c], src = t->fill;
       if (!e) continue;
-      uint32_t src = t->rim ? td_plot_mix(t->edge, t->fill, inner[c] * 255u / e)
-                            : t->fill;
-      d[c] = td_plot_mix(d[c], src, fade(e, t->alpha));
+      if (t->rim) src = td_plot_mix(t->edge, t->fill, inner[c] * 255u / e);
+      e = fade(e, t->alpha);
+      d[c] = e == 255 ? src : td_plot_mix(d[c], src, e);
     }
   }
 }
