@@ -87,7 +87,7 @@ end
 
 local function time_axes(self, fig)
   local ax = fig:axes { row = 2, col = 3, xlabel = "t", ylabel = "R(y, t)", xlim = { 0, 1 },
-    legend = "none", title = "at which times: pink the point, dashed true data" }
+    legend = "none", title = "R over time: the point, true data" }
   self.data_time = ax:line { x = {}, y = {}, color = COLORS.data, dash = "dashed",
     label = "true data" }
   self.point_time = ax:line { x = {}, y = {}, color = COLORS.down, width = 1.6,

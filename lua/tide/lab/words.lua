@@ -103,6 +103,9 @@ local function story(m, r)
   if below and r.nll > r.data_nll + 1 then
     return numbers, "Less loss than true data have, yet they are less likely: the loss has led them off " ..
       "the data." .. spread_text(r)
+  elseif below and r.spread and r.spread > 0.9 then
+    return numbers, "Less loss than true data have already: what the loss wants is not what data are." ..
+      spread_text(r)
   elseif below then
     return numbers, "Less loss than true data have: they collapse onto points that the loss likes " ..
       "best." .. spread_text(r)
