@@ -42,7 +42,9 @@ CORE_OBJ  := $(call objects,$(CORE_SRC)) $(foreach i,$(ISAS),$(ISA_SRC:%.c=$B/ob
 MODULE_OBJ:= $(CORE_OBJ) $(call objects,$(MODULE_SRC)) $B/obj/lua_embed.o
 TIDE_OBJ  := $(MODULE_OBJ) $(call objects,$(VM_SRC))
 PLUGIN_SO := $(patsubst tests/plugin/%.c,$B/tests/%.so,$(wildcard tests/plugin/*.c))
-TEST_BIN  := $(TEST_SRC:%.c=$B/%) $(WINDOW_SRC:%.c=$B/%) $(PLUGIN_SO)
+EMULATED  := $B/tests/emulated.so
+TEST_BIN  := $(TEST_SRC:%.c=$B/%) $(WINDOW_SRC:%.c=$B/%) $(PLUGIN_SO) $(EMULATED)
+GPU_SRC   := $(wildcard gpu/*.cu)
 BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 
 # ---- flags ----
@@ -114,6 +116,26 @@ $B/tests/%.so: $B/obj/tests/plugin/%.o
 	@mkdir -p $(@D)
 	$(say)$(CC) $(ALLLDFLAGS) -shared -o $@ $< -lm
 
+# The CUDA kernels as C++, on the host: for the tests, never under the sanitizers of $(SAN).
+$(GPU_SRC:%.cu=$B/obj/emulated/%.o) $B/obj/emulated/tests/emulation/emulation.o: $B/obj/emulated/%.o: $B/gen/flags | $B/test-tools
+	@mkdir -p $(@D)
+	$(say)$(CXX) -std=c++17 -O1 -g -fPIC -Wall -Wextra -MMD -MP -fvisibility=hidden -Itests/emulation -I. \
+	  $(CXXFLAGS) -x c++ -c -o $@ $(or $(wildcard $*.cu),$*.cpp)
+$(EMULATED): $(GPU_SRC:%.cu=$B/obj/emulated/%.o) $B/obj/emulated/tests/emulation/emulation.o
+	@mkdir -p $(@D)
+	$(say)$(CXX) -shared -Wl,--version-script=.make/plugin.map -o $@ $^ $(CORE_LIBS)
+
+# ---- GPU ----
+NVCC      ?= nvcc
+GPU_ARCH  ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
+cuda: $B/libtide_cuda.so ## build the CUDA plug-in beside the program (needs nvcc)
+$(GPU_SRC:%.cu=$B/obj/%.cu.o): $B/obj/%.cu.o: %.cu
+	@mkdir -p $(@D)
+	$(say)$(NVCC) -std=c++17 -O3 -I. $(GPU_ARCH) -Werror all-warnings -Xcompiler -fPIC,-Wall,-fvisibility=hidden \
+	  -MMD -MP -c -o $@ $<
+$B/libtide_cuda.so: $(GPU_SRC:%.cu=$B/obj/%.cu.o)
+	$(say)$(NVCC) $(GPU_ARCH) -shared -Xlinker --version-script=.make/plugin.map -o $@ $^ -lcublas -lcublasLt -lcusolver
+
 # ---- use ----
 demo: all ## set up, build and run the paper's toy: pictures land in runs/toy
 	$B/tide examples/toy.lua
@@ -157,6 +179,6 @@ clean: ## remove the build folder
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all headless demo demo-images test fuzz bench check docs install uninstall size format clean help
+.PHONY: all headless cuda demo demo-images test fuzz bench check docs install uninstall size format clean help
 .SECONDARY:
--include $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(WINDOW_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)
+-include $(GPU_SRC:%.cu=$B/obj/emulated/%.d) $(GPU_SRC:%.cu=$B/obj/%.cu.d) $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(WINDOW_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)

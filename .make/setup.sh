@@ -15,6 +15,7 @@ cc=${CC:-cc}
 needs() {
   case $mode in
   test) cat <<'END'
+c++            g++               gcc-c++           gcc         gcc         the tests run kernels of GPUs on the host
 interpreter    lua5.4            lua               lua         lua         the tests compare tide with stock Lua
 Xvfb           xvfb              xorg-x11-server-Xvfb xorg-server-xvfb - the tests open windows
 xdotool        xdotool           xdotool           xdotool     -           the tests use windows as a person does
@@ -102,7 +103,7 @@ has() {
   gfortran) archive libgfortran.a >/dev/null ;;
   interpreter) command -v lua5.4 >/dev/null || command -v lua >/dev/null ;;
   fashion-mnist) [ -f /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ] ;;
-  rsvg-convert | pdftotext) command -v "$1" >/dev/null ;;
+  c++ | rsvg-convert | pdftotext) command -v "$1" >/dev/null ;;
   # without these the tests of windows and of notebooks are left out
   Xvfb | xdotool | xwd) command -v "$1" >/dev/null || ! command -v apt-get >/dev/null ;;
   jupyter-client | nbclient | kernel-test)

@@ -36,4 +36,12 @@ static inline td_backend *plugin_load(void) {
   }
   return fake;
 }
+
+/* The kernels of gpu/ on an emulation of CUDA: device "cuda". */
+static inline td_backend *plugin_load_emulated(void) {
+  static td_backend *cuda;
+  td_device("cpu");
+  if (!cuda) cuda = td_backend_load(plugin_path("emulated"));
+  return cuda;
+}
 #endif

@@ -84,7 +84,7 @@ long_functions() {
 
 # Symbols that the core and the binding define for the linker, and what the products show.
 symbols() {
-  find "$build/obj" -name '*.o' ! -path '*/tests/*' -exec nm -A -g --defined-only {} + 2>/dev/null |
+  find "$build/obj" -name '*.o' ! -path '*/tests/*' ! -path '*/gpu/*' -exec nm -A -g --defined-only {} + 2>/dev/null |
     awk '$3 !~ /^(td_|luaopen_|main$|__asan|__odr_asan|DW\.ref)/ && !(/obj\/vm\// && $3 ~ /^vm_/) {
       print $1, $3 " does not start with td_" }'
   [ ! -f "$build/tide.so" ] || nm -D --defined-only "$build/tide.so" |
@@ -92,6 +92,10 @@ symbols() {
   [ ! -f "$build/tide" ] || nm -D --defined-only "$build/tide" |
     awk '$3 !~ /^(lua_|luaL_|luaopen_|td_)/ && $2 ~ /[TDBR]/ && $3 !~ /^(_|stdin|stdout|stderr|rl_|history_)/ {
       print "tide shows " $3 }'
+  for plugin in "$build/tests/emulated.so" "$build/libtide_cuda.so"; do
+    [ ! -f "$plugin" ] || nm -D --defined-only "$plugin" |
+      awk -v p="${plugin##*/}" '$2 ~ /[TDBRVW]/ && $3 != "td_backend_init" { print p " shows " $3 }'
+  done
 }
 
 # Quoted includes: what each folder may see of the others.
@@ -105,7 +109,10 @@ directions() {
       tensor/*) case $what in tensor/* | ../*) ;; */*) allowed=1 ;; esac ;;
       nn/ops/* | nn/cpu_*) case $what in nn/* | tensor/*) ;; */*) allowed=1 ;; esac ;;
       nn/*) case $what in nn/* | tensor/tensor.h | tensor/op_proto.h) ;; */*) allowed=1 ;; esac ;;
-      gpu/*) case $what in tensor/op.h | tensor/tensor.h | gpu/* | *.def) ;; */*) allowed=1 ;; esac ;;
+      gpu/*) case $what in
+        tensor/op.h | tensor/convert.h | tensor/philox.h | tensor/vmath.h | gpu/* | *.def) ;;
+        */*) allowed=1 ;;
+        esac ;;
       lua/*) case $what in tensor/* | nn/* | lua/*) ;; */*) allowed=1 ;; esac ;;
       vm/*) case $what in gpu/*) allowed=1 ;; esac ;;
       esac

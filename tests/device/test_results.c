@@ -421,6 +421,7 @@ static void print_coverage(void) {
 
 TEST(parity) {
   plugin_load();
+  if (!plugin_load_emulated()) FAIL("no emulation of CUDA: %s", td_error());
   test_device();
   for (int i = 0; i < td_device_count(); i++) {
     other_device = td_device_at(i);

@@ -1,0 +1,199 @@
+/* device.cu -- CUDA devices as backends: memory, copies, errors, and the plug-in's door. */
+#include "gpu/gpu.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+td_status (*gpu_fail)(td_status code, const char *fmt, ...);
+
+/* ---- errors ---- */
+
+/* After these the context is lost, and nothing on the device can be used any more. */
+static bool sticky(cudaError_t e) {
+  return e == cudaErrorIllegalAddress || e == cudaErrorLaunchFailure ||
+         e == cudaErrorMisalignedAddress || e == cudaErrorAssert ||
+         e == cudaErrorHardwareStackError || e == cudaErrorIllegalInstruction;
+}
+
+td_status gpu_check(cudaError_t e, const char *what) {
+  if (e == cudaSuccess) return TD_OK;
+  cudaGetLastError();
+  if (e == cudaErrorMemoryAllocation)
+    return gpu_fail(TD_ENOMEM, "%s: the GPU is out of memory", what);
+  return gpu_fail(TD_EDEVICE, "%s: %s%s", what, cudaGetErrorString(e), sticky(e) ?
+    "; an op before this one may be the cause (TIDE_SYNC=1 names it); the GPU cannot be used "
+    "any more in this process" : "");
+}
+
+static bool wait_each(void) {
+  static int on = -1;
+  if (on < 0) on = getenv("TIDE_SYNC") && atoi(getenv("TIDE_SYNC"));
+  return on;
+}
+
+td_status gpu_launched(gpu *g, cudaError_t e, const char *op) {
+  if (e == cudaSuccess && wait_each()) e = cudaStreamSynchronize(g->stream);
+  return gpu_check(e, op);
+}
+
+/* ---- a device ---- */
+
+td_status gpu_enter(gpu *g) {
+  static thread_local int current = -1;
+  if (current != g->id || !g->ready) {
+    td_status st = gpu_check(cudaSetDevice(g->id), g->name);
+    if (st) return st;
+    current = g->id;
+  }
+  if (g->ready) return TD_OK;
+  td_status st = gpu_check(cudaStreamCreateWithFlags(&g->stream, cudaStreamNonBlocking), g->name);
+  if (!st) st = gpu_check(cudaMalloc((void **)&g->flag, sizeof *g->flag), g->name);
+  g->ready = !st;
+  return st;
+}
+
+td_status gpu_flag_clear(gpu *g, int **flag) {
+  td_status st = gpu_enter(g);
+  if (!st) st = gpu_check(cudaMemsetAsync(g->flag, 0, sizeof *g->flag, g->stream), "flag");
+  *flag = g->flag;
+  return st;
+}
+
+td_status gpu_flag_read(gpu *g, int *value) {
+  td_status st = gpu_check(cudaMemcpyAsync(value, g->flag, sizeof *value, cudaMemcpyDeviceToHost,
+                                           g->stream), "flag");
+  return st ? st : gpu_check(cudaStreamSynchronize(g->stream), "flag");
+}
+
+static void *device_alloc(td_backend *b, size_t n) {
+  gpu *g = (gpu *)b->self;
+  void *p = NULL;
+  if (gpu_enter(g)) return NULL;
+  if (cudaMalloc(&p, n) == cudaSuccess) return p;
+  cudaGetLastError();
+  return NULL;
+}
+
+/* Freed while kernels may still use it: cudaFree waits for them. */
+static void device_free(td_backend *b, void *p, size_t n) {
+  (void)n;
+  if (!gpu_enter((gpu *)b->self)) cudaFree(p);
+}
+
+static td_status transfer(td_backend *b, void *dst, const void *src, size_t n, cudaMemcpyKind kind) {
+  gpu *g = (gpu *)b->self;
+  td_status st = gpu_enter(g);
+  if (!st) st = gpu_check(cudaMemcpyAsync(dst, src, n, kind, g->stream), "copy");
+  if (!st && kind != cudaMemcpyDeviceToDevice)
+    st = gpu_check(cudaStreamSynchronize(g->stream), "copy");
+  return st;
+}
+static td_status copy_in(td_backend *b, void *dst, const void *src, size_t n) {
+  return transfer(b, dst, src, n, cudaMemcpyHostToDevice);
+}
+static td_status copy_out(td_backend *b, void *dst, const void *src, size_t n) {
+  return transfer(b, dst, src, n, cudaMemcpyDeviceToHost);
+}
+static td_status copy_within(td_backend *b, void *dst, const void *src, size_t n) {
+  return transfer(b, dst, src, n, cudaMemcpyDeviceToDevice);
+}
+
+static td_status device_sync(td_backend *b) {
+  gpu *g = (gpu *)b->self;
+  td_status st = gpu_enter(g);
+  return st ? st : gpu_check(cudaStreamSynchronize(g->stream), "sync");
+}
+
+static const char *describe(td_backend *b) {
+  gpu *g = (gpu *)b->self;
+  size_t free_bytes = 0, total = 0;
+  if (!gpu_enter(g)) cudaMemGetInfo(&free_bytes, &total);
+  cudaDeviceProp p;
+  if (cudaGetDeviceProperties(&p, g->id) != cudaSuccess) return g->name;
+  snprintf(g->text, sizeof g->text, "%.100s, %.1f GiB, %.1f GiB free", p.name,
+           (double)total / (1 << 30), (double)free_bytes / (1 << 30));
+  return g->text;
+}
+
+/* ---- layouts ---- */
+
+static gpu_view view_of(const td_tensor *t, const td_tensor *out) {
+  gpu_view v = {};
+  if (t->number) { v.bits = t->num.i; return v; }
+  v.p = t->data;
+  int64_t size = 1;
+  switch (t->dtype) {
+    case TD_BOOL: case TD_U8: size = 1; break;
+    case TD_BF16: size = 2; break;
+    case TD_I32: case TD_F32: size = 4; break;
+    default: size = 8;
+  }
+  int skip = out->ndim - t->ndim;
+  for (int d = 0; d < t->ndim; d++)
+    v.stride[skip + d] = t->shape[d] == 1 ? 0 : t->stride[d] * size;
+  return v;
+}
+
+static bool joins(const gpu_layout *l, int k, int d) {
+  for (int o = 0; o < k; o++)
+    if (l->t[o].stride[d] != l->t[o].stride[d + 1] * l->shape[d + 1]) return false;
+  return true;
+}
+
+gpu_layout gpu_layout_of(const td_tensor *out, int nin, td_tensor *const *in) {
+  gpu_layout l = {};
+  l.ndim = out->ndim;
+  l.n = td__numel(out);
+  for (int d = 0; d < l.ndim; d++) l.shape[d] = out->shape[d];
+  l.t[0] = view_of(out, out);
+  for (int i = 0; i < nin; i++) l.t[1 + i] = view_of(in[i], out);
+  for (int d = l.ndim - 2; d >= 0; d--) {
+    if (!joins(&l, 1 + nin, d)) continue;
+    l.shape[d] *= l.shape[d + 1];
+    for (int e = d + 1; e < l.ndim - 1; e++) l.shape[e] = l.shape[e + 1];
+    for (int o = 0; o <= nin; o++) {
+      l.t[o].stride[d] = l.t[o].stride[d + 1];
+      for (int e = d + 1; e < l.ndim - 1; e++) l.t[o].stride[e] = l.t[o].stride[e + 1];
+    }
+    l.ndim--;
+  }
+  return l;
+}
+
+/* ---- the plug-in ---- */
+
+static const td_kernel_entry *const lists[] = { gpu_map_kernels, NULL };
+
+static void make(gpu *g, int id) {
+  g->id = id;
+  snprintf(g->name, sizeof g->name, id ? "cuda:%d" : "cuda", id);
+  td_backend *b = &g->be;
+  b->abi = TD_BACKEND_ABI;
+  b->name = g->name;
+  b->alloc = device_alloc, b->free = device_free;
+  b->copy_in = copy_in, b->copy_out = copy_out, b->copy = copy_within;
+  b->sync = device_sync, b->describe = describe;
+  b->kernels = lists;
+  b->self = g;
+}
+
+extern "C" __attribute__((visibility("default")))
+int td_backend_init(int abi, const td_host *host, td_backend **list, int max) {
+  static gpu devices[8];
+  if (abi != TD_BACKEND_ABI) return -1;
+  gpu_fail = host->fail;
+  int n = 0;
+  cudaError_t e = cudaGetDeviceCount(&n);
+  if (e != cudaSuccess || n == 0) {
+    gpu_fail(TD_EDEVICE, "no GPU: %s", e != cudaSuccess ? cudaGetErrorString(e) : "none is there");
+    cudaGetLastError();
+    return 0;
+  }
+  if (n > max) n = max;
+  if (n > 8) n = 8;
+  for (int i = 0; i < n; i++) {
+    make(&devices[i], i);
+    list[i] = &devices[i].be;
+  }
+  return n;
+}

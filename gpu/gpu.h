@@ -1,0 +1,116 @@
+/* gpu.h -- what the files of the CUDA backend share: the device, launches, layouts.
+**
+** The same sources build in two ways: nvcc makes libtide_cuda.so; a C++ compiler, with
+** tests/emulation/ in place of CUDA's headers, makes a plug-in whose kernels run on the
+** host, for the tests.  TD_SHARED(type, name, n) declares shared memory in both. */
+#ifndef TD_GPU_H
+#define TD_GPU_H
+#include <cuda_runtime.h>
+extern "C" {
+#include "tensor/op.h"
+}
+
+/* ---- devices ---- */
+
+struct gpu {
+  td_backend be;
+  int id;                      /* CUDA's number */
+  cudaStream_t stream;         /* everything of this device runs on it, in order */
+  bool ready;                  /* stream and flag made; done at the first use */
+  int *flag;
+  char name[16], text[160];
+};
+
+static inline gpu *gpu_of(const td_call *c) { return (gpu *)c->be->self; }
+
+/* The host's td_fail. */
+extern td_status (*gpu_fail)(td_status code, const char *fmt, ...);
+
+/* Makes this device current, and ready at its first use. */
+td_status gpu_enter(gpu *g);
+/* TD_OK, or the failure of `what` in the words of the CUDA runtime. */
+td_status gpu_check(cudaError_t e, const char *what);
+/* After a launch: errors of the launch itself; with TIDE_SYNC=1 it waits for the kernel,
+** so that an error names the op that caused it. */
+td_status gpu_launched(gpu *g, cudaError_t e, const char *op);
+
+/* A word on the device that kernels set to tell the host something: set to 0, and read
+** back after all work before it.  A kernel must not need it inside a captured step. */
+td_status gpu_flag_clear(gpu *g, int **flag);
+td_status gpu_flag_read(gpu *g, int *value);
+
+/* ---- launches ---- */
+
+template <class T> struct gpu_same { typedef T type; };
+
+/* Runs kernel(args...) on the stream of the op's device. */
+template <class... P>
+td_status gpu_launch(const td_call *c, void (*kernel)(P...), dim3 grid, dim3 block,
+                     size_t shared, typename gpu_same<P>::type... args) {
+  gpu *g = gpu_of(c);
+  td_status st = gpu_enter(g);
+  if (st) return st;
+#ifdef TD_EMULATION
+  cudaError_t e = emulate(kernel, grid, block, shared, g->stream, args...);
+#else
+  void *list[] = { (void *)&args..., nullptr };
+  cudaError_t e = cudaLaunchKernel((const void *)kernel, grid, block, list, shared, g->stream);
+#endif
+  return gpu_launched(g, e, c->op->name);
+}
+
+const int GPU_BLOCK = 256;
+const int64_t GPU_GRID_MOST = 1 << 16;
+
+/* Blocks of GPU_BLOCK threads for n items, which kernels visit with GPU_EACH. */
+static inline dim3 gpu_grid(int64_t n) {
+  int64_t blocks = (n + GPU_BLOCK - 1) / GPU_BLOCK;
+  return dim3((unsigned)(blocks < GPU_GRID_MOST ? blocks : GPU_GRID_MOST));
+}
+#define GPU_EACH(i, n) \
+  for (int64_t i = blockIdx.x * (int64_t)blockDim.x + threadIdx.x; i < (n); \
+       i += (int64_t)gridDim.x * blockDim.x)
+
+/* ---- layouts ---- */
+
+/* A tensor of any strides, or a number (p is null). */
+struct gpu_view {
+  char *p;
+  int64_t stride[TD_MAXDIM];   /* bytes */
+  int64_t bits;                /* the number, in its type */
+};
+
+/* Operands that are walked together: t[0] is the result. */
+enum { GPU_OPERANDS = 5 };
+struct gpu_layout {
+  int ndim;
+  int64_t n;
+  int64_t shape[TD_MAXDIM];
+  gpu_view t[GPU_OPERANDS];
+};
+
+/* The result and the inputs broadcast to it; neighbouring dims that lie in one piece
+** everywhere are joined. */
+gpu_layout gpu_layout_of(const td_tensor *out, int nin, td_tensor *const *in);
+
+/* Byte offsets of element i of the walk in the first k operands. */
+__device__ static inline void gpu_offsets(const gpu_layout &l, int64_t i, int k, int64_t *at) {
+  for (int o = 0; o < k; o++) at[o] = 0;
+  for (int d = l.ndim - 1; d >= 0; d--) {
+    int64_t rest = d ? i / l.shape[d] : 0, r = i - rest * l.shape[d];
+    for (int o = 0; o < k; o++) at[o] += r * l.t[o].stride[d];
+    i = rest;
+  }
+}
+
+template <class T> __device__ static inline T gpu_read(const gpu_view &v, int64_t at) {
+  if (v.p) return *(const T *)(v.p + at);
+  T x;
+  memcpy(&x, &v.bits, sizeof x);
+  return x;
+}
+
+/* ---- lists of kernels, one for each file ---- */
+extern const td_kernel_entry gpu_map_kernels[];
+
+#endif

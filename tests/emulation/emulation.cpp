@@ -1,0 +1,331 @@
+/* emulation.cpp -- runs kernels on the host, and what of the CUDA runtime goes with it.
+**
+** Device memory is one range of addresses that is closed to the host except while a
+** kernel or a copy runs, so a host that follows a device pointer crashes.  A block's
+** threads are fibers; one runs until it waits or ends, then the next.  TIDE_FIBERS is
+** `reverse`, or a number that shuffles the order anew at every turn. */
+#include "cuda_runtime.h"
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <vector>
+
+emu_thread *emu_now;
+
+static void die(const char *what) {
+  fprintf(stderr, "emulated GPU: %s\n", what);
+  abort();
+}
+
+/* ---- device memory ---- */
+
+static const size_t ARENA = (size_t)1 << 30, GUARD = 256;
+static char *arena;
+static std::map<char *, size_t> blocks;      /* by address: bytes asked for */
+static int open_count;
+
+static void arena_open() {
+  if (open_count++ == 0) mprotect(arena, ARENA, PROT_READ | PROT_WRITE);
+}
+static void arena_close() {
+  if (--open_count == 0) mprotect(arena, ARENA, PROT_NONE);
+}
+
+/* Are these n bytes within one block? */
+static bool ours(const void *p, size_t n) {
+  auto b = blocks.upper_bound((char *)p);
+  if (b == blocks.begin()) return false;
+  --b;
+  return (char *)p >= b->first && (char *)p + n <= b->first + b->second;
+}
+
+static size_t room_for(size_t n) { return (n + 2 * GUARD - 1) / GUARD * GUARD; }
+
+static void fill_guard(char *p, size_t n) {
+  memset(p + n, 0xa5, room_for(n) - n);
+}
+static void check_guard(const char *p, size_t n) {
+  for (size_t i = n; i < room_for(n); i++)
+    if ((unsigned char)p[i] != 0xa5) die("a kernel wrote past the end of its memory");
+}
+
+cudaError_t cudaMalloc(void **p, size_t n) {
+  if (!arena) {
+    arena = (char *)mmap(NULL, ARENA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (arena == MAP_FAILED) die("no address space");
+  }
+  char *at = arena;
+  for (auto &b : blocks) {                    /* first fit */
+    if ((size_t)(b.first - at) >= room_for(n)) break;
+    at = b.first + room_for(b.second);
+  }
+  if (at + room_for(n) > arena + ARENA) return cudaErrorMemoryAllocation;
+  blocks[at] = n;
+  arena_open();
+  memset(at, 0xff, n);                        /* NaN in every float */
+  fill_guard(at, n);
+  arena_close();
+  *p = at;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *p) {
+  if (!p) return cudaSuccess;
+  auto b = blocks.find((char *)p);
+  if (b == blocks.end()) return cudaErrorInvalidValue;
+  arena_open();
+  check_guard(b->first, b->second);
+  arena_close();
+  blocks.erase(b);
+  return cudaSuccess;
+}
+
+/* ---- streams and graphs: work is done at once, or noted while one is captured ---- */
+
+struct emu_graph { std::vector<std::function<void()>> work; };
+struct emu_stream { emu_graph *capture; };
+
+static cudaError_t enqueue(cudaStream_t s, const std::function<void()> &work) {
+  if (s && s->capture) s->capture->work.push_back(work);
+  else work();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) {
+  *s = new emu_stream();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t s) { delete s; return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t s) {
+  return s && s->capture ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+}
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
+  if (s->capture) return cudaErrorInvalidValue;
+  s->capture = new emu_graph();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph) {
+  if (!s->capture) return cudaErrorInvalidValue;
+  *graph = s->capture;
+  s->capture = NULL;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long) {
+  *exec = new emu_graph(*graph);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
+  for (auto &w : exec->work) enqueue(s, w);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) { delete graph; return cudaSuccess; }
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { delete exec; return cudaSuccess; }
+
+cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t n, cudaMemcpyKind kind, cudaStream_t s) {
+  bool to = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  bool from = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  if (n && (to != ours(dst, n) || from != ours(src, n))) return cudaErrorInvalidValue;
+  return enqueue(s, [=] {
+    arena_open();
+    memmove(dst, src, n);
+    arena_close();
+  });
+}
+cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s) {
+  if (n && !ours(p, n)) return cudaErrorInvalidValue;
+  return enqueue(s, [=] {
+    arena_open();
+    memset(p, value, n);
+    arena_close();
+  });
+}
+
+/* ---- what there is ---- */
+
+const char *cudaGetErrorString(cudaError_t e) {
+  switch (e) {
+    case cudaSuccess: return "no error";
+    case cudaErrorInvalidValue: return "invalid argument";
+    case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    default: return "an error";
+  }
+}
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int *n) { *n = 1; return cudaSuccess; }
+cudaError_t cudaSetDevice(int id) { return id == 0 ? cudaSuccess : cudaErrorInvalidValue; }
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int) {
+  *p = cudaDeviceProp();
+  snprintf(p->name, sizeof p->name, "emulated GPU");
+  p->major = 9, p->multiProcessorCount = 4, p->totalGlobalMem = ARENA;
+  return cudaSuccess;
+}
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
+  *total = *free_bytes = ARENA;
+  for (auto &b : blocks) *free_bytes -= room_for(b.second);
+  return cudaSuccess;
+}
+
+/* ---- fibers ---- */
+
+enum state { READY, AT_BARRIER, AT_WARP, DONE };
+struct fiber {
+  emu_thread at;
+  ucontext_t context;
+  enum state state;
+  unsigned mask;               /* of the warp it waits for */
+  uint64_t bits;               /* what it offers in an exchange */
+  size_t shared;               /* of the block's shared memory handed out so far */
+};
+
+static const size_t STACK = 128 << 10, SHARED_MOST = 227 << 10;
+static std::vector<fiber> fibers;
+static std::vector<char *> stacks;
+static std::vector<char> shared_memory;
+static size_t dynamic_shared;
+static fiber *self;
+static ucontext_t scheduler;
+static const std::function<void()> *kernel;
+
+static void begin() {
+  (*kernel)();
+  self->state = DONE;
+  swapcontext(&self->context, &scheduler);
+}
+
+static void wait_in(enum state s) {
+  self->state = s;
+  swapcontext(&self->context, &scheduler);
+}
+
+void *emu_shared(size_t bytes) {
+  size_t at = (self->shared + 127) / 128 * 128;
+  self->shared = at + bytes;
+  if (self->shared > SHARED_MOST) die("more shared memory than a block may have");
+  return shared_memory.data() + at;
+}
+void *emu_shared_dynamic() { return shared_memory.data(); }
+void emu_barrier() { wait_in(AT_BARRIER); }
+void emu_warp_barrier(unsigned mask) {
+  self->mask = mask;
+  wait_in(AT_WARP);
+}
+
+static int lane_of(const fiber *f) { return (int)((f - fibers.data()) % 32); }
+static fiber *warp_of(fiber *f) { return f - lane_of(f); }
+
+uint64_t emu_exchange(unsigned mask, uint64_t bits, int from) {
+  if (!(mask >> lane_of(self) & 1)) die("a lane shuffles without being in the mask");
+  self->bits = bits;
+  emu_warp_barrier(mask);
+  fiber *f = warp_of(self) + (from & 31);
+  uint64_t got = f < fibers.data() + fibers.size() && mask >> (from & 31) & 1 ? f->bits : 0xffffffffffffffffu;
+  emu_warp_barrier(mask);      /* nobody offers anew before all have read */
+  return got;
+}
+unsigned emu_ballot(unsigned mask, bool value) {
+  unsigned all = 0;
+  self->bits = value;
+  emu_warp_barrier(mask);
+  for (int l = 0; l < 32; l++)
+    if (mask >> l & 1) all |= (unsigned)(warp_of(self)[l].bits & 1) << l;
+  emu_warp_barrier(mask);
+  return all;
+}
+
+/* Lets the lanes of a mask go once all of them wait. */
+static bool release_warp(fiber *warp, fiber *end) {
+  bool any = false;
+  for (fiber *f = warp; f < end; f++) {
+    if (f->state != AT_WARP) continue;
+    unsigned mask = f->mask;
+    bool all = true;
+    for (int l = 0; l < 32 && warp + l < end; l++)
+      if (mask >> l & 1) all = all && warp[l].state == AT_WARP && warp[l].mask == mask;
+    if (!all) continue;
+    for (int l = 0; l < 32 && warp + l < end; l++)
+      if (mask >> l & 1) warp[l].state = READY;
+    any = true;
+  }
+  return any;
+}
+
+static bool release() {
+  bool any = false;
+  size_t waiting = 0, done = 0, n = fibers.size();
+  for (size_t w = 0; w < n; w += 32)
+    any |= release_warp(&fibers[w], fibers.data() + std::min(n, w + 32));
+  if (any) return true;
+  for (auto &f : fibers) waiting += f.state == AT_BARRIER, done += f.state == DONE;
+  if (done == n) return false;
+  if (waiting + done < n) die("lanes of a warp wait for each other for ever");
+  if (done) die("some threads of a block ended while others wait at a barrier");
+  for (auto &f : fibers) f.state = READY;
+  return true;
+}
+
+static std::vector<size_t> turn(size_t n) {
+  static const char *how = getenv("TIDE_FIBERS");
+  static uint64_t seed = how ? strtoull(how, NULL, 10) : 0;
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  if (how && !strcmp(how, "reverse")) std::reverse(order.begin(), order.end());
+  for (size_t i = n; seed && i > 1; i--) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    std::swap(order[i - 1], order[(seed >> 33) % i]);
+  }
+  return order;
+}
+
+static void start(fiber *f, size_t i) {
+  getcontext(&f->context);
+  f->context.uc_stack.ss_sp = stacks[i];
+  f->context.uc_stack.ss_size = STACK;
+  f->context.uc_link = NULL;
+  makecontext(&f->context, begin, 0);
+  f->state = READY;
+  f->shared = (dynamic_shared + 127) / 128 * 128;
+}
+
+static void run_block(dim3 grid, dim3 block, uint3 at) {
+  size_t n = (size_t)block.x * block.y * block.z;
+  fibers.assign(n, fiber());
+  while (stacks.size() < n) stacks.push_back((char *)malloc(STACK));
+  shared_memory.assign(SHARED_MOST + 128, (char)0xff);
+  for (size_t i = 0; i < n; i++) {
+    uint3 t = { (unsigned)(i % block.x), (unsigned)(i / block.x % block.y),
+                (unsigned)(i / block.x / block.y) };
+    fibers[i].at = { t, at, block, grid };
+    start(&fibers[i], i);
+  }
+  do {
+    for (size_t i : turn(n)) {
+      if (fibers[i].state != READY) continue;
+      self = &fibers[i];
+      emu_now = &self->at;
+      swapcontext(&scheduler, &self->context);
+    }
+  } while (release());
+  self = NULL;
+  emu_now = NULL;
+}
+
+cudaError_t emu_launch(const std::function<void()> &body, dim3 grid, dim3 block, size_t shared,
+                       cudaStream_t s) {
+  size_t threads = (size_t)block.x * block.y * block.z;
+  if (!grid.x || !grid.y || !grid.z || !threads || threads > 1024 || shared > SHARED_MOST ||
+      grid.y > 65535 || grid.z > 65535) return cudaErrorInvalidValue;
+  return enqueue(s, [=] {
+    arena_open();
+    kernel = &body;
+    dynamic_shared = shared;
+    for (unsigned z = 0; z < grid.z; z++)
+      for (unsigned y = 0; y < grid.y; y++)
+        for (unsigned x = 0; x < grid.x; x++) run_block(grid, block, uint3{ x, y, z });
+    arena_close();
+  });
+}
