@@ -1,9 +1,9 @@
-/* cpu_adaln.c -- CPU kernels of adaln, adaln_trace and adaln_residual: a network of
-** modulated residual blocks from its input to its output, tile by tile of points.
+/* cpu_adaln.c -- CPU kernels of adaln, adaln_trace, adaln_residual and adaln_pack: a
+** network of modulated residual blocks from its input to its output, tile by tile.
 **
 ** A tile goes through all layers while it is in the cache of its core, so memory does
-** not grow with the number of points; weights are packed once for each call.  Tiles
-** follow from shapes alone. */
+** not grow with the number of points; weights are packed once for each call, or once
+** for many.  Tiles follow from shapes alone. */
 #include "tensor/isa.h"
 #include "tensor/op.h"
 #include "tensor/pool.h"
@@ -154,53 +154,79 @@ static void worker(void *ctx, int64_t me) {
   td__scratch_drop(room);
 }
 
-static td_status run_net(const td_call *c, net *n, int first_weight, td_tensor **out) {
-  n->w = c->in + first_weight;
-  n->result = out;
-  n->count = n->z->shape[0];
-  n->dim = n->z->shape[1];
-  n->width = n->w[0]->shape[0];
-  n->blocks = (c->nin - first_weight - 4) / 6;
+static void describe(net *n, td_tensor **weights, int count) {
+  n->w = weights;
+  n->width = weights[0]->shape[0];
+  n->dim = weights[0]->shape[1];
+  n->blocks = (count - 4) / 6;
   n->matrices = (int)(2 * n->blocks + 2);
-  n->length = n->mod->shape[1];
-  n->eps = c->attr[0].f;
-  n->size = td_dtype_size((td_dtype)n->z->dtype);
-  if (!n->count) return TD_OK;
-  n->each = n->count / (n->place ? n->place->shape[0] : n->mod->shape[0]);
-  n->points = tile_points(n);
-  int64_t count, tiles = (n->count + n->points - 1) / n->points;
-  size_t lists = sizeof(char *) * 2 * (size_t)n->matrices;
-  char *room = td__scratch(place_panels(n, NULL, &count) + lists + 64);
-  if (!room) return td_error_code();
-  size_t bytes = place_panels(n, NULL, &count);
-  n->packed = (char **)(room + (bytes + 63) / 64 * 64);
-  if (n->back) n->back = n->packed + n->matrices;
-  place_panels(n, room, &count);
-  td_parallel(count, pack_one, n);
+  n->size = td_dtype_size((td_dtype)weights[0]->dtype);
+}
+
+static td_status run_tiles(const td_call *c, net *n) {
   job j = { .net = n };
+  int64_t tiles = (n->count + n->points - 1) / n->points;
   td_parallel(tiles < td_threads() ? tiles : td_threads(), worker, &j);
-  td__scratch_drop(room);
   if (td_interrupt_flag) return td_fail(TD_EINTR, "interrupted");
   return j.starved ? td_fail(TD_ENOMEM, "%s: out of memory for a tile of points",
                              c->op->name) : TD_OK;
 }
 
+/* Lists of where matrices lie, in panels: those of the call, or ours. */
+static td_status run_net(const td_call *c, net *n, int first, td_tensor **out) {
+  const td_tensor *packed = c->in[first - 1];
+  describe(n, c->in + first, c->nin - first);
+  n->result = out;
+  n->count = n->z->shape[0];
+  n->length = n->mod->shape[1];
+  n->eps = c->attr[0].f;
+  if (!n->count) return TD_OK;
+  n->each = n->count / (n->place ? n->place->shape[0] : n->mod->shape[0]);
+  n->points = tile_points(n);
+  int64_t count;
+  size_t lists = (sizeof(char *) * 2 * (size_t)n->matrices + 63) / 64 * 64;
+  char *room = td__scratch(lists + (packed ? 0 : place_panels(n, NULL, &count)));
+  if (!room) return td_error_code();
+  n->packed = (char **)room;
+  if (n->back) n->back = n->packed + n->matrices;
+  place_panels(n, packed ? packed->data : room + lists, &count);
+  if (!packed) td_parallel(count, pack_one, n);
+  td_status st = run_tiles(c, n);
+  td__scratch_drop(room);
+  return st;
+}
+
+/* As place_panels lays them out for a call that goes both ways. */
+static td_status k_adaln_pack(const td_call *c, td_tensor **out) {
+  net n = { .result = out };
+  int64_t count;
+  describe(&n, c->in, c->nin);
+  n.packed = td__scratch(sizeof(char *) * 2 * (size_t)n.matrices);
+  if (!n.packed) return td_error_code();
+  n.back = n.packed + n.matrices;
+  memset(out[0]->data, 0, n.size * (size_t)td__numel(out[0]));
+  place_panels(&n, out[0]->data, &count);
+  td_parallel(count, pack_one, &n);
+  td__scratch_drop(n.packed);
+  return TD_OK;
+}
+
 static td_status k_adaln(const td_call *c, td_tensor **out) {
   net n = { .z = c->in[0], .mod = c->in[1], .place = c->in[2] };
-  return run_net(c, &n, 3, out);
+  return run_net(c, &n, 4, out);
 }
 static td_status k_adaln_trace(const td_call *c, td_tensor **out) {
   net n = { .z = c->in[0], .mod = c->in[1], .place = c->in[2], .noise = c->in[3] };
   n.tangents = n.noise ? 1 : n.z->shape[1];
-  return run_net(c, &n, 4, out);
+  return run_net(c, &n, 5, out);
 }
 static td_status k_adaln_residual(const td_call *c, td_tensor **out) {
   net n = { .z = c->in[0], .u = c->in[1], .mod = c->in[2], .place = c->in[3] };
   n.back = (char *[1]){ NULL };        /* wanted; its place follows */
-  return run_net(c, &n, 4, out);
+  return run_net(c, &n, 5, out);
 }
 
 const td_kernel_entry TD_ISA_NAME(td_cpu_nn_adaln)[] = {
   { "adaln", k_adaln }, { "adaln_trace", k_adaln_trace },
-  { "adaln_residual", k_adaln_residual }, { 0 },
+  { "adaln_residual", k_adaln_residual }, { "adaln_pack", k_adaln_pack }, { 0 },
 };

@@ -1,4 +1,4 @@
-/* adaln.c -- rules of adaln, adaln_trace and adaln_residual.
+/* adaln.c -- rules of adaln, adaln_trace, adaln_residual and adaln_pack.
 **
 ** The weights: input (H,D) and bias; for each block those of its norm, of fc1 and of
 ** fc2, each with a bias; output (D,H) and bias.  A row of the modulation has shift,
@@ -33,6 +33,16 @@ static td_status check_weights(const td_call *c, int first, int64_t dim) {
   return TD_OK;
 }
 
+/* Elements of the weights in panels, there and back: a panel has two vectors, which are
+** of 64 bytes at most. */
+static int64_t packed_size(const td_call *c, int first) {
+  const td_tensor *w = c->in[first];
+  int64_t panel = 128 / (int64_t)td_dtype_size((td_dtype)w->dtype);
+  int64_t h = w->shape[0], d = w->shape[1], blocks = (c->nin - first - 4) / 6;
+  int64_t wide = (h + panel - 1) / panel * panel, narrow = (d + panel - 1) / panel * panel;
+  return 4 * blocks * wide * h + 2 * (wide * d + narrow * h);
+}
+
 /* Modulation (T, (3 blocks + 2) H) and places (P), T or P a divisor of B. */
 static td_status check_modulation(const td_call *c, int at, int first, int64_t count) {
   const td_tensor *mod = c->in[at], *place = c->in[at + 1];
@@ -50,10 +60,13 @@ static td_status check_modulation(const td_call *c, int at, int first, int64_t c
 }
 
 static td_status check(const td_call *c, int at, int first) {
-  const td_tensor *z = c->in[0];
+  const td_tensor *z = c->in[0], *packed = c->in[first - 1];
   if (z->ndim != 2 || !z->shape[1])
     return td_fail(TD_ESHAPE, "%s: points must be (B, D), not %s", c->op->name, TEXT(z));
   td_status st = check_weights(c, first, z->shape[1]);
+  if (!st && packed && !has_shape(packed, 1, packed_size(c, first), 0))
+    return td_fail(TD_ESHAPE, "%s: packed must be what adaln_pack makes of the weights, not "
+                   "of shape %s", c->op->name, TEXT(packed));
   return st ? st : check_modulation(c, at, first, z->shape[0]);
 }
 
@@ -71,17 +84,17 @@ static void one_for_each_point(const td_call *c, td_spec *out) {
 
 static td_status adaln_infer(const td_call *c, td_spec *out) {
   td_spec_of(c->in[0], out);
-  return check(c, 1, 3);
+  return check(c, 1, 4);
 }
 static td_status trace_infer(const td_call *c, td_spec *out) {
-  td_status st = check(c, 1, 4);
+  td_status st = check(c, 1, 5);
   if (!st) st = check_like_points(c, 3, "noise");
   td_spec_of(c->in[0], &out[0]);
   one_for_each_point(c, &out[1]);
   return st;
 }
 static td_status residual_infer(const td_call *c, td_spec *out) {
-  td_status st = check(c, 2, 4);
+  td_status st = check(c, 2, 5);
   if (!st) st = check_like_points(c, 1, "u");
   one_for_each_point(c, &out[0]);
   td_spec_of(c->in[0], &out[1]);
@@ -89,10 +102,19 @@ static td_status residual_infer(const td_call *c, td_spec *out) {
   return st;
 }
 
+static td_status pack_infer(const td_call *c, td_spec *out) {
+  td_status st = c->nin && c->in[0]->ndim == 2 ? check_weights(c, 0, c->in[0]->shape[1]) :
+    td_fail(TD_EARG, "adaln_pack: there are no weights");
+  *out = (td_spec){ .ndim = 1, .dtype = c->nin ? (td_dtype)c->in[0]->dtype : TD_F32 };
+  if (!st) out->shape[0] = packed_size(c, 0);
+  return st;
+}
+
 /* |v(z) - u|^2: the kernel has found the gradient in z, and v - u. */
 static void residual_back(td_back *b) {
   if (b->g[1] || b->g[2]) {
-    td_fail(TD_ENOSUP, "adaln_residual: this fused gradient cannot be differentiated again");
+    td_fail(TD_ENOSUP, "adaln_residual: this fused gradient cannot be differentiated again; "
+            "set fused = false on the network for that");
     return;
   }
   for (int i = 2; i < b->call->nin; i++)
@@ -112,15 +134,20 @@ static void residual_back(td_back *b) {
 
 const td_rule td_rule_adaln = {
   .infer = adaln_infer, .flags = FLAGS | TD_ONCE, .lo = -1, .hi = 1,
-  .cases = "3x2;3x8;-;" NO_BLOCK " 4x2;2x25;-;" A_BLOCK " 4x2;5x25;2;" A_BLOCK
-           " 0x2;1x8;-;" NO_BLOCK,
+  .cases = "3x2;3x8;-;-;" NO_BLOCK " 4x2;2x25;-;-;" A_BLOCK " 4x2;5x25;2;-;" A_BLOCK
+           " 0x2;1x8;-;-;" NO_BLOCK,
 };
 const td_rule td_rule_adaln_trace = {
   .infer = trace_infer, .flags = FLAGS | TD_ONCE, .lo = -1, .hi = 1,
-  .cases = "3x2;3x8;-;-;" NO_BLOCK " 4x2;1x25;-;4x2;" A_BLOCK " 0x2;1x8;-;-;" NO_BLOCK,
+  .cases = "3x2;3x8;-;-;-;" NO_BLOCK " 4x2;1x25;-;4x2;-;" A_BLOCK " 0x2;1x8;-;-;-;" NO_BLOCK,
 };
 const td_rule td_rule_adaln_residual = {
   .infer = residual_infer, .vjp = residual_back, .flags = FLAGS, .lo = -1, .hi = 1,
   .saves = { TD_OUT(1), TD_OUT(2) },
-  .cases = "3x2;3x2;3x8;-;" NO_BLOCK " 4x2;4x2;2x25;-;" A_BLOCK " 0x2;0x2;1x8;-;" NO_BLOCK,
+  .cases = "3x2;3x2;3x8;-;-;" NO_BLOCK " 4x2;4x2;2x25;-;-;" A_BLOCK
+           " 0x2;0x2;1x8;-;-;" NO_BLOCK,
+};
+const td_rule td_rule_adaln_pack = {
+  .infer = pack_infer, .flags = FLAGS | TD_ONCE, .lo = -1, .hi = 1,
+  .cases = "{2x1|2|1x2|1}",
 };

@@ -24,4 +24,10 @@ local function evaluator(v, f, z, graph)
   end
 end
 
-return evaluator
+-- The field for many calls: of a net that runs as a whole at z, a snapshot.
+local function settled(v, z)
+  local can = type(v) == "table" and v.snapshot and v:runs_whole(z)
+  return can and v:snapshot() or v
+end
+
+return { evaluator = evaluator, settled = settled }

@@ -7,7 +7,7 @@ local path = require "tide.flow.path"
 local loss = require "tide.flow.loss"
 local ode = require "tide.flow.ode"
 local check = require "tide.flow.check"
-local evaluator = require "tide.flow.evaluate"
+local evaluate = require "tide.flow.evaluate"
 
 local likelihood = {}
 
@@ -119,6 +119,7 @@ function likelihood.log_likelihood(v, y, o)
   check.path("flow.log_likelihood", o.path)
   local noise = o.divergence == "hutchinson" and draw_noise(o.noise, y) or nil
   local start = o.create_graph and y or y:detach()
+  if not o.create_graph and o.divergence ~= "trace" then v = evaluate.settled(v, y) end
   local moving = v
   if o.path.field then start, moving = o.path:project(start), o.path:field(v) end
   local zero = tensor.zeros(y:size(1), { dtype = y.dtype, device = y.device })
@@ -127,7 +128,7 @@ function likelihood.log_likelihood(v, y, o)
       method = o.divergence, noise = noise, labels = o.labels,
       create_graph = o.create_graph })
   end
-  if not o.create_graph then both = evaluator(v, both, y, o.divergence == "trace") end
+  if not o.create_graph then both = evaluate.evaluator(v, both, y, o.divergence == "trace") end
   local function field(state, t)
     local div, out = both(state[1], t)
     return { out, div }

@@ -7,6 +7,7 @@ local tide = require "tide"
 local tensor = tide.tensor
 local path = require "tide.flow.path"
 local check = require "tide.flow.check"
+local evaluate = require "tide.flow.evaluate"
 
 local loss = {}
 
@@ -136,6 +137,7 @@ end
 
 local function with_shared(v, y, o)
   local d, sum = o.draws, nil
+  if not tide.grad_enabled() then v = evaluate.settled(v, y) end
   for k = 1, d.count do
     local t = d.t:get(k)
     local x0 = d.x0[k]:reshape(1, -1)

@@ -57,6 +57,25 @@ local function objective(v, o)
   return make(v, o)
 end
 
+-- How the objective finds the modulations of a net: "table" over t, where it can be had
+-- and is asked for, or, by itself, where it is as good as f32 numbers are.
+local TABLE_ERROR = 1e-5
+
+local function conditioned(v, y, o)
+  local can = type(o.loss) == "string" and not o.labels and type(v) == "table" and
+    v.tabulated and v:runs_whole(y)
+  if o.conditioning == "table" and not can then
+    tide.raise("flow.align: conditioning = 'table' needs a flow.VelocityMLP with act = 'silu', " ..
+               "in the type of y, no labels, and a loss by name")
+  end
+  if not can or o.conditioning == "exact" or (o.conditioning == "auto" and y.dtype ~= "f32") then
+    return v, "exact"
+  end
+  local quick, apart = v:tabulated()
+  if apart < TABLE_ERROR then return quick, "table", apart end
+  return v, "exact", apart
+end
+
 ---- the run ----
 
 local Run = {}
@@ -83,13 +102,14 @@ end
 
 local function new_run(v, y, o)
   local latents = (o.path.project and o.path:project(y:detach()) or y:detach():clone()):requires_grad_()
+  local field, conditioning, apart = conditioned(v, latents, o)
   local run = setmetatable({
     step = 0, base = 0, seconds = 0, y = latents, snapshots = {},
     curve = { step = {}, align = {}, nll = {} },
     optimizer = tide.optim.Adam({ latents }, { lr = o.lr, betas = o.betas }),
     draws = loss.draws(o.eval_draws, y:size(2), {
       dtype = y.dtype, device = y.device, path = o.path }),
-    objective = objective(v, o),
+    objective = objective(field, o), conditioning = conditioning, table_error = apart,
   }, Run)
   run.critic = o.critic
   record(run, v, latents, o)
@@ -171,13 +191,17 @@ function move.align(v, y, o)
     "resume", "report", "label", "critic", "labels", "nll", "groups", "schedule",
     "checkpoint", "log", "capture",
     steps = 1000, lr = 1e-2, precision = "f32",
-    loss = "align", samples = 1, clip = 20, path = path.linear(), every = 50,
+    loss = "align", conditioning = "auto", samples = 1, clip = 20, path = path.linear(), every = 50,
     eval_draws = 32, snapshots = {}, betas = { 0.9, 0.999 }, yield = false })
   check.field("flow.align", v)
   check.points("flow.align", y)
   loop.check("flow.align", o, { "samples", "every", "eval_draws" })
   if type(o.snapshots) ~= "table" then
     tide.raise("flow.align: snapshots must be a list of steps")
+  end
+  if o.conditioning ~= "auto" and o.conditioning ~= "exact" and o.conditioning ~= "table" then
+    tide.raise("flow.align: conditioning is 'auto', 'exact' or 'table', not " ..
+               tostring(o.conditioning))
   end
   if o.groups == nil then o.groups = loss.group_count(y:size(1)) end
   local field = type(v) == "table" and v.frozen and v:frozen() or v

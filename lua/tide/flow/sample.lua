@@ -5,7 +5,7 @@ local tensor = tide.tensor
 local path = require "tide.flow.path"
 local ode = require "tide.flow.ode"
 local check = require "tide.flow.check"
-local evaluator = require "tide.flow.evaluate"
+local evaluate = require "tide.flow.evaluate"
 
 local sample = {}
 
@@ -47,6 +47,7 @@ function sample.sample(v, n, o)
   check.path("flow.sample", o.path)
   local function run()
     local x0 = start_points(v, n, o)
+    local v = o.create_graph and v or evaluate.settled(v, x0)
     local field = guided(v, o)
     local function velocity(z, t)
       local out = field(z, t)
@@ -54,7 +55,7 @@ function sample.sample(v, n, o)
       return out
     end
     if o.path.field then velocity = o.path:field(velocity) end
-    if not o.create_graph then velocity = evaluator(v, velocity, x0) end
+    if not o.create_graph then velocity = evaluate.evaluator(v, velocity, x0) end
     return ode.integrate(velocity, x0, { label = "sample",
       solver = o.solver, steps = o.steps, rtol = o.rtol, atol = o.atol,
       trajectory = o.trajectory, first_step = o.first_step,

@@ -189,6 +189,9 @@ end
 local FEWEST = 16              -- points that are worth it
 local ROWS = 1024              -- modulations at a time, where points have their own
 
+-- Of networks made by snapshot: their weights packed, and a table of modulations.
+local taken = setmetatable({}, { __mode = "k" })
+
 local function weights(self)
   local list = { self.input.weight, self.input.bias }
   local function add(layer)
@@ -217,15 +220,19 @@ local function whole(self, z)
   return true
 end
 
+local function packed(self) return taken[self] and taken[self].packed end
+
 -- Whether calls without gradients take that way.
 function VelocityMLP:runs_whole(z) return tide.no_grad(whole, self, z) end
 
 -- All modulations, a row for each distinct time and condition, and where there are
 -- fewer rows than points that do not come in groups, the row of each point.
 local function modulations(self, t, c, n)
-  if self._table and c == nil then
-    return self._table, times(self, t, n) * (self._table:size(1) - 1)
+  local snap = taken[self]
+  if snap and snap.table and c == nil then
+    return snap.table, times(self, t, n) * (snap.table:size(1) - 1)
   end
+  if snap and c == nil and type(t) == "number" and snap.t == t then return snap.mod end
   local place
   if self.classes and tensor.is_tensor(c) and c:dim() == 1 and c:size(1) == n and
      n > self.classes and (type(t) == "number" or t:numel() == 1) then
@@ -235,7 +242,11 @@ local function modulations(self, t, c, n)
   local e, parts = embedding(self, t, c, n), {}
   for i, block in ipairs(self.blocks) do parts[i] = block.modulation(e) end
   parts[#parts + 1] = self.modulation(e)
-  return tensor.cat(parts, 2), place
+  local mod = tensor.cat(parts, 2)
+  if snap and c == nil and type(t) == "number" and not tide.capture.recording() then
+    snap.t, snap.mod = t, mod          -- solvers ask for the same time twice
+  end
+  return mod, place
 end
 
 -- Calls f(first, count, modulation, place) for all n points, or piece by piece where each
@@ -243,7 +254,7 @@ end
 -- t: one time, or one for each of `groups` groups.
 local function by_pieces(self, n, groups, t, c, f)
   local own = (tensor.is_tensor(t) and t:numel() == n) or (self.cond and c)
-  if not own or n <= ROWS or self._table then
+  if not own or n <= ROWS or (taken[self] and taken[self].table) then
     local mod, place = modulations(self, t, c, groups)
     if mod.requires_grad then return nil end
     return f(1, n, mod, place)
@@ -277,7 +288,7 @@ function VelocityMLP:forward(z, t, c)
   end
   local flat = groups and z:reshape(z:numel() // self.dim, self.dim) or z
   local v = by_pieces(self, flat:size(1), z:size(1), t, c, function(from, count, mod, place)
-    return tensor.adaln(flat:narrow(1, from, count), mod, place, weights(self), EPS)
+    return tensor.adaln(flat:narrow(1, from, count), mod, place, packed(self), weights(self), EPS)
   end)
   if not v then return by_layers(self, z, t, c, groups) end
   return groups and v:reshape(z.shape) or v
@@ -290,7 +301,7 @@ function VelocityMLP:trace(z, t, c, noise)
   return tide.no_grad(function()
     local v, trace = by_pieces(self, z:size(1), z:size(1), t, c, function(from, count, mod, place)
       return tensor.adaln_trace(z:narrow(1, from, count), mod, place,
-        noise and noise:narrow(1, from, count), weights(self), EPS)
+        noise and noise:narrow(1, from, count), packed(self), weights(self), EPS)
     end)
     return trace, v
   end)
@@ -307,28 +318,34 @@ function VelocityMLP:squared_residual(z, t, c, u)
   if groups == 1 or n % groups ~= 0 then groups = n end
   return (by_pieces(self, n, groups, t, c, function(from, count, mod, place)
     return (tensor.adaln_residual(z:narrow(1, from, count), u:narrow(1, from, count), mod,
-                                  place, weights(self), EPS))
+                                  place, packed(self), weights(self), EPS))
   end))
 end
 
--- The same network, frozen, with its modulations taken from a table over t wherever it
--- runs as a whole; and how far its velocities are off, relative to their size, at random
--- points and times.
+-- The network as it is now, frozen, for many calls: what each would do for itself is done
+-- once.  Later changes of the weights do not show where it runs as a whole.
+function VelocityMLP:snapshot()
+  local copy = self:frozen()
+  tide.no_grad(function() taken[copy] = { packed = tensor.adaln_pack(weights(copy)) } end)
+  return copy
+end
+
+-- A snapshot whose modulations come from a table over t, by cubic interpolation, and how
+-- far its velocities are off, relative to their size, at random points and times.
 function VelocityMLP:tabulated(o)
   o = tide.options("tabulated", o, { nodes = 257 })
   if math.type(o.nodes) ~= "integer" or o.nodes < 4 then
     tide.raise("tabulated: nodes must be a whole number of at least 4, not " ..
                tostring(o.nodes))
   end
-  local copy, like = self:frozen(), self.input.weight
+  local copy, like = self:snapshot(), self.input.weight
   return copy, tide.no_grad(function()
     local spec = { dtype = like.dtype, device = like.device,
-                   generator = tensor.generator(257) }
+                   generator = tide.generator(o.nodes) }
     local t, z = tensor.rand(256, spec), tensor.randn(256, self.dim, spec)
     local exact = copy(z, t)
-    local nodes = tensor.linspace(0, 1, o.nodes, { dtype = like.dtype, device = like.device })
-    local mod = modulations(copy, nodes, nil, o.nodes)
-    copy._table = mod
+    spec.generator = nil
+    taken[copy].table = modulations(copy, tensor.linspace(0, 1, o.nodes, spec), nil, o.nodes)
     local size = exact:norm():item()
     return size == 0 and 0 or (copy(z, t) - exact):norm():item() / size
   end)
