@@ -78,7 +78,7 @@ local RESETS = { target = true, points = true, width = true, field = true, flow_
 ---- random streams and draws ----
 
 local STREAMS = { start = 1, steps = 2, data = 3, flow = 4, critic = 5, measures = 6,
-                  noise = 7 }
+                  noise = 7, parts = 8 }
 
 function Model:generator(name)
   return tide.generator(self.o.seed * 16 + STREAMS[name])
@@ -335,6 +335,28 @@ function Model:step()
   self.stream:run(function() update() end)
   self.steps = self.steps + 1
   if self.steps % EVERY == 0 then self:record() end
+end
+
+-- What a step does, for the first k latents and one draw each: noise x0, the point z on
+-- the way, the field and the straight velocity there, and the way down.
+function Model:parts(k)
+  local o = self.o
+  local y = self.y:detach():narrow(1, 1, k):clone()
+  local t, x0
+  self:generator("parts"):run(function()
+    tensor.rand(1 + self.steps)                   -- other draws in each step
+    t, x0 = tensor.rand(k) * (o.to - o.from) + o.from, tensor.randn(k, 2)
+  end)
+  local column = t:unsqueeze(2)
+  local z = x0 * (1 - column) + y * column
+  local part = { noise = x0, latents = y, z = z, straight = y - x0 }
+  tide.no_grad(function() part.field = self:field()(z, t) end)
+  tide.enable_grad(function()
+    local p = y:clone():requires_grad_()
+    residual(self, p, { t = t, x0 = x0 }, o.loss):sum():backward()
+    part.down = -p.grad
+  end)
+  return part
 end
 
 ---- curves ----

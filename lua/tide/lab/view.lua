@@ -70,6 +70,11 @@ local function middle_axes(self, fig)
   end
   self.straight = quiver(COLORS.straight, "straight")
   self.field = quiver(COLORS.field, "field")
+  self.ways = ax:paths { xy = { { { 0, 0 } }, { { 0, 0 } } }, color = COLORS.straight, fade = false,
+    visible = false }
+  self.between = ax:scatter { x = { 0 }, y = { 0 }, size = 4, color = COLORS.straight, visible = false }
+  self.all_straight, self.all_field = quiver(COLORS.straight, "straight"), quiver(COLORS.field, "field")
+  self.all_down = quiver(COLORS.down, "down")
   self.down = ax:arrow { from = { 0, 0 }, to = { 0, 0 }, color = COLORS.down, width = 2.2,
     label = "down the loss", visible = false }
   self.middle_axes = ax
@@ -221,6 +226,30 @@ function View:show_point(p)
     to = { p.x + p.down[1] * length, p.y + p.down[2] * length } }
   self.point:set { x = { p.x }, y = { p.y } }
   self.point_time:set { x = p.curve.t, y = p.curve.r }
+end
+
+-- The parts of one step (Model:parts), up to the phase that it is in; nil: nothing.
+function View:show_parts(parts, phase)
+  local function seen(...)
+    for i = 1, select("#", ...) do
+      if phase == select(i, ...) then return parts ~= nil end
+    end
+    return false
+  end
+  local paths, arrows = seen("noise", "compare"), seen("compare", "gradient")
+  self.ways:set { visible = paths }
+  self.between:set { visible = paths or arrows }
+  self.all_straight:set { visible = arrows }
+  self.all_field:set { visible = arrows }
+  self.all_down:set { visible = seen("gradient", "move") }
+  if not parts then return end
+  self.ways:set { xy = tide.tensor.stack { parts.noise, parts.latents } }
+  self.middle:set { xy = parts.latents }
+  self.between:set { xy = parts.z }
+  self.all_straight:set { xy = parts.z, uv = parts.straight }
+  self.all_field:set { xy = parts.z, uv = parts.field }
+  local longest = parts.down:square():sum(2):max():item() ^ 0.5
+  self.all_down:set { xy = parts.latents, uv = parts.down, scale = 0.6 / math.max(longest, 1e-6) }
 end
 
 function View:show_words(note)

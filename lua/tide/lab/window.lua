@@ -190,14 +190,33 @@ end
 
 ---- the player ----
 
+local PHASES = { "noise", "compare", "gradient", "move",
+  noise = "A time and a noise point are drawn for each latent; dots lie between them.",
+  compare = "There the frozen field says black, the straight velocity is orange: the loss is the " ..
+    "difference, squared.",
+  gradient = "How the loss falls when a latent moves: pink, the longest the same in each step.",
+  move = "All latents have moved a little that way." }
+local PARTS = 14                      -- latents that are shown then
+
+-- Slow motion, and the key for a phase: what a step is made of, for some latents.
+local function by_phases(self)
+  if not self.player.by_phase then return end
+  self.parts = self.model:parts(math.min(PARTS, self.model.o.latents))
+  for _, name in ipairs { "noise", "compare", "gradient" } do self.player:note(name, PHASES[name]) end
+end
+
 local function step(self)
   while self.trainer do self.trainer:wait() end
+  self.handle:set { label = "" }
   if self.model.o.loss == "excess" and not self.model.critic then
     self.caption = "The second flow learns where the latents are, before they move."
     self.view:show_words(self.caption)
   end
+  by_phases(self)
   self.model:step()
   self.caption = nil
+  if self.parts then self.player:note("move", PHASES.move) end
+  self.parts = nil
   if self.player.playing and not self.player.slow then
     local now = tide.clock()
     self.next = math.max((self.next or now) + 1 / self.controls.pace, now)
@@ -210,10 +229,14 @@ local function draw(self)
   local m, v = self.model, self.view
   follow(self)
   v:show_latents()
+  local run = self.player
+  v:show_parts(self.parts, self.parts and PHASES[run.phase])
   local now = tide.clock()
-  if now - (self.looked or 0) > REST or not self.player.playing then self:look() end
-  v:show_curves()
-  if now - (self.said or 0) > WORDS or not self.player.playing then
+  if self.parts then v:show_point(nil)
+  elseif now - (self.looked or 0) > REST or not run.playing then self:look() end
+  if self.curves ~= m.curve or self.points_seen ~= #m.curve.step then v:show_curves() end
+  self.curves, self.points_seen = m.curve, #m.curve.step
+  if now - (self.said or 0) > WORDS or not run.playing then
     v:show_words(self.caption)
     self.said = now
   end
@@ -232,7 +255,7 @@ local function make_player(self)
   self.player = { playing = false }              -- until it is there
   self.player = plot.player { fig = self.fig, seed = self.model.o.seed, name = "latents",
     reset = function() reset(self) end, step = function() step(self) end,
-    draw = function() draw(self) end, record = { every = 5, keep = 400 } }
+    draw = function() draw(self) end, phases = { table.unpack(PHASES) }, record = { every = 5, keep = 400 } }
 end
 
 ---- the window ----
