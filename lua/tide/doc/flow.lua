@@ -171,13 +171,16 @@ assert(run.step == 10)]] },
 ["flow.align"] = {
   text = "Moves latents down a loss through a frozen field with Adam; with a spherical path they stay " ..
     "on the sphere. The run has y (the latents), " ..
-    "curve (lists step, align, nll), snapshots, seconds, critic.",
+    "curve (lists step, align, nll), snapshots, seconds, critic, conditioning (how modulations were " ..
+    "found) and table_error.",
   args = { field, { "y", "tensor", "where latents start, (B,D); not changed" },
     options("steps [1000], lr [1e-2], loss: 'align', 'likelihood', 'excess' or f(v, y); samples; " ..
       "schedule(step, steps): factor of lr; " ..
       "clip: largest likelihood weight [20]; critic: a flow.critic or its options; nll(y): mean " ..
       "recorded in the curve; groups: how many groups of latents share a time " ..
       "(false: none); " ..
+      "conditioning: 'exact', 'table' (v:tabulated, where its error is below 1e-5; else exact) or " ..
+      "'auto' ['auto']: a table in f32, exact in f64; " ..
       "every, eval_draws, snapshots: list of steps; report, label, precision, checkpoint, resume, log, " ..
       "yield: as for flow.train (a checkpoint holds all but the field); " ..
       "capture: the step is recorded and replayed (tide.capture) with the same numbers: default true, " ..
@@ -220,8 +223,8 @@ assert(x:size(1) == 100 and x:isfinite():all():item())]] },
 -- ---- likelihood ----
 ["flow.divergence"] = {
   text = "Trace of the Jacobian of v in z, for each row. 'exact' takes the field's own formula where " ..
-    "it has one, else D vector-Jacobian products; 'trace' always the latter; 'hutchinson' one " ..
-    "product with random noise.",
+    "it has one, else tangents where the field can (v:trace), else D vector-Jacobian products; 'trace' " ..
+    "always the latter; 'hutchinson' one product with random noise.",
   args = { field, { "z", "tensor", "(B,D)" }, { "t", "number|tensor" },
     options("method, noise: 'rademacher', 'gaussian' or a tensor; labels; create_graph") },
   returns = "tensor (B), and v(z,t)", source = "Hutchinson 1990; Grathwohl et al. 2019, arXiv 1810.01367",

@@ -220,7 +220,9 @@ assert(net(tensor.zeros(5, 784), 1):size(2) == 64)]] },
   text = "A velocity field as a residual network whose layers are shifted, scaled and gated by the time " ..
     "(AdaLN); called as v(z, t, [c]) with points z (n, dim), t one time or n, and labels (n) or features " ..
     "(n, cond); or with groups of points (groups, n, dim) and a time for each. The field starts at 0. " ..
-    "One t for all points, or for a group, costs a fraction of n different ones. " ..
+    "One t for all points, or for a group, costs a fraction of n different ones. Where no gradient of " ..
+    "weights is wanted the net runs as a whole, tile by tile of points (f32 or f64 on the CPU, silu, 16 " ..
+    "points or more): v.fused = false leaves that off, for gradients of gradients. " ..
     "v.null_label stands for no label and is used when c is left out.",
   sig = "flow.VelocityMLP(options)",
   args = { { "options", "table", 'dim; hidden (512), blocks (4), act ("silu" or "gelu"), classes or cond, ' ..
@@ -230,6 +232,59 @@ assert(net(tensor.zeros(5, 784), 1):size(2) == 64)]] },
   example = [[
 local v = flow.VelocityMLP{ dim = 2, hidden = 32, blocks = 2 }
 assert(v(tensor.randn(5, 2), 0.5):abs():max():item() == 0)]] },
+
+["flow.VelocityMLP:runs_whole"] = {
+  text = "Whether calls at points like z run as a whole where they need no gradient.",
+  sig = "v:runs_whole(z)", args = { { "v", "flow.VelocityMLP" }, { "z", "tensor", "points (n, dim)" } },
+  returns = "boolean",
+  example = "assert(flow.VelocityMLP{ dim = 2, hidden = 16 }:runs_whole(tensor.randn(16, 2)))" },
+["flow.VelocityMLP:trace"] = {
+  text = "The trace of the Jacobian in z at each point by tangents that go forward beside the points: no " ..
+    "graph, 1 + dim evaluations. With noise e (n, dim) it is e . J e, for two evaluations. " ..
+    "flow.divergence and flow.log_likelihood take it where they can.",
+  sig = "v:trace(z, t, [c, [noise]])", args = { { "v", "flow.VelocityMLP" },
+    { "z", "tensor", "points (n, dim)" }, { "t", "number|tensor", "one time or n" },
+    { "c", "integer|tensor", "labels or features", optional = true },
+    { "noise", "tensor", "(n, dim)", optional = true } },
+  returns = "tensor (n), and v(z, t, c); nil where the net does not run as a whole",
+  source = "Hutchinson 1990 for e . J e",
+  example = [[
+local v = flow.VelocityMLP{ dim = 2, hidden = 16 }
+local div, out = v:trace(tensor.randn(16, 2), 0.5)
+assert(div:size(1) == 16 and out:size(2) == 2)]] },
+["flow.VelocityMLP:squared_residual"] = {
+  text = "|v(z, t, c) - u|^2 of each point; its gradients in z and u are found on the way, tile by tile, so " ..
+    "nothing is kept of what lies between. t may have one time for each of several groups of points. " ..
+    "The losses of flow take it where they can.",
+  sig = "v:squared_residual(z, t, c, u)", args = { { "v", "flow.VelocityMLP", "frozen" },
+    { "z", "tensor", "points (n, dim) that want a gradient" }, { "t", "number|tensor" },
+    { "c", "integer|tensor|nil", "labels or features" }, { "u", "tensor", "(n, dim)" } },
+  returns = "tensor (n), or nil where the net does not run as a whole",
+  errors = "Gradients of its gradient: set v.fused = false for them.",
+  example = [[
+local v = flow.VelocityMLP{ dim = 2, hidden = 16 }:freeze()
+local z = tensor.randn(16, 2):requires_grad_()
+v:squared_residual(z, 0.5, nil, tensor.ones(16, 2)):sum():backward()
+assert(z.grad)]] },
+["flow.VelocityMLP:snapshot"] = {
+  text = "The network as it is now, frozen, with what every call would do for itself done once. Solvers and " ..
+    "landscapes make one. Later changes of the weights do not show in it.",
+  sig = "v:snapshot()", args = { { "v", "flow.VelocityMLP" } }, returns = "module",
+  example = [[
+local v = flow.VelocityMLP{ dim = 2, hidden = 16 }
+assert(v:snapshot()(tensor.randn(16, 2), 0.5):size(2) == 2)]] },
+["flow.VelocityMLP:tabulated"] = {
+  text = "A snapshot whose modulations come from a table over t, by cubic interpolation, and how far its " ..
+    "velocities are off: the norm of the difference over that of the velocities, at 256 random points and " ..
+    "times. Calls with labels or features stay exact.",
+  sig = "v:tabulated([options])", args = { { "v", "flow.VelocityMLP" },
+    { "options", "table", "nodes [257]", optional = true } },
+  returns = "module, number", errors = "Fewer than 4 nodes.",
+  example = [[
+local v = flow.VelocityMLP{ dim = 2, hidden = 16 }
+tide.no_grad(function() v.output.weight:normal_() end)
+local quick, error = v:tabulated()
+assert(error < 1e-5)]] },
 
 -- ---- losses and functions ----
 ["nn.mse_loss"] = { text = "(x - y)^2.", args = { x, { "y", "tensor", "of the same shape" }, reduction },

@@ -1,4 +1,8 @@
 -- ops.lua -- examples of the ops, and what the registry does not say of some of them.
+local NET = [[
+local net = { tensor.ones(1, 1), tensor.zeros(1), tensor.ones(1, 1), tensor.ones(1) }
+local z, mod = tensor.from{ { 1 }, { 2 } }, tensor.from{ { 2, 0 } }
+]]
 local examples = {
   -- one number in, one out
   neg = "assert(tensor.from{ 1, -2 }:neg():equal(tensor.from{ -1, 2 }))",
@@ -222,6 +226,15 @@ tensor.ema_({ shadow }, { tensor.ones(2) }, 0.9)
 assert(shadow:allclose(tensor.full(2, 0.1)))]],
   scale_ = "local x = tensor.ones(2)\ntensor.scale_({ x }, 3)\nassert(x:sum():item() == 6)",
   grad_norm = "assert(tensor.grad_norm({ tensor.from{ 3 }, tensor.from{ 4 } }):item() == 5)",
+
+  -- a net without blocks: its last norm gives 0 and the modulation's shift is what comes out
+  adaln = NET .. "local v = tensor.adaln(z, mod, nil, nil, net)\nassert(v:equal(tensor.full({ 2, 1 }, 3)))",
+  adaln_trace = NET .. "local v, trace = tensor.adaln_trace(z, mod, nil, nil, nil, net)\n" ..
+    "assert(v:sum():item() == 6 and trace:sum():item() == 0)",
+  adaln_residual = NET .. "local r = tensor.adaln_residual(z, z, mod, nil, nil, net)\n" ..
+    "assert(r:equal((3 - z):square():sum(2)))",
+  adaln_pack = NET .. "local packed = tensor.adaln_pack(net)\n" ..
+    "assert(tensor.adaln(z, mod, nil, packed, net):sum():item() == 6)",
 }
 
 local entries = {}

@@ -297,7 +297,7 @@ end
 -- The trace of the Jacobian in z at each point, or with noise (n, dim) the sum of
 -- noise * J noise, and v(z, t, c); by tangents, without a graph.  nil where it cannot.
 function VelocityMLP:trace(z, t, c, noise)
-  if check_points(self, z, c) or not whole(self, z) then return nil end
+  if check_points(self, z, c) or not self:runs_whole(z) then return nil end
   return tide.no_grad(function()
     local v, trace = by_pieces(self, z:size(1), z:size(1), t, c, function(from, count, mod, place)
       return tensor.adaln_trace(z:narrow(1, from, count), mod, place,
