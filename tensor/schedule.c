@@ -7,12 +7,14 @@
 ** be touched by rows only, the same rows for each tile. */
 #include "blas.h"
 #include "capture.h"
+#include "pool.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum {
   ROWS_LEAST = 32,             /* fewer are not worth cutting */
   TILE_ROWS = 128,             /* of the longest tensor of a stage without products */
+  TILE_LEAST = 32,             /* rows of a product: fewer would not pay for a tile */
 };
 
 /* ---- what depends on what ---- */
@@ -199,8 +201,7 @@ static bool joins(region *g, const td_note *n, bool commit) {
   int64_t product = is_product(n) ? n->rows : g->product;
   if (g->rows && (n->rows % rows || g->rows % rows)) return false;
   if (product && g->product && g->product != product) return false;
-  if (product && (product % rows || td_product_tile(product) % (product / rows)))
-    return false;
+  if (product && product % rows) return false;
   for (int i = 0; i < n->call.nin + n->nout; i++) {
     if (n->place[i].slot < 0) continue;
     touch *s = &g->touch[n->place[i].slot], now = *s;
@@ -283,6 +284,14 @@ static int dearer(const void *a, const void *b) {
   return *(const int *)a - *(const int *)b;
 }
 
+/* Rows of a product that make a tile: fewer where threads would have none. */
+static int64_t tile_of(int64_t product) {
+  int64_t tile = td_product_tile(product), share = product / td_threads();
+  if (share < TILE_LEAST) share = TILE_LEAST;
+  share = (share + 15) / 16 * 16;
+  return tile < share ? tile : share;
+}
+
 static void close_stage(filling *f, td_stage *s, bool tiles) {
   td_capture *c = f->c;
   int64_t longest = 1;
@@ -296,8 +305,8 @@ static void close_stage(filling *f, td_stage *s, bool tiles) {
   if (tiles && s->count > 1) {
     s->rows = f->region.rows;
     int64_t product = f->region.product;
-    s->tile = product ? td_product_tile(product) / (product / s->rows) :
-      TILE_ROWS * s->rows / longest;
+    s->tile = (product ? tile_of(product) : TILE_ROWS) * s->rows /
+      (product ? product : longest);
     if (s->tile < 1) s->tile = 1;
     return;
   }
