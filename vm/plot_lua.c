@@ -36,6 +36,8 @@ static handle *push_handle(lua_State *L, td_plot_figure *f, const char *type) {
 static handle *check(lua_State *L, int idx, const char *type) {
   handle *h = luaL_testudata(L, idx, type);
   if (!h) td_lua_typeerror(L, idx, type);
+  /* A weak table still has keys whose finaliser has run. */
+  if (!h->figure) td_lua_error(L, "this %s has been collected", type);
   return h;
 }
 

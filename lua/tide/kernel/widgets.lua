@@ -12,7 +12,8 @@ local STEPS = 100                     -- of a slider without a step of its own
 
 M.display = nil                       -- display(data, metadata): set by the kernel
 
-local panels = setmetatable({}, { __mode = "k" })   -- of figures: [fig] = panel
+-- Panels of figures, and figures by them: as in display.lua, only the second is walked.
+local panels, live = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "v" })
 
 -- ---- models ----
 
@@ -190,7 +191,7 @@ function M.attach(fig, cell)
   if not panel or panel.controls ~= controls or panel.player ~= player or #controls:list() ~= panel.count then
     panel = new_panel(controls, player)
     panel.player = player
-    panels[fig] = panel
+    panels[fig], live[panel] = panel, fig
   end
   sync(panel)
   if panel.cell == cell then return end
@@ -201,7 +202,7 @@ end
 
 -- At the end of a cell, which may have set controls of figures above it.
 function M.sync()
-  for _, panel in pairs(panels) do sync(panel) end
+  for panel in pairs(live) do sync(panel) end
 end
 
 -- The page asks for all states at once, after it was loaded again.

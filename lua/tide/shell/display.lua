@@ -216,17 +216,22 @@ end
 
 local sink
 local count = 0
-local figures = setmetatable({}, { __mode = "k" })  -- that are shown: [fig] = {id=, changes=, ...}
+
+-- Figures that are shown: [fig] = {id=, changes=, ...}; and fig by that. Only the second is walked: its
+-- entries go before a figure is finalised, those of the first go later.
+local figures, live
 
 function M.open(s)
   sink = s
-  figures = setmetatable({}, { __mode = "k" })
+  figures, live = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "v" })
 end
+
+M.open(nil)
 
 function M.active() return sink ~= nil end
 M.in_notebook = M.active              -- tide.in_notebook
 
-local place = tostring(figures):match("%x+$") or ""
+local place = tostring(M):match("%x+$") or ""
 
 -- A name that no other output has; the user's random numbers stay as they are.
 local function new_id()
@@ -283,7 +288,8 @@ function M.show(fig)
   local s = figures[fig]
   if not s or s.cell ~= M.cell then
     s = { id = new_id(), cell = M.cell, due = 0 }
-    figures[fig] = s
+    if figures[fig] then live[figures[fig]] = nil end
+    figures[fig], live[s] = s, fig
     draw(fig, s, false, true)
     if sink.shown then sink.shown(fig) end
   else
@@ -299,11 +305,14 @@ function M.is_known(...)
   return v == io.stdout or v == io.stderr or figures[v] ~= nil and figures[v].cell == M.cell
 end
 
-function M.forget(fig) figures[fig] = nil end
+function M.forget(fig)
+  if figures[fig] then live[figures[fig]] = nil end
+  figures[fig] = nil
+end
 
 function M.refresh(last)
   local now = tide.clock()
-  for fig, s in pairs(figures) do
+  for s, fig in pairs(live) do
     local changed = s.changes ~= changes_of(fig)
     if changed and (last or now >= s.at + s.pause) or last and not s.sharp then draw(fig, s, true, last) end
     if last and sink.shown and s.cell == M.cell then sink.shown(fig) end
@@ -314,7 +323,7 @@ end
 -- there will be something to do, or -1.
 function M.idle()
   local now, wait = tide.clock(), math.huge
-  for fig, s in pairs(figures) do
+  for s, fig in pairs(live) do
     local changed = s.changes ~= changes_of(fig)
     if changed or not s.sharp then
       local due = s.at + (changed and s.pause or REST)
