@@ -1,10 +1,21 @@
--- plot.lua -- time to set and to draw figures, in milliseconds.
+-- plot.lua -- time to set and to draw figures, in milliseconds: tide tests/bench/plot.lua [--json FILE]
+--
+-- The last part, windows, is tests/bench/window.lua.
 local tide = require("tide")
+local json = require("tide.json")
 local plot, tensor = tide.plot, tide.tensor
 
 if not plot.can_save then
   print("this build has no drawing")
   return
+end
+
+local file = arg[1] == "--json" and arg[2]
+local results = {}
+
+local function note(name, ms)
+  results[name] = ms
+  print(("%-56s %8.2f ms"):format(name, ms))
 end
 
 local function time(name, rounds, f)
@@ -15,7 +26,7 @@ local function time(name, rounds, f)
     f()
     best = math.min(best, tide.clock() - start)
   end
-  print(("%-56s %8.2f ms"):format(name, best * 1e3))
+  note(name, best * 1e3)
 end
 
 -- ---- a figure of 1280 x 800 pixels with all that a live run shows ----
@@ -43,7 +54,7 @@ local function frames(name, n, change)
     change(k)
     gif:frame()
   end
-  print(("%-56s %8.2f ms"):format(name, (tide.clock() - start) / n * 1e3))
+  note(name, (tide.clock() - start) / n * 1e3)
   gif:close()
   os.remove(path)
 end
@@ -71,3 +82,27 @@ alone("line of 100,000 points with smoothing", function(ax)
   ax:line(tensor.randn(100000), { smooth = 0.99 })
 end)
 alone("line of 1,000,000 points", function(ax) ax:line(tensor.randn(1000000)) end)
+
+alone("curve of 1,000,000 points that grows: limits", function(ax)
+  local line = ax:line(tensor.randn(1000000))
+  time("limits of 1,000,000 points, one pushed", 20, function()
+    line:push(0)
+    ax:get "ylim"
+  end)
+end)
+
+-- ---- windows ----
+local i = -1
+while arg[i - 1] do i = i - 1 end
+local part = file and file .. ".windows"
+os.execute(("'%s' tests/bench/window.lua %s"):format(arg[i], part and "--json '" .. part .. "'" or ""))
+if not file then return end
+local f = io.open(part)
+if f then
+  for name, value in pairs(json.decode(f:read "a")) do results[name] = value end
+  f:close()
+  os.remove(part)
+end
+f = assert(io.open(file, "w"))
+f:write(json.encode(results))
+f:close()
