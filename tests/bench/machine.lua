@@ -22,10 +22,11 @@ function machine.about()
   local function field(name) return info:match("\n?" .. name .. "%s*: ([^\n]*)") end
   local cpu = field "model name" or "unknown processor"
   local cores = select(2, info:gsub("processor%s*:", ""))
-  local kind = field "cpu family" and (" family %s model %s"):format(field "cpu family", field "model") or ""
+  local family, model = field "cpu family", field "model"
+  local kind = family and (" family %s model %s"):format(family, model) or ""
   local slug = ("%s%s %d cores"):format(cpu, kind, cores):lower():gsub("%b()", ""):gsub("[^%w]+", "-")
-  return { cpu = cpu .. kind, cores = cores, threads = tide.threads(), backend = tide.devices()[1].description,
-           tide = tide.version, slug = slug:gsub("^%-", ""):gsub("%-$", "") }
+  return { cpu = cpu .. kind, cores = cores, threads = tide.threads(), tide = tide.version,
+           backend = tide.devices()[1].description, slug = slug:gsub("^%-", ""):gsub("%-$", "") }
 end
 
 -- Best rate of f, which does `amount` of 1e9 somethings, over about `seconds`.

@@ -37,6 +37,11 @@ local function judged(side)
   return text
 end
 
+local function named(side)
+  return ("%s, %s%s"):format(side.peer, side.variant,
+    side.group ~= "best" and " (" .. side.group .. ")" or "")
+end
+
 ---- as lines, while it runs ----
 
 function report.lines(row, machine)
@@ -46,8 +51,7 @@ function report.lines(row, machine)
   for _, side in ipairs(row.peers) do
     local worst = 0
     for _, e in pairs(side.errors or {}) do worst = math.max(worst, e) end
-    out[#out + 1] = ("  %-58s %10s   %s%s"):format(("%s, %s%s"):format(side.peer, side.variant,
-      side.group ~= "best" and " (" .. side.group .. ")" or ""), duration(side.median), judged(side),
+    out[#out + 1] = ("  %-58s %10s   %s%s"):format(named(side), duration(side.median), judged(side),
       next(side.errors or {}) and (", differs by %.1g"):format(worst) or "")
   end
   return out
@@ -67,19 +71,25 @@ local function best_of_groups(row)
   return list
 end
 
+-- A peer in the last column: who, what is aimed at, and doubts.
+local function against(side)
+  if not side then return "no peer" end
+  local want = side.want and (side.ratio < side.want and "; WANTED %gx" or "; wanted %gx"):format(side.want)
+  return named(side) .. (want or "") .. (side.one_sided and "" or "; rounds disagree")
+end
+
 function report.table(results)
   local out = { "", ("%-76s %9s %7s %7s  %s"):format("work", "tide", "ceiling", "ratio", "against") }
   for _, row in ipairs(results.rows) do
     local part = reached(row, results.machine)
     local sides = best_of_groups(row)
+    local title, time = row.title, duration(row.ours.median)
+    local ceiling = part and ("%.0f %%"):format(100 * part) or ""
     for i = 1, math.max(1, #sides) do
       local s = sides[i]
-      out[#out + 1] = ("%-76s %9s %7s %7s  %s"):format(i == 1 and row.title or "",
-        i == 1 and duration(row.ours.median) or "", i == 1 and part and ("%.0f %%"):format(100 * part) or "",
-        s and ("%.2fx"):format(s.ratio) or "", s and ("%s, %s%s%s%s"):format(s.peer, s.variant,
-          s.group ~= "best" and " (" .. s.group .. ")" or "",
-          s.want and (s.ratio < s.want and "; WANTED %gx" or "; wanted %gx"):format(s.want) or "",
-          s.one_sided and "" or "; rounds disagree") or "no peer")
+      out[#out + 1] = ("%-76s %9s %7s %7s  %s"):format(title, time, ceiling,
+        s and ("%.2fx"):format(s.ratio) or "", against(s))
+      title, time, ceiling = "", "", ""
     end
   end
   return table.concat(out, "\n")
@@ -90,21 +100,27 @@ end
 local head = [[
 # Speed
 
-Written by `make docs` from the files in `tests/bench/results`, which `make bench` writes. Nothing here is copied by hand.
+Written by `make docs` from the files in `tests/bench/results`, which `make bench` writes: no number is
+copied by hand.
 
 ## How it is measured
 
-* All sides run in one tree of processes and take turns: A, B, C, A, B, C ... for at least five rounds of a second or more. Peers
-  sleep while others work. The time given is the median of the rounds, the ratio the median of the ratios of each round, and a
-  row says so when its rounds are not all on the same side.
-* Before anything is timed all sides compute the same thing from the same weights and draws: losses and gradients must agree to
-  1e-5, parameters after ten steps of Adam and values to 1e-4. A variant that does not agree is not timed.
-* Of each peer several variants get ready (eager, compiled, one thread or all, in chunks of rows, fused optimisers); the fastest
-  of a first try goes into the rounds. Time to compile, trace or record is not counted.
-* *plain* is what one writes first, a time for each point; *shared* is a variant by hand that computes the conditioning once for
-  all points that have the same time, as this library does by itself. *pairs* computes a density from all pairs.
-* The ceiling is measured in the same run: products of the shapes that occur, multiply-adds that touch no memory, and memory.
-* Work that would take minutes is cut, and the complete figure is the cut one times its factor; how time grows is below.
+* All sides run in one tree of processes and take turns: A, B, C, A, B, C ... for at least five rounds of a
+  second or more. Peers sleep while others work. The time given is the median of the rounds, the ratio the
+  median of the ratios of each round, and a row says so when its rounds are not all on the same side.
+* Before anything is timed all sides compute the same thing from the same weights and draws: losses and
+  gradients must agree to 1e-5, parameters after ten steps of Adam and values to 1e-4. A variant that does
+  not agree is not timed.
+* Of each peer several variants get ready (eager, compiled, one thread or all, in chunks of rows, fused
+  optimisers); the fastest of a first try goes into the rounds. Time to compile, trace or record is not
+  counted.
+* *plain* is what one writes first, a time for each point; *shared* is a variant by hand that computes the
+  conditioning once for all points that have the same time, as this library does by itself. *pairs*
+  computes a density from all pairs. *whole function* compiles the expression, instead of calling its ops.
+* The ceiling is measured in the same run: products of the shapes that occur, multiply-adds that touch no
+  memory, and memory.
+* Work that would take minutes is cut, and the complete figure is the cut one times its factor; how time
+  grows is below.
 
 ]]
 
@@ -121,7 +137,7 @@ local function write_rows(out, r)
           (row.full and ("; complete %s"):format(duration(row.ours.median * row.full)) or "") or "",
         i == 1 and part and ("%.0f %%%s"):format(100 * part,
           whole and (", %.0f %% of multiply-adds"):format(100 * whole) or "") or "",
-        s and ("%s, %s%s"):format(s.peer, s.variant, s.group ~= "best" and " (" .. s.group .. ")" or "") or "none",
+        s and named(s) or "none",
         s and duration(s.median) or "", s and judged(s) or ""))
     end
   end
@@ -158,7 +174,8 @@ end
 local function write_growth(out, r, folder, name)
   if not r.growth then return end
   out "### Growth\n"
-  out "Least squares of a straight line, on a net of three blocks of 256 (sizes take turns; the least of four):\n"
+  out("Least squares of a straight line, on a net of three blocks of 256 (sizes take turns; the least " ..
+    "of four):\n")
   out "| time of | sizes | from | to | R^2 |\n|---|---|---|---|---|"
   for _, c in ipairs(r.growth) do
     out(("| %s | %.9g to %.9g | %s | %s | %.4f |"):format(c.title, c.x[1], c.x[#c.x], duration(c.y[1]),
@@ -194,6 +211,14 @@ local function write_machine(out, r, folder, name)
     out "| until the first line is done | time |\n|---|---|"
     for _, s in ipairs(r.start) do out(("| %s | %s |"):format(s.what, duration(s.seconds))) end
     out ""
+  end
+  if r.frames then
+    out "| figures and windows | |\n|---|---|"
+    local names = {}
+    for what in pairs(r.frames) do names[#names + 1] = what end
+    table.sort(names)
+    for _, what in ipairs(names) do out(("| %s | %.3g |"):format(what, r.frames[what])) end
+    out "\nTimes in ms.\n"
   end
   write_growth(out, r, folder, name)
   write_memory(out, r)

@@ -52,7 +52,8 @@ local function with(base, more)
 end
 
 local training = { batch = 256, lr = 1e-4 }
-local some = with(tiny, { batch = 32, lr = 1e-3, points = 64, groups = 8, steps = 2, n = { 16, 4 }, draws = 3 })
+local some = with(tiny, { batch = 32, lr = 1e-3, points = 64, groups = 8, steps = 2, n = { 16, 4 },
+                          draws = 3 })
 
 local function add(row) rows[#rows + 1] = row end
 
@@ -75,8 +76,8 @@ add { id = "sample", title = "sampling: 10,000 points, 2 of 100 steps of RK4, H5
 add { id = "likelihood", title = "exact likelihood: 2,500 of 10,000 points, 2 of 100 steps of RK4, H512 x 4",
   kind = "likelihood", spec = with(paper, { points = 2500, steps = 2 }), quick = some,
   flops = field_flops(points, each_dim), want = { best = 1.5 }, full = 4 * 50 }
-add { id = "kde", title = "kernel density, h = 0.1: 16 of 256 lines of 256 cells, 100,000 samples", kind = "kde",
-  spec = { n = { 256, 16 }, samples = 100000, bandwidth = 0.1 },
+add { id = "kde", title = "kernel density, h = 0.1: 16 of 256 lines of 256 cells, 100,000 samples",
+  kind = "kde", spec = { n = { 256, 16 }, samples = 100000, bandwidth = 0.1 },
   quick = { n = { 16, 4 }, samples = 2000, bandwidth = 0.1 }, want = { best = 10 }, full = 16 }
 add { id = "kde_points", title = "the same at 4,096 of 65,536 scattered points", kind = "kde",
   spec = { points = 4096, samples = 100000, bandwidth = 0.1 },

@@ -55,7 +55,9 @@ local function options(args)
 end
 
 local o = options(arg)
-local program = arg[-1]
+local first = -1
+while arg[first - 1] do first = first - 1 end
+local program = arg[first]
 o.program = program
 
 local function wanted(name)
@@ -66,8 +68,8 @@ end
 
 local about = machine.about()
 local path = o.out ~= "" and o.out or ("tests/bench/results/%s.json"):format(about.slug)
-local results = { machine = about, date = os.date "!%Y-%m-%d %H:%M UTC", rounds = o.rounds, seconds = o.seconds,
-                  quick = o.quick, peers = {}, rows = {}, load_before = machine.load() }
+local results = { machine = about, date = os.date "!%Y-%m-%d %H:%M UTC", rounds = o.rounds,
+                  seconds = o.seconds, quick = o.quick, peers = {}, rows = {}, load_before = machine.load() }
 
 local function save()
   local f = assert(io.open(path .. ".tmp", "w"))
@@ -158,16 +160,14 @@ end
 -- Times of frames, by the bench of figures.
 local function frames()
   local file = o.folder .. "/frames.json"
-  local line = ("%s tests/bench/plot.lua --json %s >%s/frames.log 2>&1"):format(
+  local line = ("timeout -k 5 120 %s tests/bench/plot.lua --json %s >%s/frames.log 2>&1"):format(
     Peer.quoted(program), Peer.quoted(file), Peer.quoted(o.folder))
-  assert(os.execute(line), "tests/bench/plot.lua failed")
+  assert(os.execute(line), "tests/bench/plot.lua failed, or took more than two minutes")
   local f = io.open(file)
   if not f then return o.say "frames: tests/bench/plot.lua wrote no figures" end
   results.frames = json.decode(f:read "a")
   f:close()
-  for name, value in pairs(results.frames or {}) do
-    if type(value) == "number" then o.say(("frames: %-50s %8.3f"):format(name, value)) end
-  end
+  for name, value in pairs(results.frames) do o.say(("frames: %-60s %8.3f"):format(name, value)) end
 end
 
 local function small_programs()
@@ -175,7 +175,10 @@ local function small_programs()
     local file = (program:match "^(.*)/" or ".") .. "/tests/bench/" .. name
     if os.execute("test -x " .. Peer.quoted(file)) then os.execute(Peer.quoted(file)) end
   end
-  os.execute(Peer.quoted(program) .. " tests/bench/metrics.lua")
+  for _, name in ipairs { "metrics", "capture" } do
+    os.execute(("%s tests/bench/%s.lua"):format(Peer.quoted(program), name))
+  end
+  os.execute(("TIDE=%s bash tests/shell/prompt.sh tests/bench/prompt.pty"):format(Peer.quoted(program)))
 end
 
 o.say(("%s, %d threads, load %.2f"):format(about.cpu, about.threads, results.load_before))
