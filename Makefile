@@ -117,11 +117,12 @@ $B/tests/%.so: $B/obj/tests/plugin/%.o
 	$(say)$(CC) $(ALLLDFLAGS) -shared -o $@ $< -lm
 
 # The CUDA kernels as C++, on the host: for the tests, never under the sanitizers of $(SAN).
-$(GPU_SRC:%.cu=$B/obj/emulated/%.o) $B/obj/emulated/tests/emulation/emulation.o: $B/obj/emulated/%.o: $B/gen/flags | $B/test-tools
+EMULATED_OBJ := $(patsubst %,$B/obj/emulated/%.o,$(basename $(GPU_SRC) $(wildcard tests/emulation/*.cpp)))
+$(EMULATED_OBJ): $B/obj/emulated/%.o: $B/gen/flags | $B/test-tools
 	@mkdir -p $(@D)
 	$(say)$(CXX) -std=c++17 -O1 -g -fPIC -Wall -Wextra -MMD -MP -fvisibility=hidden -Itests/emulation -I. \
 	  $(CXXFLAGS) -x c++ -c -o $@ $(or $(wildcard $*.cu),$*.cpp)
-$(EMULATED): $(GPU_SRC:%.cu=$B/obj/emulated/%.o) $B/obj/emulated/tests/emulation/emulation.o
+$(EMULATED): $(EMULATED_OBJ)
 	@mkdir -p $(@D)
 	$(say)$(CXX) -shared -Wl,--version-script=.make/plugin.map -o $@ $^ $(CORE_LIBS)
 
@@ -131,7 +132,7 @@ GPU_ARCH  ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[
 cuda: $B/libtide_cuda.so ## build the CUDA plug-in beside the program (needs nvcc)
 $(GPU_SRC:%.cu=$B/obj/%.cu.o): $B/obj/%.cu.o: %.cu
 	@mkdir -p $(@D)
-	$(say)$(NVCC) -std=c++17 -O3 -I. $(GPU_ARCH) -Werror all-warnings -Xcompiler -fPIC,-Wall,-fvisibility=hidden \
+	$(say)$(NVCC) -std=c++17 -O3 $(if $(findstring random,$*),-fmad=false) -I. $(GPU_ARCH) -Werror all-warnings -Xcompiler -fPIC,-Wall,-fvisibility=hidden \
 	  -MMD -MP -c -o $@ $<
 $B/libtide_cuda.so: $(GPU_SRC:%.cu=$B/obj/%.cu.o)
 	$(say)$(NVCC) $(GPU_ARCH) -shared -Xlinker --version-script=.make/plugin.map -o $@ $^ -lcublas -lcublasLt -lcusolver
@@ -181,4 +182,4 @@ help: ## show this list
 
 .PHONY: all headless cuda demo demo-images test fuzz bench check docs install uninstall size format clean help
 .SECONDARY:
--include $(GPU_SRC:%.cu=$B/obj/emulated/%.d) $(GPU_SRC:%.cu=$B/obj/%.cu.d) $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(WINDOW_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)
+-include $(EMULATED_OBJ:.o=.d) $(GPU_SRC:%.cu=$B/obj/%.cu.d) $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(WINDOW_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)

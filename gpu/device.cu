@@ -36,6 +36,16 @@ td_status gpu_launched(gpu *g, cudaError_t e, const char *op) {
   return gpu_check(e, op);
 }
 
+td_status gpu_no_type(const td_call *c, int dtype) {
+  static const char *const names[] = {
+#define X(id, name, size) #name,
+    TD_DTYPES(X)
+#undef X
+  };
+  return gpu_fail(TD_EDTYPE, "%s: not available for %s; convert with x:to(\"f32\")",
+                  c->op->name, names[dtype]);
+}
+
 /* ---- a device ---- */
 
 td_status gpu_enter(gpu *g) {
@@ -63,6 +73,20 @@ td_status gpu_flag_read(gpu *g, int *value) {
   td_status st = gpu_check(cudaMemcpyAsync(value, g->flag, sizeof *value, cudaMemcpyDeviceToHost,
                                            g->stream), "flag");
   return st ? st : gpu_check(cudaStreamSynchronize(g->stream), "flag");
+}
+
+td_status gpu_scratch(const td_call *c, size_t bytes, void **p) {
+  gpu *g = gpu_of(c);
+  td_status st = gpu_enter(g);
+  if (!st && bytes > g->scratch_size) {
+    if (g->scratch) cudaFree(g->scratch);
+    g->scratch = NULL;
+    g->scratch_size = 0;
+    st = gpu_check(cudaMalloc(&g->scratch, bytes), c->op->name);
+    if (!st) g->scratch_size = bytes;
+  }
+  *p = g->scratch;
+  return st;
 }
 
 static void *device_alloc(td_backend *b, size_t n) {
@@ -121,13 +145,7 @@ static gpu_view view_of(const td_tensor *t, const td_tensor *out) {
   gpu_view v = {};
   if (t->number) { v.bits = t->num.i; return v; }
   v.p = t->data;
-  int64_t size = 1;
-  switch (t->dtype) {
-    case TD_BOOL: case TD_U8: size = 1; break;
-    case TD_BF16: size = 2; break;
-    case TD_I32: case TD_F32: size = 4; break;
-    default: size = 8;
-  }
+  int64_t size = gpu_size(t->dtype);
   int skip = out->ndim - t->ndim;
   for (int d = 0; d < t->ndim; d++)
     v.stride[skip + d] = t->shape[d] == 1 ? 0 : t->stride[d] * size;
@@ -162,7 +180,10 @@ gpu_layout gpu_layout_of(const td_tensor *out, int nin, td_tensor *const *in) {
 
 /* ---- the plug-in ---- */
 
-static const td_kernel_entry *const lists[] = { gpu_map_kernels, NULL };
+static const td_kernel_entry *const lists[] = {
+  gpu_map_kernels, gpu_reduce_kernels, gpu_random_kernels, gpu_nn_kernels,
+  gpu_update_kernels, gpu_blas_kernels, NULL
+};
 
 static void make(gpu *g, int id) {
   g->id = id;

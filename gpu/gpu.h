@@ -6,6 +6,9 @@
 #ifndef TD_GPU_H
 #define TD_GPU_H
 #include <cuda_runtime.h>
+#ifndef TD_EMULATION
+#define TD_SHARED(type, name, n) __shared__ type name[n]
+#endif
 extern "C" {
 #include "tensor/op.h"
 }
@@ -18,6 +21,9 @@ struct gpu {
   cudaStream_t stream;         /* everything of this device runs on it, in order */
   bool ready;                  /* stream and flag made; done at the first use */
   int *flag;
+  void *blas;                  /* the cuBLAS handle, made when it is first needed */
+  void *scratch;
+  size_t scratch_size;
   char name[16], text[160];
 };
 
@@ -38,6 +44,8 @@ td_status gpu_launched(gpu *g, cudaError_t e, const char *op);
 ** back after all work before it.  A kernel must not need it inside a captured step. */
 td_status gpu_flag_clear(gpu *g, int **flag);
 td_status gpu_flag_read(gpu *g, int *value);
+/* Memory of the device for one op to work with; the next op gets the same. */
+td_status gpu_scratch(const td_call *c, size_t bytes, void **p);
 
 /* ---- launches ---- */
 
@@ -72,6 +80,18 @@ static inline dim3 gpu_grid(int64_t n) {
        i += (int64_t)gridDim.x * blockDim.x)
 
 /* ---- layouts ---- */
+
+static inline int64_t gpu_size(int dtype) {              /* bytes of an element */
+  return dtype <= TD_U8 ? 1 : dtype == TD_BF16 ? 2 : dtype == TD_I32 || dtype == TD_F32 ? 4 : 8;
+}
+static inline bool gpu_contiguous(const td_tensor *t) {
+  int64_t n = 1;
+  for (int d = t->ndim - 1; d >= 0; n *= t->shape[d--])
+    if (t->shape[d] != 1 && t->stride[d] != n) return false;
+  return true;
+}
+/* The failure of an op that has no kernel for a type. */
+td_status gpu_no_type(const td_call *c, int dtype);
 
 /* A tensor of any strides, or a number (p is null). */
 struct gpu_view {
@@ -111,6 +131,7 @@ template <class T> __device__ static inline T gpu_read(const gpu_view &v, int64_
 }
 
 /* ---- lists of kernels, one for each file ---- */
-extern const td_kernel_entry gpu_map_kernels[];
+extern const td_kernel_entry gpu_map_kernels[], gpu_reduce_kernels[], gpu_random_kernels[],
+  gpu_nn_kernels[], gpu_update_kernels[], gpu_blas_kernels[];
 
 #endif

@@ -7,16 +7,6 @@
 #pragma nv_diag_suppress 186   /* comparisons of u8 with its own limits are meant */
 #endif
 
-static td_status no_type(const td_call *c, int dtype) {
-  static const char *const names[] = {
-#define X(id, name, size) #name,
-    TD_DTYPES(X)
-#undef X
-  };
-  return gpu_fail(TD_EDTYPE, "%s: not available for %s; convert with x:to(\"f32\")",
-                  c->op->name, names[dtype]);
-}
-
 typedef td_status (*map_fn)(const td_call *c, td_tensor *out, int nin, td_tensor *const *in);
 
 /* ---- one kernel for each formula and type ---- */
@@ -93,7 +83,7 @@ template <class T, bool BOOL, class V> __device__ static inline T keep(V v) {
 
 static td_status by_type(const td_call *c, td_tensor *out, const map_fn *fns) {
   map_fn fn = fns[c->in[0]->dtype];
-  return fn ? fn(c, out, c->nin, c->in) : no_type(c, c->in[0]->dtype);
+  return fn ? fn(c, out, c->nin, c->in) : gpu_no_type(c, c->in[0]->dtype);
 }
 
 #define KERNEL(run, name, kind) \
@@ -183,7 +173,7 @@ static td_status k_clamp(const td_call *c, td_tensor **out) {
     CLAMP(TD_I64, int64_t, i64, ceil(low), floor(high))
     CLAMP(TD_F32, float, f32, low, high)
     CLAMP(TD_F64, double, f64, low, high)
-    default: return no_type(c, out[0]->dtype);
+    default: return gpu_no_type(c, out[0]->dtype);
   }
 }
 

@@ -4,7 +4,7 @@
 ** kernel or a copy runs, so a host that follows a device pointer crashes.  A block's
 ** threads are fibers; one runs until it waits or ends, then the next.  TIDE_FIBERS is
 ** `reverse`, or a number that shuffles the order anew at every turn. */
-#include "cuda_runtime.h"
+#include "emulation.h"
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -28,15 +28,15 @@ static char *arena;
 static std::map<char *, size_t> blocks;      /* by address: bytes asked for */
 static int open_count;
 
-static void arena_open() {
+void emu_open() {
   if (open_count++ == 0) mprotect(arena, ARENA, PROT_READ | PROT_WRITE);
 }
-static void arena_close() {
+void emu_close() {
   if (--open_count == 0) mprotect(arena, ARENA, PROT_NONE);
 }
 
 /* Are these n bytes within one block? */
-static bool ours(const void *p, size_t n) {
+bool emu_ours(const void *p, size_t n) {
   auto b = blocks.upper_bound((char *)p);
   if (b == blocks.begin()) return false;
   --b;
@@ -65,10 +65,10 @@ cudaError_t cudaMalloc(void **p, size_t n) {
   }
   if (at + room_for(n) > arena + ARENA) return cudaErrorMemoryAllocation;
   blocks[at] = n;
-  arena_open();
+  emu_open();
   memset(at, 0xff, n);                        /* NaN in every float */
   fill_guard(at, n);
-  arena_close();
+  emu_close();
   *p = at;
   return cudaSuccess;
 }
@@ -77,9 +77,9 @@ cudaError_t cudaFree(void *p) {
   if (!p) return cudaSuccess;
   auto b = blocks.find((char *)p);
   if (b == blocks.end()) return cudaErrorInvalidValue;
-  arena_open();
+  emu_open();
   check_guard(b->first, b->second);
-  arena_close();
+  emu_close();
   blocks.erase(b);
   return cudaSuccess;
 }
@@ -89,7 +89,7 @@ cudaError_t cudaFree(void *p) {
 struct emu_graph { std::vector<std::function<void()>> work; };
 struct emu_stream { emu_graph *capture; };
 
-static cudaError_t enqueue(cudaStream_t s, const std::function<void()> &work) {
+cudaError_t emu_enqueue(cudaStream_t s, const std::function<void()> &work) {
   if (s && s->capture) s->capture->work.push_back(work);
   else work();
   return cudaSuccess;
@@ -119,7 +119,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsig
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
-  for (auto &w : exec->work) enqueue(s, w);
+  for (auto &w : exec->work) emu_enqueue(s, w);
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) { delete graph; return cudaSuccess; }
@@ -128,19 +128,19 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { delete exec; return cud
 cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t n, cudaMemcpyKind kind, cudaStream_t s) {
   bool to = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   bool from = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-  if (n && (to != ours(dst, n) || from != ours(src, n))) return cudaErrorInvalidValue;
-  return enqueue(s, [=] {
-    arena_open();
+  if (n && (to != emu_ours(dst, n) || from != emu_ours(src, n))) return cudaErrorInvalidValue;
+  return emu_enqueue(s, [=] {
+    emu_open();
     memmove(dst, src, n);
-    arena_close();
+    emu_close();
   });
 }
 cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s) {
-  if (n && !ours(p, n)) return cudaErrorInvalidValue;
-  return enqueue(s, [=] {
-    arena_open();
+  if (n && !emu_ours(p, n)) return cudaErrorInvalidValue;
+  return emu_enqueue(s, [=] {
+    emu_open();
     memset(p, value, n);
-    arena_close();
+    emu_close();
   });
 }
 
@@ -319,13 +319,13 @@ cudaError_t emu_launch(const std::function<void()> &body, dim3 grid, dim3 block,
   size_t threads = (size_t)block.x * block.y * block.z;
   if (!grid.x || !grid.y || !grid.z || !threads || threads > 1024 || shared > SHARED_MOST ||
       grid.y > 65535 || grid.z > 65535) return cudaErrorInvalidValue;
-  return enqueue(s, [=] {
-    arena_open();
+  return emu_enqueue(s, [=] {
+    emu_open();
     kernel = &body;
     dynamic_shared = shared;
     for (unsigned z = 0; z < grid.z; z++)
       for (unsigned y = 0; y < grid.y; y++)
         for (unsigned x = 0; x < grid.x; x++) run_block(grid, block, uint3{ x, y, z });
-    arena_close();
+    emu_close();
   });
 }

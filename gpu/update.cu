@@ -1,0 +1,217 @@
+/* update.cu -- optimiser steps and norms over lists of tensors: up to BATCH of them in one
+** launch, a block for each CHUNK elements. */
+#include "gpu/block.h"
+
+enum { BATCH = 24, LISTS = 4, CHUNK = 4096 };
+
+/* Contiguous tensors of one type; others go one by one through their strides. */
+struct gpu_batch {
+  char *p[BATCH][LISTS];
+  int64_t n[BATCH];
+  int first[BATCH + 1];        /* number of the first chunk of each */
+  int count;
+};
+
+enum rule { ADAM, SGD, MOMENTUM, EMA, SCALE };
+struct gpu_update {
+  enum rule rule;
+  bool decoupled, nesterov;
+  double beta1, beta2, eps, decay, momentum;
+  gpu_view rate;               /* learning rate, EMA's decay, scale's factor */
+  int rate_type;
+  const int64_t *step;         /* Adam: steps done before this one */
+};
+
+__device__ static double rate_of(const gpu_update &u) {
+  switch (u.rate_type) {
+    case TD_F32: return gpu_read<float>(u.rate, 0);
+    case TD_F64: return gpu_read<double>(u.rate, 0);
+    case TD_I64: return (double)gpu_read<int64_t>(u.rate, 0);
+    default: return (double)gpu_read<int32_t>(u.rate, 0);
+  }
+}
+
+/* Numbers that hold for all elements of a step. */
+struct factors { double lr, size, root, shrink; };
+
+__device__ static factors factors_of(const gpu_update &u) {
+  factors f;
+  f.lr = rate_of(u);
+  f.size = f.root = f.shrink = 1;
+  if (u.rule == ADAM) {
+    double t = (double)(*u.step + 1);
+    f.size = f.lr / (1 - pow(u.beta1, t));
+    f.root = 1 / sqrt(1 - pow(u.beta2, t));
+    if (u.decoupled) f.shrink = 1 - f.lr * u.decay;
+  }
+  return f;
+}
+
+template <class T> __device__ static void step_one(const gpu_update &u, const factors &f, T *const *v,
+                                                   int64_t i) {
+  T decay = u.decoupled ? (T)0 : (T)u.decay;
+  switch (u.rule) {
+    case ADAM: {
+      T g = v[1][i] + decay * v[0][i];
+      T m = v[2][i] + (T)(1 - u.beta1) * (g - v[2][i]);
+      T s = (T)u.beta2 * v[3][i] + (T)(1 - u.beta2) * g * g;
+      v[2][i] = m;
+      v[3][i] = s;
+      v[0][i] = (T)f.shrink * v[0][i] - (T)f.size * m / ((T)sqrt(s) * (T)f.root + (T)u.eps);
+      break;
+    }
+    case SGD:
+      v[0][i] -= (T)f.lr * (v[1][i] + decay * v[0][i]);
+      break;
+    case MOMENTUM: {
+      T g = v[1][i] + decay * v[0][i], keep = (T)u.momentum;
+      T w = keep * v[2][i] + g;
+      v[2][i] = w;
+      v[0][i] -= (T)f.lr * (u.nesterov ? g + keep * w : w);
+      break;
+    }
+    case EMA: v[0][i] += (T)(1 - f.lr) * (v[1][i] - v[0][i]); break;
+    case SCALE: v[0][i] *= (T)f.lr;
+  }
+}
+
+template <class T> __global__ void update(gpu_batch b, gpu_update u) {
+  int k = 0;
+  while (b.first[k + 1] <= (int)blockIdx.x) k++;
+  int64_t begin = (int64_t)((int)blockIdx.x - b.first[k]) * CHUNK;
+  int64_t end = begin + CHUNK < b.n[k] ? begin + CHUNK : b.n[k];
+  T *v[LISTS];
+  for (int l = 0; l < LISTS; l++) v[l] = (T *)b.p[k][l];
+  factors f = factors_of(u);
+  for (int64_t i = begin + threadIdx.x; i < end; i += GPU_BLOCK) step_one(u, f, v, i);
+}
+
+static __global__ void count_up(int64_t *step) { ++*step; }
+
+/* ---- lists ---- */
+
+static td_status refuse(const td_call *c, const td_tensor *t) {
+  if (t->dtype != TD_F32 && t->dtype != TD_F64)
+    return gpu_no_type(c, t->dtype);
+  return gpu_fail(TD_ENOSUP, "%s: on a GPU all tensors of a list must be contiguous and of one type",
+                  c->op->name);
+}
+
+/* Launches f on batches of the tensors [0, n) of `lists` lists. */
+template <class F> static td_status each_batch(const td_call *c, int lists, int64_t n, F launch) {
+  td_status st = TD_OK;
+  for (int64_t at = 0; !st && at < n; ) {
+    gpu_batch b = {};
+    td_dtype type = (td_dtype)c->in[at]->dtype;
+    for (; at < n && b.count < BATCH && c->in[at]->dtype == type; at++) {
+      const td_tensor *t = c->in[at];
+      int64_t size = td__numel(t);
+      for (int l = 0; l < lists; l++) {
+        const td_tensor *other = c->in[l * n + at];
+        if (other->dtype != type || !gpu_contiguous(other) || other->dtype < TD_F32) return refuse(c, other);
+        b.p[b.count][l] = other->data;
+      }
+      if (!size) continue;
+      b.n[b.count] = size;
+      b.first[b.count + 1] = b.first[b.count] + (int)((size + CHUNK - 1) / CHUNK);
+      b.count++;
+    }
+    for (int k = b.count; k < BATCH; k++) b.first[k + 1] = b.first[b.count];
+    if (b.count) st = launch(b, type, dim3((unsigned)b.first[b.count]));
+  }
+  return st;
+}
+
+static td_status run(const td_call *c, gpu_update u, int lists, int singles) {
+  const td_tensor *rate = c->in[c->nin - 1];
+  u.rate = gpu_layout_of(rate, 1, (td_tensor *const *)&rate).t[1];
+  u.rate_type = rate->dtype;
+  return each_batch(c, lists, (c->nin - singles) / lists, [&](gpu_batch b, td_dtype type, dim3 grid) {
+    return type == TD_F64 ? gpu_launch(c, update<double>, grid, dim3(GPU_BLOCK), 0, b, u) :
+                            gpu_launch(c, update<float>, grid, dim3(GPU_BLOCK), 0, b, u);
+  });
+}
+
+static td_status adam(const td_call *c, bool decoupled) {
+  gpu_update u = {};
+  u.rule = ADAM;
+  u.decoupled = decoupled;
+  u.beta1 = c->attr[0].f, u.beta2 = c->attr[1].f, u.eps = c->attr[2].f, u.decay = c->attr[3].f;
+  int64_t *step = (int64_t *)c->in[c->nin - 2]->data;
+  u.step = step;
+  td_status st = run(c, u, 4, 2);
+  return st ? st : gpu_launch(c, count_up, dim3(1), dim3(1), 0, step);
+}
+static td_status k_adam(const td_call *c, td_tensor **) { return adam(c, false); }
+static td_status k_adamw(const td_call *c, td_tensor **) { return adam(c, true); }
+static td_status k_sgd(const td_call *c, td_tensor **) {
+  gpu_update u = {};
+  u.rule = SGD;
+  u.decay = c->attr[0].f;
+  return run(c, u, 2, 1);
+}
+static td_status k_momentum(const td_call *c, td_tensor **) {
+  gpu_update u = {};
+  u.rule = MOMENTUM;
+  u.momentum = c->attr[0].f, u.decay = c->attr[1].f, u.nesterov = c->attr[2].i != 0;
+  return run(c, u, 3, 1);
+}
+static td_status k_ema(const td_call *c, td_tensor **) {
+  gpu_update u = {};
+  u.rule = EMA;
+  return run(c, u, 2, 1);
+}
+static td_status k_scale(const td_call *c, td_tensor **) {
+  gpu_update u = {};
+  u.rule = SCALE;
+  return run(c, u, 1, 1);
+}
+
+/* ---- grad_norm: the sum of squares of each chunk, then of these ---- */
+
+template <class T> __global__ void squares(gpu_batch b, double *sums) {
+  TD_SHARED(double, part, 32);
+  int k = 0;
+  while (b.first[k + 1] <= (int)blockIdx.x) k++;
+  int64_t begin = (int64_t)((int)blockIdx.x - b.first[k]) * CHUNK;
+  int64_t end = begin + CHUNK < b.n[k] ? begin + CHUNK : b.n[k];
+  double s = 0;
+  for (int64_t i = begin + threadIdx.x; i < end; i += GPU_BLOCK) {
+    double x = (double)((const T *)b.p[k][0])[i];
+    s += x * x;
+  }
+  s = gpu_block_sum(s, part);
+  if (threadIdx.x == 0) sums[blockIdx.x] = s;
+}
+template <class T> __global__ void root(const double *sums, int64_t n, T *y) {
+  TD_SHARED(double, part, 32);
+  double s = 0;
+  for (int64_t i = threadIdx.x; i < n; i += GPU_BLOCK) s += sums[i];
+  s = gpu_block_sum(s, part);
+  if (threadIdx.x == 0) *y = (T)sqrt(s);
+}
+
+static td_status k_grad_norm(const td_call *c, td_tensor **out) {
+  int64_t chunks = 0, done = 0;
+  void *sums = NULL;
+  for (int i = 0; i < c->nin; i++) chunks += (td__numel(c->in[i]) + CHUNK - 1) / CHUNK;
+  td_status st = gpu_scratch(c, sizeof(double) * (size_t)(chunks + 1), &sums);
+  if (!st)
+    st = each_batch(c, 1, c->nin, [&](gpu_batch b, td_dtype type, dim3 grid) {
+      double *at = (double *)sums + done;
+      done += grid.x;
+      return type == TD_F64 ? gpu_launch(c, squares<double>, grid, dim3(GPU_BLOCK), 0, b, at) :
+                              gpu_launch(c, squares<float>, grid, dim3(GPU_BLOCK), 0, b, at);
+    });
+  if (st) return st;
+  if (out[0]->dtype == TD_F64)
+    return gpu_launch(c, root<double>, dim3(1), dim3(GPU_BLOCK), 0, (const double *)sums, chunks,
+                      (double *)out[0]->data);
+  return gpu_launch(c, root<float>, dim3(1), dim3(GPU_BLOCK), 0, (const double *)sums, chunks,
+                    (float *)out[0]->data);
+}
+
+const td_kernel_entry gpu_update_kernels[] = {
+  { "adam_", k_adam }, { "adamw_", k_adamw }, { "sgd_", k_sgd }, { "momentum_", k_momentum },
+  { "ema_", k_ema }, { "scale_", k_scale }, { "grad_norm", k_grad_norm }, { NULL, NULL }
+};
