@@ -202,6 +202,8 @@ static td_plot_rect draw_value(td_plot_view *v) {
   td_plot_painter *p = &v->painter;
   const td_plot_axes_layout *a = &td_plot_canvas_layout(v->canvas)->axes[i];
   double px = v->x / v->scale, py = v->y / v->scale, w, h;
+  const td_plot_rect *names = &a->legend; /* they are clicked */
+  if (px >= names->x0 && px <= names->x1 && py >= names->y0 && py <= names->y1) return r;
   double bw = a->box.x1 - a->box.x0, bh = a->box.y1 - a->box.y0;
   double ux = (px - a->box.x0) / bw, uy = (a->box.y1 - py) / bh;
   panel t = {.n = 0};

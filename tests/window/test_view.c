@@ -47,7 +47,7 @@ static bool same_as_new(td_plot_view *v) {
   td_plot_view *n = td_plot_view_new(v->figure, v->scale);
   td_plot_view_resize(n, v->w, v->h);
   n->own = malloc((size_t)v->nown * sizeof *n->own + 1);
-  memcpy(n->own, v->own, (size_t)v->nown * sizeof *n->own);
+  if (v->nown) memcpy(n->own, v->own, (size_t)v->nown * sizeof *n->own);
   n->nown = v->nown;
   n->page_w = v->page_w, n->page_h = v->page_h;
   td_plot_figure *f = td_plot_view_snapshot(n);
