@@ -44,6 +44,11 @@ static handle *check(lua_State *L, int idx, const char *type) {
 td_plot_figure *td_plot_lua_figure(lua_State *L, int idx) {
   return check(L, idx, FIGURE)->figure;
 }
+
+td_plot_figure *td_plot_lua_left(lua_State *L, int idx) {
+  const handle *h = luaL_testudata(L, idx, FIGURE);
+  return h ? h->figure : NULL;
+}
 static td_plot_figure *check_figure(lua_State *L) {
   return td_plot_lua_figure(L, 1);
 }

@@ -19,6 +19,7 @@ typedef struct td_plot_draft {
 } td_plot_draft;
 
 td_plot_figure *td_plot_lua_figure(lua_State *L, int idx);
+td_plot_figure *td_plot_lua_left(lua_State *L, int idx); /* NULL: it was collected */
 td_plot_axes *td_plot_lua_axes(lua_State *L, int idx); /* user value 1: its Figure */
 int td_plot_lua_fail(lua_State *L); /* raises td_plot_error() */
 /* Pushes a draft with a copy of `from`. */

@@ -25,6 +25,15 @@ td_plot_panel *td_plot_panel_of(td_plot_figure *f) {
   return NULL;
 }
 
+bool td_plot_looks(td_plot_panel *p, int n) {
+  if (n <= p->nlook) return true;
+  td_plot_look *look = realloc(p->look, (size_t)n * sizeof *look);
+  if (!look) return false;
+  p->look = look;
+  while (p->nlook < n) look[p->nlook++] = (td_plot_look){.has = false};
+  return true;
+}
+
 /* ---- widgets ------------------------------------------------------------- */
 static void widget_drop(td_plot_widget *w) {
   td_plot_data_drop(&w->label);
@@ -168,5 +177,6 @@ void td_plot_panel_drop(td_plot_panel *p) {
   for (int i = 0; i < p->n; i++) widget_drop(&p->widget[i]);
   free(p->widget);
   free(p->seen);
+  free(p->look);
   free(p);
 }

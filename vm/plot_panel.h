@@ -120,6 +120,12 @@ typedef struct td_plot_hand {
   bool inside;            /* a brush's ring is seen */
 } td_plot_hand;
 
+/* The limits of axes in a window, where a person chose them. */
+typedef struct td_plot_look {
+  bool has;
+  double lim[4]; /* x0, x1, y0, y1 */
+} td_plot_look;
+
 typedef struct td_plot_panel {
   td_plot_figure *figure; /* not owned: the figure owns the panel; NULL in copies */
   int n, serial;
@@ -130,6 +136,9 @@ typedef struct td_plot_panel {
   td_plot_frames *frames; /* or NULL */
   double first, last, shown; /* of a copy: steps of its frames; NaN: none */
   td_plot_hand hand;
+  td_plot_look *look; /* of each axes; told by the window, or asked of it */
+  int nlook;
+  unsigned asked;     /* how often Lua changed them */
   /* what was drawn last, for the windows' thread: */
   struct td_plot_seen *seen;
   int nseen;
@@ -139,6 +148,8 @@ typedef struct td_plot_panel {
 td_plot_panel *td_plot_panel_of(td_plot_figure *f);
 /* The same, NULL where none was made. */
 td_plot_panel *td_plot_panel_find(const td_plot_figure *f);
+/* Room for what n axes show; with the lock held; false: out of memory. */
+bool td_plot_looks(td_plot_panel *p, int n);
 /* The next four want the lock held. Widgets move when others are added. */
 td_plot_widget *td_plot_widget_add(td_plot_panel *p, td_plot_widget_kind kind);
 td_plot_widget *td_plot_widget_find(const td_plot_panel *p, int serial);
@@ -195,6 +206,9 @@ struct td_plot_layout;
 void td_plot_strip_draw(const td_plot_panel *p, struct td_plot_painter *painter,
                         const td_plot_strip *strip);
 bool td_plot_panel_event(td_plot_panel *p, const td_plot_event *e);
+/* The same without a window: lays the figure out as a window of its size would, and fills
+** in the rest of the event; false in a build without drawing. */
+bool td_plot_panel_input(td_plot_panel *p, td_plot_event *e);
 
 /* ---- in axes (plot_handle.c) ------------------------------------------------- */
 void td_plot_marks_draw(const td_plot_panel *p, struct td_plot_painter *painter,

@@ -2,6 +2,7 @@
 **
 ** All here runs on the windows' thread but for td_plot_panel_event, which tests call on
 ** theirs. It changes values at once, under the lock, and tells Lua by the queue. */
+#include <cairo.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -454,6 +455,34 @@ bool td_plot_panel_event(td_plot_panel *p, const td_plot_event *e) {
   bool taken = take(&t);
   td_plot_unlock();
   free(t.strip.spot);
+  return taken;
+}
+
+bool td_plot_panel_input(td_plot_panel *p, td_plot_event *e) {
+  cairo_surface_t *sheet = cairo_recording_surface_create(CAIRO_CONTENT_COLOR, NULL);
+  td_plot_figure *s = td_plot_snapshot(p->figure);
+  td_plot_painter painter = {.cr = NULL};
+  td_plot_layout l = {.axes = NULL};
+  bool taken = false;
+  if (s && td_plot_painter_open(&painter, sheet, 1, 0, 0, &s->o) == 0 &&
+      td_plot_layout_make(&painter, s, &l) == 0) {
+    e->layout = &l;
+    e->at[0] = e->at[1] = e->at[2] = NAN;
+    for (int i = 0; i < l.n; i++) {
+      const td_plot_rect *b = &l.axes[i].box;
+      if (!inside(*b, e->x, e->y)) continue;
+      e->axes = i;
+      e->at[0] = td_plot_scale_from_unit(&l.axes[i].axis[0].scale,
+                                         (e->x - b->x0) / (b->x1 - b->x0));
+      e->at[1] = td_plot_scale_from_unit(&l.axes[i].axis[1].scale,
+                                         (b->y1 - e->y) / (b->y1 - b->y0));
+    }
+    taken = td_plot_panel_event(p, e);
+  }
+  td_plot_layout_drop(&l);
+  td_plot_painter_close(&painter);
+  td_plot_figure_drop(s);
+  cairo_surface_destroy(sheet);
   return taken;
 }
 

@@ -25,9 +25,7 @@ static const char *const news_names[] = {
 };
 
 static td_plot_panel *panel(lua_State *L) {
-  td_plot_figure *f = td_plot_lua_figure(L, 1);
-  td_plot_panel *p = f ? td_plot_panel_of(f) : NULL;
-  if (!f) td_lua_error(L, "this figure was collected");
+  td_plot_panel *p = td_plot_panel_of(td_plot_lua_figure(L, 1));
   if (!p) td_plot_lua_fail(L);
   return p;
 }
@@ -236,7 +234,7 @@ static int l_columns(lua_State *L) {
 /* ---- the queue ----------------------------------------------------------- */
 /* take(figure): nothing; or serial, what, and four values */
 static int l_take(lua_State *L) {
-  const td_plot_figure *f = td_plot_lua_figure(L, 1); /* NULL: finalized, not yet freed */
+  const td_plot_figure *f = td_plot_lua_left(L, 1);
   td_plot_panel *p = f ? td_plot_panel_find(f) : NULL;
   td_plot_news n;
   if (!p) return 0;
@@ -272,6 +270,29 @@ static int l_pending(lua_State *L) {
 static int l_wait(lua_State *L) {
   td_plot_queue_wait((int)luaL_checkinteger(L, 1));
   return 0;
+}
+
+/* input(figure, {kind =, x =, y =, button =, clicks =, key =, shift =, steps =}): what a
+** window does with an event; whether the overlay takes it */
+static int l_input(lua_State *L) {
+  static const char *const kinds[] = {"press", "drag", "release", "cancel", "hover",
+                                      "leave", "wheel", "key", NULL};
+  td_plot_panel *p = panel(L);
+  td_plot_event e = {.button = TD_PLOT_LEFT, .clicks = 1, .axes = -1};
+  lua_getfield(L, 2, "kind");
+  e.kind = (td_plot_event_kind)luaL_checkoption(L, -1, NULL, kinds);
+  static const char *const names[] = {"x", "y", "button", "clicks", "key", "steps", "time"};
+  double v[7] = {0, 0, TD_PLOT_LEFT, 1, 0, 0, 0};
+  for (int k = 0; k < 7; k++) {
+    if (lua_getfield(L, 2, names[k]) != LUA_TNIL) v[k] = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+  }
+  e.x = v[0], e.y = v[1], e.button = (int)v[2], e.clicks = (int)v[3], e.key = (int)v[4];
+  e.steps = v[5], e.time = v[6];
+  lua_getfield(L, 2, "shift");
+  e.mods = lua_toboolean(L, -1) ? TD_PLOT_SHIFT : 0;
+  lua_pushboolean(L, td_plot_panel_input(p, &e));
+  return 1;
 }
 
 /* ---- brushes ------------------------------------------------------------- */
@@ -390,13 +411,58 @@ static int l_axes(lua_State *L) {
   return 2;
 }
 
+/* views(figure): for each axes {x0, x1, y0, y1} as its window shows it, or false where
+** it shows what the script says */
+static int l_views(lua_State *L) {
+  td_plot_panel *p = panel(L);
+  int n = p->figure->naxes;
+  lua_createtable(L, n, 0);
+  for (int i = 0; i < n; i++) {
+    td_plot_look look = {.has = false};
+    td_plot_lock();
+    if (i < p->nlook) look = p->look[i];
+    td_plot_unlock();
+    if (look.has) lua_createtable(L, 4, 0);
+    else lua_pushboolean(L, false);
+    for (int k = 0; look.has && k < 4; k++) {
+      lua_pushnumber(L, look.lim[k]);
+      lua_rawseti(L, -2, k + 1);
+    }
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+/* look(figure, axes, {x0, x1, y0, y1} or false): the window shows these limits */
+static int l_look(lua_State *L) {
+  td_plot_panel *p = panel(L);
+  int i = (int)luaL_checkinteger(L, 2) - 1;
+  td_plot_look look = {.has = lua_istable(L, 3)};
+  if (i < 0 || i >= p->figure->naxes) td_lua_error(L, "look: there are no such axes");
+  for (int k = 0; look.has && k < 4; k++) {
+    lua_geti(L, 3, k + 1);
+    look.lim[k] = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+  }
+  td_plot_lock();
+  bool good = td_plot_looks(p, p->figure->naxes);
+  if (good) p->look[i] = look;
+  p->asked++;
+  td_plot_unlock();
+  if (!good) td_lua_error(L, "out of memory");
+  atomic_fetch_add(&p->figure->changes, 1); /* the axes are drawn again */
+  tell(p);
+  return 0;
+}
+
 int luaopen_tide_plot_grab(lua_State *L) {
   static const luaL_Reg functions[] = {
     {"add", l_add}, {"set", l_set}, {"get", l_get}, {"bound", l_bound},
     {"remove", l_remove}, {"columns", l_columns}, {"take", l_take}, {"post", l_post},
     {"pending", l_pending}, {"wait", l_wait}, {"stroke", l_stroke}, {"wipe", l_wipe},
     {"ink", l_ink}, {"record", l_record}, {"frame", l_frame}, {"forget", l_forget},
-    {"frames", l_frames}, {"seek", l_seek}, {"axes", l_axes}, {NULL, NULL}
+    {"frames", l_frames}, {"seek", l_seek}, {"axes", l_axes},
+    {"views", l_views}, {"look", l_look}, {"input", l_input}, {NULL, NULL}
   };
   luaL_newlib(L, functions);
   return 1;

@@ -7,6 +7,11 @@
 static void drop(void *self) { td_plot_panel_drop(self); }
 const td_plot_overlay_class td_plot_panel_class = {.drop = drop};
 
+bool td_plot_panel_input(td_plot_panel *p, td_plot_event *e) {
+  (void)p, (void)e;
+  return false;
+}
+
 int td_plot_frames_open(td_plot_panel *p, int keep, size_t bytes) {
   (void)p, (void)keep, (void)bytes;
   return 0;

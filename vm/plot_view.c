@@ -102,11 +102,35 @@ static void hide(td_plot_axes *ax, const td_plot_own *own) {
     }
 }
 
+/* Tells the figure what limits the person chose, or takes those that Lua asks for. */
+static void exchange_looks(td_plot_view *v, const td_plot_figure *s) {
+  td_plot_lock();
+  td_plot_panel *p = td_plot_panel_find(v->figure);
+  bool asked = p && p->asked != v->asked, good = p && td_plot_looks(p, s->naxes);
+  if (asked) good = good && reserve(v, s->naxes), v->asked = p->asked;
+  for (int i = 0; good && i < s->naxes; i++) {
+    td_plot_look *look = &p->look[i];
+    for (int d = 0; asked && d < 2; d++) {
+      v->own[i].has[d] = look->has;
+      v->own[i].lim[d] = (td_plot_limits){look->lim[2 * d], look->lim[2 * d + 1]};
+    }
+    look->has = i < v->nown && (v->own[i].has[0] || v->own[i].has[1]);
+    for (int d = 0; look->has && d < 2; d++) {
+      td_plot_scale now = td_plot_axes_scale(s->axes[i], (td_plot_dim)d);
+      bool has = v->own[i].has[d];
+      look->lim[2 * d] = has ? v->own[i].lim[d].lo : now.lo;
+      look->lim[2 * d + 1] = has ? v->own[i].lim[d].hi : now.hi;
+    }
+  }
+  td_plot_unlock();
+}
+
 td_plot_figure *td_plot_view_snapshot(td_plot_view *v) {
   td_plot_figure *past = td_plot_frames_figure(v->figure); /* what a scrub bar shows */
   td_plot_figure *s = td_plot_snapshot(past ? past : v->figure);
   td_plot_figure_drop(past);
   if (!s) return NULL;
+  exchange_looks(v, s);
   for (int i = 0; i < s->naxes && i < v->nown; i++) {
     apply_own(&s->axes[i]->o, &v->own[i]);
     hide(s->axes[i], &v->own[i]);

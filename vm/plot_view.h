@@ -43,6 +43,7 @@ typedef struct td_plot_view {
   int w, h;
   int page_w, page_h;     /* what the overlay's panel leaves to the axes */
   td_plot_theme theme;    /* of the picture */
+  unsigned asked;         /* of the panel's, what was taken */
   unsigned drawn;         /* figure->changes in the picture */
   unsigned over_drawn;    /* figure->overlay_changes */
   td_plot_own *own;

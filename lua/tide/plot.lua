@@ -246,9 +246,14 @@ function Figure:close()
   return self
 end
 
+-- A recording, or a player that records, wants the steps that count.
 function Figure:due()
-  if notebook() then return notebook().due(self) end
-  return window.due(self)
+  event.poll()
+  local stage = event.stage(self)
+  local counts = stage.recording and stage.recording:_due()
+  local due
+  if notebook() then due = notebook().due(self) else due = window.due(self) end
+  return counts or stage.always or due
 end
 
 -- Short waits, so that jobs go on and Ctrl-C is heard.
@@ -276,6 +281,9 @@ end
 
 later(Figure, "controls", "controls", "of")
 later(Axes, "handle", "handle")
+later(Axes, "brush", "brush")
+later(Figure, "state", "state", "state")
+later(Figure, "record", "record")
 later(plot, "player", "player")
 
 function plot.figure(opts)

@@ -395,3 +395,163 @@ t.test("what is wrong with players", function()
   walk { fig = fig }
   t.raises("has a player already", function() walk { fig = fig } end)
 end)
+
+---- brushes ----
+
+t.test("a brush paints, erases and becomes a target where it was painted", function()
+  local ax = plot.figure {}:axes { xlim = { 1, 5 }, ylim = { -2, 2 } }
+  local b = ax:brush { n = 40, size = 0.5 }
+  t.ok(b:empty())
+  t.raises("nothing is painted yet", function() b:target() end)
+  b:stroke { { 2, 0 }, { 4, 0 } }
+  local ink = b:ink()
+  t.eq(ink.shape, { 40, 40 })
+  t.eq(ink[20][20]:item(), 1.0)
+  t.eq(ink[20][2]:item(), 0.0)
+  t.eq(ink[35][20]:item(), 0.0)
+  local target = b:target()
+  local y = target:sample(2000)
+  t.near(y:mean(1):totable()[1], 3, 0.1)
+  t.near(y:mean(1):totable()[2], 0, 0.05)
+  t.ok(y:select(2, 1):min():item() > 1.6 and y:select(2, 1):max():item() < 4.4)
+  t.ok(target:nll(y):isfinite():all():item())
+  t.ok(target:nll(tide.tensor.from { { 2, 1.5 } }):item() == math.huge)
+  b:stroke({ { 3, -1 }, { 3, 1 } }, { erase = true })
+  t.eq(b:ink()[20][20]:item(), 0.0)
+  t.ok(not b:empty())
+  t.ok(b:clear():empty())
+end)
+
+t.test("the density of a painted target sums to one", function()
+  local ax = plot.figure {}:axes { xlim = { 0, 2 }, ylim = { 0, 1 } }
+  local b = ax:brush { n = 16, size = 0.4 }
+  b:stroke { { 0.5, 0.5 }, { 1.5, 0.7 } }
+  local points = {}
+  for i = 1, 160 do
+    for j = 1, 160 do points[#points + 1] = { (i - 0.5) / 80, (j - 0.5) / 160 } end
+  end
+  local p = b:target():log_prob(tide.tensor.from(points)):exp():sum():item() / 80 / 160
+  t.near(p, 1, 1e-4)
+end)
+
+---- state ----
+
+local function lab()
+  local fig = plot.figure { cols = 2 }
+  local ax = fig:axes { xlim = { 0, 1 }, ylim = { 0, 1 } }
+  fig:axes {}
+  local c = fig:controls { lr = { 1e-4, 1, value = 0.01, log = true }, exact = false,
+    target = { "moons", "five Gaussians; 5" }, go = function() end }
+  local h = ax:handle { x = 0.5, y = 0.5 }
+  local b = ax:brush { n = 12 }
+  local sum = 0
+  local run = plot.player { fig = fig, seed = 1, reset = function() sum = 0 end,
+    step = function(p) sum = sum + p.lr * tide.tensor.rand(1):item() end }
+  return fig, c, h, b, run, function() return sum end
+end
+
+t.test("a state brings everything back in another figure", function()
+  local fig, c, h, b, run, sum = lab()
+  c:set { lr = 0.123456789012345, exact = true, target = "five Gaussians; 5" }
+  h:drag(0.1, 1 / 3)
+  b:stroke { { 0.2, 0.2 }, { 0.8, 0.8 } }
+  run:reset(7):run(12)
+  grab.look(fig, 1, { -1, 2, 0.5, 0.75 })
+  local text = fig:state()
+  t.ok(#text < 500, text)
+  local fig2, c2, h2, b2, run2, sum2 = lab()
+  fig2:state(text)
+  t.eq(c2:get(), c:get())
+  t.eq({ h2:get() }, { h:get() })
+  t.eq({ run2.seed, run2.steps }, { 7, 12 })
+  t.eq(sum2(), sum())
+  t.near(b2:ink(), b:ink(), 0.04)
+  t.eq(grab.views(fig2), { { -1, 2, 0.5, 0.75 }, false })
+  t.eq(fig2:state(), text)
+end)
+
+t.test("a foreign or damaged state says so and changes nothing", function()
+  local fig, c, h = lab()
+  local before = fig:state()
+  for text, why in pairs {
+    ["hello"] = "it is not from fig:state()", ["tide1;c.lr"] = "was a part of the string lost",
+    ["tide1;c.rate=1"] = "no control 'rate'", ["tide1;c.lr=5"] = "is not between",
+    ["tide1;c.lr=x"] = "for a number", ["tide1;c.target=rings"] = "has no choice 'rings'",
+    ["tide1;h.2=1,2"] = "no handle 2", ["tide1;h.1=1"] = "has 1 numbers, not 2",
+    ["tide1;v.9=0,1,0,1"] = "no axes 9", ["tide1;q=3"] = "'q' is not understood",
+    ["tide1;c.lr=0.5;c.rate=1"] = "no control 'rate'", ["tide1;p=1,-3"] = "p has a seed and a step",
+  } do
+    t.raises(why, function() fig:state(text) end)
+  end
+  t.eq(fig:state(), before)
+  t.raises("a string of fig:state() is needed", function() fig:state(3) end)
+end)
+
+---- recorded steps ----
+
+t.test("frames are the pictures of their steps, thinned when there are too many", function()
+  if not plot.can_save then t.skip "no drawing" end
+  local function made(keep)
+    local fig = plot.figure { size = { 200, 120 } }
+    local line = fig:axes { xlim = { 0, 100 }, ylim = { 0, 1 } }:line {}
+    local run = plot.player { fig = fig, reset = function() line:set { x = {}, y = {} } end,
+      step = function(_, r) line:push(r.steps + 1, 1 / (r.steps + 1)) end, record = { keep = keep } }
+    return fig, run
+  end
+  local fig, run = made(500)
+  run:run(10)
+  local at10 = fig:render { format = "rgba" }
+  run:run(30)
+  t.eq(#run:frames(), 41)
+  t.eq(run:shown(), 40)
+  run:seek(10)
+  t.eq(run:shown(), 10)
+  local at40 = fig:render { format = "rgba" }
+  t.ok(at40 ~= at10)
+  local small = fig:render { format = "png", widgets = true }
+  run:follow()
+  t.ok(fig:render { format = "png", widgets = true } ~= small)
+  local _, thinned = made(16)
+  thinned:run(200)
+  local frames = thinned:frames()
+  t.ok(#frames <= 16 and #frames >= 8, #frames)
+  t.eq(frames[1], 0)
+  for i = 2, #frames do t.ok(frames[i] > frames[i - 1]) end
+  t.ok(frames[#frames] >= 180, frames[#frames])
+  thinned:reset()
+  t.eq(thinned:frames(), { 0 })
+end)
+
+t.test("frames keep to their memory", function()
+  if not plot.can_save then t.skip "no drawing" end
+  local fig = plot.figure {}
+  local hm = fig:axes {}:heatmap { z = tide.tensor.zeros(64, 64) }
+  local run = plot.player { fig = fig, reset = function() end,
+    step = function() hm:set { z = tide.tensor.rand(64, 64) } end, record = { memory = 1 } }
+  run:run(100)
+  local frames, bytes = grab.frames(fig)
+  t.ok(bytes <= 1e6 and bytes > 2e5, bytes)
+  t.ok(#frames >= 8)
+end)
+
+---- moving pictures ----
+
+t.test("fig:record counts calls of due, with or without a window", function()
+  if not plot.can_save then t.skip "no drawing" end
+  local fig = plot.figure { size = { 60, 40 } }
+  local line = fig:axes { xlim = { 0, 20 }, ylim = { 0, 20 } }:line {}
+  local path, seen = t.tmp "run.gif", {}
+  local rec = fig:record { path = path, every = 5, fps = 10, scale = 1 }
+  for i = 1, 20 do
+    line:push(i, i)
+    if fig:due() then seen[#seen + 1] = i end
+  end
+  t.eq(seen, { 1, 6, 11, 16 })
+  rec:close()
+  t.eq(rec.count, 4)
+  local bytes = t.read(path)
+  t.eq(bytes:sub(1, 6), "GIF89a")
+  t.ok(not fig:due())
+  t.raises("ends neither in .gif nor in .mp4", function() fig:record { path = "x.avi" } end)
+  t.raises("every is", function() fig:record { path = path, every = 0 } end)
+end)

@@ -292,8 +292,14 @@ end
 
 -- The ink of a picture as a density, constant on each pixel.  The picture spans
 -- [-1, 1] in its longer direction before scaling, y upwards; its middle stays at 0.
+-- With an extent it lies there, and nothing is scaled.
 function targets.image(picture, o)
-  o = tide.options("flow.targets.image", o, { invert = false, from = "auto", name = "image" })
+  o = tide.options("flow.targets.image", o, { "extent", invert = false, from = "auto",
+    name = "image" })
+  if o.extent ~= nil and (type(o.extent) ~= "table" or #o.extent ~= 4
+     or not (o.extent[1] < o.extent[2] and o.extent[3] < o.extent[4])) then
+    tide.raise("flow.targets.image: extent is {x0, x1, y0, y1}, the lower ones first")
+  end
   if o.from ~= "auto" and o.from ~= "darkness" and o.from ~= "alpha" then
     tide.raise("flow.targets.image: from is 'auto', 'darkness' or 'alpha', not " .. tostring(o.from))
   end
@@ -305,7 +311,12 @@ function targets.image(picture, o)
   end
   local p = dark / total
   local h, w = p:size(1), p:size(2)
-  local size = 2 / math.max(h, w)
+  local x0, y0 = -w / math.max(h, w), -h / math.max(h, w)
+  local dx, dy = 2 / math.max(h, w), 2 / math.max(h, w)
+  if o.extent then
+    x0, y0 = o.extent[1], o.extent[3]
+    dx, dy = (o.extent[2] - x0) / w, (o.extent[4] - y0) / h
+  end
   local rows = p:sum(2)
   local row_steps = rows:cumsum(1):unsqueeze(1)
   local column_steps = (p / rows:clamp { min = 1e-300 }:unsqueeze(2)):cumsum(2)
@@ -316,19 +327,20 @@ function targets.image(picture, o)
       local m = math.min(4096, n - from + 1)
       local r = pick(tensor.rand(m, spec), row_steps:expand(m, h))
       local c = pick(tensor.rand(m, spec), column_steps:index_select(1, r))
-      local x = (c - 1 + tensor.rand(m, spec) - w / 2) * size
-      local y = (r - 1 + tensor.rand(m, spec) - h / 2) * size
+      local x = (c - 1 + tensor.rand(m, spec)) * dx + x0
+      local y = (r - 1 + tensor.rand(m, spec)) * dy + y0
       out[#out + 1] = tensor.stack({ x, y }, 2)
     end
     if #out == 0 then return tensor.zeros(0, 2, { dtype = s.dtype }) end
     return tensor.cat(out):to(s.dtype):to(s.device)
   end
   local t = from_draw(o.name, draw)
-  local log_p = (p / (size * size)):log():flatten()
+  if o.extent then t.scale = 1 end
+  local log_p = (p / (dx * dy)):log():flatten()
   t.density = function(points)
     local q = points:detach():to("f64") * t.scale
-    local c = (q:select(2, 1) / size + w / 2):floor()
-    local r = (q:select(2, 2) / size + h / 2):floor()
+    local c = ((q:select(2, 1) - x0) / dx):floor()
+    local r = ((q:select(2, 2) - y0) / dy):floor()
     local inside = c:ge(0):logical_and(c:lt(w))
       :logical_and(r:ge(0)):logical_and(r:lt(h))
     local at = (r:clamp(0, h - 1) * w + c:clamp(0, w - 1)):to("i64") + 1

@@ -43,7 +43,10 @@ function M.detach(fig, serial)
   M.stage(fig).targets[serial] = nil
 end
 
-function M.shown(fig) shown[fig] = true end
+function M.shown(fig)
+  shown[fig] = true
+  grab.views(fig)                  -- from now on it is known what the window shows
+end
 
 ---- callbacks ----
 
@@ -79,9 +82,18 @@ local function complain(what, name, err, trace)
 end
 
 -- Runs f(...) apart from what goes on; true, or false with error and traceback. Ctrl-C goes on.
+-- Called from a callback, or by a job, it is apart already.
 function M.apart(f, ...)
+  local job, ok, err, trace = require "tide.job", nil, nil, nil
   calls = calls + 1
-  local ok, err, trace = require("tide.job")._apart(SEED + calls, f, ...)
+  if job._inside() then
+    ok, err = xpcall(f, function(e)
+      trace = debug.traceback("", 2)
+      return e
+    end, ...)
+  else
+    ok, err, trace = job._apart(SEED + calls, f, ...)
+  end
   if not ok and tostring(err):find("interrupted!", 1, true) then error(err, 0) end
   return ok, err, trace
 end
