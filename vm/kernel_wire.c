@@ -172,9 +172,27 @@ static vm_text view(zmq_msg_t *m) {
   return (vm_text){ .data = vm__zmq.msg_data(m), .n = vm__zmq.msg_size(m) };
 }
 
+/* cJSON takes more than JSON allows; a header goes back to all who listen. */
+static bool is_strict(const char *s, size_t n, const char *end) {
+  bool inside = false;
+  for (size_t i = 0, k; i < n; i += k) {
+    k = vm__text_character(s + i, n - i);
+    if (k == 0 || (s + i >= end && !strchr(" \t\r\n", s[i])) || s[i] == '\0') return false;
+    if (inside && (unsigned char)s[i] < 0x20) return false;
+    if (s[i] == '"') inside = !inside;
+    if (inside && s[i] == '\\' && i + 1 < n) k = 2;
+  }
+  return !inside;
+}
+
 /* "msg_type" of a header, to free(); NULL when it is no header. */
 static char *type_of(const vm_text *header) {
-  cJSON *json = vm__cjson.ParseWithLength(header->data, header->n);
+  const char *end = header->data;
+  cJSON *json = vm__cjson.ParseWithLengthOpts(header->data, header->n, &end, 0);
+  if (json && !is_strict(header->data, header->n, end)) {
+    vm__cjson.Delete(json);
+    return NULL;
+  }
   char *type = json ? vm__cjson.GetStringValue(vm__cjson.GetObjectItemCaseSensitive(json, "msg_type")) : NULL;
   if (type) type = strdup(type);
   vm__cjson.Delete(json);

@@ -58,8 +58,8 @@ end
 
 -- A comm to a target that is not there is closed again: the page then knows.
 function M.opened(content)
-  local id, target = content.comm_id, M.targets[content.target_name]
-  if type(id) ~= "string" then return end
+  local id, target = content.comm_id, M.targets[content.target_name or ""]
+  if not id then return end
   if not target then
     M.send("comm_close", { comm_id = id, data = {} })
     return
@@ -70,12 +70,12 @@ function M.opened(content)
 end
 
 function M.received(content)
-  local c = comms[content.comm_id]
-  if c and c.on_msg then c.on_msg(content.data or {}) end
+  local c = comms[content.comm_id or ""]
+  if c and c.on_msg and type(content.data) == "table" then c.on_msg(content.data) end
 end
 
 function M.closed(content)
-  local c = comms[content.comm_id]
+  local c = comms[content.comm_id or ""]
   comms[content.comm_id or ""] = nil
   if c and c.on_close then c.on_close() end
 end

@@ -56,6 +56,7 @@ function M.reply(o)
   local find, list = access[o.hist_access_type or "tail"], json.list()
   local number = { "n", "start", "stop", "session" }
   for _, k in ipairs(number) do o[k] = math.type(o[k]) and math.tointeger(o[k]) or nil end
+  if o.n and o.n < 0 then o.n = 0 end
   for i, e in ipairs(find and find(o) or {}) do
     local what = e.input
     if o.output then what = json.list { e.input, e.output or json.null } end

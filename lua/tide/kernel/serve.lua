@@ -140,7 +140,7 @@ local requests = {}
 
 function requests.execute_request(c, aborted)
   if aborted then return send("reply", "execute_reply", { status = "aborted", execution_count = count }) end
-  local code = type(c.code) == "string" and c.code or ""
+  local code = c.code or ""
   silent = c.silent == true
   if not silent and c.store_history ~= false then
     count = count + 1
@@ -210,11 +210,17 @@ end
 
 function requests.kernel_info_request() send("reply", "kernel_info_reply", info()) end
 
-local function handle(type, _, _, _, content, aborted)
-  local f = requests[type]
+local kinds = { code = "string", cursor_pos = "number", pattern = "string", comm_id = "string" }
+
+local function handle(what, _, _, _, content, aborted)
+  local f = requests[what]
   if not f then return end
   local c = json.decode(content)
-  if math.type(c) or c == nil or _G.type(c) ~= "table" then c = {} end
+  if type(c) ~= "table" then c = {} end
+  for name, kind in pairs(kinds) do   -- nonsense counts as nothing
+    if type(c[name]) ~= kind then c[name] = nil end
+  end
+  c.cursor_pos = c.cursor_pos and math.tointeger(c.cursor_pos)
   f(c, aborted)
 end
 
