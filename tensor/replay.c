@@ -74,14 +74,29 @@ td_status td__capture_workers(td_capture *c, int n) {
 
 /* ---- stages ---- */
 
+typedef struct share { _Alignas(64) atomic_int taken; } share;
+
 typedef struct job {
   td_capture *c;
   const td_stage *s;
-  atomic_llong next;           /* tile or note to be taken */
-  int64_t count;
+  int first, count;            /* tiles or notes */
+  int workers;
+  share share[TD_THREADS_MAX];
   atomic_int status;
   char why[256];               /* of the first failure */
 } job;
+
+/* The next tile or note for worker `me`, or -1.  Every replay deals them out in the
+** same way, so that what a worker reads is in its cache or near it; who has
+** finished takes from others. */
+static int take(job *j, int me) {
+  for (int k = 0; k < j->workers && !j->status; k++) {
+    int of = (me + k) % j->workers;
+    int i = atomic_fetch_add_explicit(&j->share[of].taken, 1, memory_order_relaxed);
+    if (i * j->workers + of < j->count) return j->first + i * j->workers + of;
+  }
+  return -1;
+}
 
 static void job_failed(job *j, td_status st) {
   int none = TD_OK;
@@ -120,23 +135,22 @@ static void run_tile(job *j, td_worker *w, int64_t tile) {
 static void tile_worker(void *ctx, int64_t me) {
   job *j = ctx;
   td__in_tile = j->count > 1;
-  for (;;) {
-    int64_t t = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
-    if (t >= j->count || atomic_load_explicit(&j->status, memory_order_relaxed)) break;
-    run_tile(j, &j->c->worker[me], t);
-  }
+  for (int t; (t = take(j, (int)me)) >= 0; ) run_tile(j, &j->c->worker[me], t);
   td__in_tile = false;
 }
 
+static td_status run_job(job *j, void (*worker)(void *, int64_t)) {
+  if (j->workers == 1) worker(j, 0);
+  else td_parallel(j->workers, worker, j);
+  return j->status ? td_fail((td_status)j->status, "%s", j->why) : TD_OK;
+}
+
 static td_status run_tiles(td_capture *c, const td_stage *s) {
-  job j = { .c = c, .s = s, .count = (s->rows + s->tile - 1) / s->tile };
-  int workers = s->cost < COST_LEAST ? 1 : td_threads();
-  if (workers > j.count) workers = (int)j.count;
-  td_status st = td__capture_workers(c, workers);
-  if (st) return st;
-  if (workers == 1) tile_worker(&j, 0);
-  else td_parallel(workers, tile_worker, &j);
-  return j.status ? td_fail((td_status)j.status, "%s", j.why) : TD_OK;
+  job j = { .c = c, .s = s, .count = (int)((s->rows + s->tile - 1) / s->tile) };
+  j.workers = s->cost < COST_LEAST ? 1 : td_threads();
+  if (j.workers > j.count) j.workers = j.count;
+  td_status st = td__capture_workers(c, j.workers);
+  return st ? st : run_job(&j, tile_worker);
 }
 
 static td_status run_note(td_capture *c, int k) {
@@ -146,11 +160,8 @@ static td_status run_note(td_capture *c, int k) {
 
 static void note_worker(void *ctx, int64_t me) {
   job *j = ctx;
-  (void)me;
-  for (;;) {
-    int64_t t = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
-    if (t >= j->count || atomic_load_explicit(&j->status, memory_order_relaxed)) return;
-    td_status st = run_note(j->c, (int)t);
+  for (int k; (k = take(j, (int)me)) >= 0; ) {
+    td_status st = run_note(j->c, k);
     if (st) job_failed(j, st);
   }
 }
@@ -169,10 +180,9 @@ static td_status run_notes(td_capture *c, const td_stage *s) {
     cost -= one;
   }
   if (st || k == end) return st;
-  job j = { .c = c, .s = s, .next = k, .count = end };
-  int workers = threads < end - k ? threads : end - k;
-  td_parallel(workers, note_worker, &j);
-  return j.status ? td_fail((td_status)j.status, "%s", j.why) : TD_OK;
+  job j = { .c = c, .s = s, .first = k, .count = end - k,
+            .workers = threads < end - k ? threads : end - k };
+  return run_job(&j, note_worker);
 }
 
 /* ---- a replay ---- */
