@@ -233,9 +233,9 @@ end
 -- Entries whose name matches no public function, in order: stale documentation.
 -- Methods ("nn.Module:parameters") are looked up in their class.
 function M.stale()
-  local public, names = {}, {}
+  local all, public, names = M.all(), {}, {} -- files of entries may load what they describe
   each_public(function(name) public[name] = true end)
-  for name in pairs(M.all()) do
+  for name in pairs(all) do
     local known = public[name]
     local class, method = name:match("^(.-)[:.]([%w_]+)$")
     if not known and class and public[class] then
@@ -244,7 +244,7 @@ function M.stale()
       for part in (path or ""):gmatch("[%w_]+") do t = type(t) == "table" and t[part] end
       known = type(t) == "table" and t[method] ~= nil
     end
-    local e = M.all()[name]
+    local e = all[name]
     if not known and not e.object and not e.title then names[#names + 1] = name end
   end
   table.sort(names)

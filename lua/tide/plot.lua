@@ -286,6 +286,15 @@ later(Figure, "state", "state", "state")
 later(Figure, "record", "record")
 later(plot, "player", "player")
 
+local classes = { Handle = "handle", Controls = "controls", Brush = "brush", Player = "player",
+  Record = "record" }
+setmetatable(plot, { __index = function(t, name)
+  if not classes[name] then return nil end
+  local m = require("tide.plot." .. classes[name])
+  t[name] = m[name] or m
+  return t[name]
+end })
+
 function plot.figure(opts)
   return core.figure(opts)
 end

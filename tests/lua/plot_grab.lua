@@ -87,7 +87,8 @@ t.test("what is wrong with controls", function()
   local cases = {
     { { a = { 1, 0 } }, "a slider is" }, { { a = { 0, 1, log = true } }, "begins above 0" },
     { { a = { 0, 1, value = 2 } }, "not between" }, { { a = { 0, 1, stop = 1 } }, "did you mean 'step'" },
-    { { a = { "x", "y", value = "z" } }, "there is no choice 'z'" }, { { set = true }, "cannot be called 'set'" },
+    { { a = { "x", "y", value = "z" } }, "there is no choice 'z'" },
+    { { set = true }, "cannot be called 'set'" },
     { { ["a b"] = true }, "is no name" }, { { a = 3 }, "a table, a boolean or a function" },
     { { a = { 0, 1, kind = "slidr" } }, "did you mean 'slider'" }, { { a = {} }, "not understood" },
     { { hide = { "q" } }, "hide names 'q'" }, { { order = { "q" } }, "order names 'q'" },
@@ -346,7 +347,9 @@ t.test("buttons: play, pause, step, phase, reset, slow", function()
   fig:axes {}
   local heard = {}
   local run = plot.player { fig = fig, reset = function() end, step = function() end, stop = 30 }
-  for _, what in ipairs { "play", "pause", "reset" } do run:on(what, function() heard[#heard + 1] = what end) end
+  for _, what in ipairs { "play", "pause", "reset" } do
+    run:on(what, function() heard[#heard + 1] = what end)
+  end
   local function press(what)
     grab.post(fig, run.serial, what)
     event.poll()
@@ -375,7 +378,11 @@ end)
 
 t.test("an error in a step ends the playing, not the player", function()
   local n = 0
-  local run = plot.player { reset = function() end, step = function() n = n + 1 if n == 3 then error "oh" end end }
+  local function step()
+    n = n + 1
+    if n == 3 then error "oh" end
+  end
+  local run = plot.player { reset = function() end, step = step }
   t.raises("oh", function() run:run(5) end)
   run:run(2)
   t.eq(run.steps, 4)

@@ -322,7 +322,8 @@ function Player:note(phase, text)
     if not at then
       local near = self.phases and type(phase) == "string" and tide.nearest(phase, self.phases)
       fail(("note: there is no phase '%s'%s"):format(tostring(phase), self.phases
-        and (near and ("; did you mean '%s'?"):format(near) or " (phases: " .. table.concat(self.phases, ", ") .. ")")
+        and (near and ("; did you mean '%s'?"):format(near)
+          or " (phases: " .. table.concat(self.phases, ", ") .. ")")
         or "; give phases = { ... } to plot.player"))
     end
     self.phase = at

@@ -69,7 +69,9 @@ local function read_numbers(key, text, n)
   local out = {}
   for word in (text .. ","):gmatch "([^,]*)," do
     local v = tonumber(word)
-    if not v or v ~= v or math.abs(v) == math.huge then fail(("%s has '%s' for a number"):format(key, word)) end
+    if not v or v ~= v or math.abs(v) == math.huge then
+      fail(("%s has '%s' for a number"):format(key, word))
+    end
     out[#out + 1] = v
   end
   if n and #out ~= n then fail(("%s has %d numbers, not %d"):format(key, #out, n)) end
