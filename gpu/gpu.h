@@ -132,6 +132,6 @@ template <class T> __device__ static inline T gpu_read(const gpu_view &v, int64_
 
 /* ---- lists of kernels, one for each file ---- */
 extern const td_kernel_entry gpu_map_kernels[], gpu_reduce_kernels[], gpu_random_kernels[],
-  gpu_nn_kernels[], gpu_update_kernels[], gpu_blas_kernels[];
+  gpu_nn_kernels[], gpu_update_kernels[], gpu_blas_kernels[], gpu_index_kernels[];
 
 #endif
