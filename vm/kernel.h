@@ -32,7 +32,8 @@
   F(msg_init) F(msg_init_size) F(msg_data) F(msg_size) F(msg_more) F(msg_close) F(msg_recv) \
   F(msg_send) F(poll)
 #define VM_CJSON_FUNCTIONS(F) \
-  F(ParseWithLength) F(ParseWithLengthOpts) F(Delete) F(GetObjectItemCaseSensitive) F(GetStringValue) F(IsTrue)
+  F(ParseWithLength) F(ParseWithLengthOpts) F(Delete) F(GetObjectItemCaseSensitive) \
+  F(GetStringValue) F(IsTrue)
 
 extern struct vm_kernel_zmq {
 #define F(name) __typeof__(zmq_##name) *name;

@@ -199,7 +199,8 @@ static char *type_of(const vm_text *header) {
   return type;
 }
 
-static vm_request *make_request(const vm_text *ids, int nids, const vm_text *frames, int channel, char *type) {
+static vm_request *make_request(const vm_text *ids, int nids, const vm_text *frames, int channel,
+                                char *type) {
   vm_request *r = calloc(1, sizeof *r);
   if (r) {
     r->channel = channel;

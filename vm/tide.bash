@@ -45,6 +45,8 @@ _tide() {
   case $script in
   help) COMPREPLY=($(compgen -W "$(_tide_names "$1")" -- "$cur")); return ;;
   runs | nb) _tide_files; return ;;
+  kernel) COMPREPLY=($(compgen -W 'install uninstall list --user --prefix --sys-prefix --name' -- "$cur"))
+    return ;;
   ?*)
     case $cur in
     -*) COMPREPLY=($(compgen -W "$(_tide_script_options "$1" "$script")" -- "$cur")) ;;
@@ -61,7 +63,7 @@ _tide() {
   -*) COMPREPLY=($(compgen -W '-e -i -l -v -E -W -- - --device --threads --seed --headless --color
     --version --help' -- "$cur")) ;;
   *)
-    COMPREPLY=($(compgen -W 'help runs nb lab' -- "$cur"))
+    COMPREPLY=($(compgen -W 'help runs nb kernel lab' -- "$cur"))
     _tide_files
     [ ${#COMPREPLY[@]} -gt 0 ] || _tide_examples "$1" ;;
   esac

@@ -25,4 +25,25 @@ d:update("cold")]] },
   text = "Do outputs go to a notebook? Then fig:show() puts a picture below the cell and keeps it up to " ..
     "date, at most 4 times a second, and fig:due() says when it is worth changing it.",
   returns = "boolean", example = "if not tide.in_notebook() then print('at a terminal') end" },
+["topic.notebook"] = { title = "Notebooks", text = [[
+From a shell:  tide kernel install    then JupyterLab, Jupyter Notebook or VS Code
+offer "Springtide". tide kernel list says where it is, uninstall removes it.
+
+A cell is what one would type at the prompt: locals carry over, values of
+expressions are shown, x; keeps quiet, ?name opens the pager, !command runs.
+
+  tide.display(x)          shows a value now; d = tide.display(x), d:update(y)
+                           replaces it
+  tide.clear_output()      takes away what the cell has shown
+  fig:show()               a picture that stays up to date, up to 4 times a
+                           second, and is kept as it was at last
+  fig:due()                in a loop: is it time to change the figure?
+  fig:controls{...}        sliders, menus and buttons below it, if ipywidgets
+                           is installed where Jupyter runs; else a sentence
+  tide.progress            a bar that stays in its place
+  io.read()                asks in the page
+  tide.spawn(f)            runs while no cell does
+
+The stop button stops any computation: pcall and coroutines do not hide it.
+Restarting ends what runs at once. os.exit is an error in cells.]] },
 }
