@@ -155,7 +155,7 @@ only "Lua's headers stay in lua/ and vm/" 'lua\.h|lauxlib\.h|lualib\.h' 'lua/|vm
 only "SDL, cairo and pango stay in vm/plot_*.c" 'SDL|cairo|pango' 'vm/plot_[^/]*\.c|tests/window/'
 only "libzmq, cJSON and OpenSSL stay in vm/kernel*" '(zmq|cjson/|openssl/)' 'vm/kernel[^/]*\.[ch]'
 only "readline stays in vm/repl*.c" 'readline|editline' 'vm/repl[^/]*\.c'
-only "CUDA stays in gpu/" 'cuda|cublas|curand|cusolver' 'gpu/'
+only "CUDA stays in gpu/" 'cuda|cublas|curand|cusolver' 'gpu/|tests/emulation/'
 only "cblas.h stays in tensor/blas.c" 'cblas|openblas|f77blas' 'tensor/blas\.c'
 rule "folders include only what is to their left" "$(directions)"
 rule "no exit, abort or printf in tensor/, nn/, gpu/" "$(manners)"
