@@ -20,7 +20,7 @@ body { margin: 0 auto; padding: 2rem 1.2rem 5rem; max-width: 56rem; color: var(-
 h1, h2, h3 { line-height: 1.25; margin: 2.2rem 0 .8rem } h1 { margin-top: .5rem; font-size: 2rem }
 h2 { padding-bottom: .25rem; border-bottom: 1px solid var(--line) }
 a { color: var(--link) } p { margin: .8rem 0 } img { max-width: 100%; height: auto }
-code, pre { font: .875em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }
+code, pre { font: .8125em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }
 code { background: var(--cell); padding: .1em .3em; border-radius: 3px }
 pre { margin: 0; overflow-x: auto } pre code { background: none; padding: 0; font-size: 1em }
 .markdown > pre, .code { background: var(--cell); border: 1px solid var(--line); border-radius: 6px;

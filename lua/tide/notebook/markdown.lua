@@ -19,14 +19,18 @@ local signs = { alpha = "α", beta = "β", gamma = "γ", delta = "δ", epsilon =
   lambda = "λ", mu = "μ", pi = "π", rho = "ρ", sigma = "σ", tau = "τ", phi = "φ", omega = "ω", Sigma = "Σ",
   to = "→", cdot = "·", times = "×", le = "≤", ge = "≥", ne = "≠", approx = "≈", sim = "∼", infty = "∞",
   nabla = "∇", int = "∫", sum = "∑", sqrt = "√", langle = "⟨", rangle = "⟩", log = "log ", sin = "sin ",
-  cos = "cos ", exp = "exp ", [","] = " " }
+  cos = "cos ", arctan = "arctan ", exp = "exp ", [","] = " " }
 
 -- Formulas of one line: letters, signs, sub- and superscripts.
 local function formula(text)
-  text = escape(text):gsub("\\(%a+) ?", signs):gsub("\\,", " ")
-  for mark, tag in pairs { ["%^"] = "sup", _ = "sub" } do
-    local html = ("<%s>%%1</%s>"):format(tag, tag)
-    text = text:gsub(mark .. "{([^{}]*)}", html):gsub(mark .. "([%w*+-])", html)
+  text = escape(text):gsub("\\frac(%d)(%d)", "%1/%2")
+  text = text:gsub("\\frac%s*{([^{}]*)}%s*{([^{}]*)}", function(a, b)
+    return (a:find "%s" and "(%s)" or "%s"):format(a) .. " / " .. (b:find "%s" and "(%s)" or "%s"):format(b)
+  end)
+  text = text:gsub("\\(%a+) ?", signs):gsub("\\,", " "):gsub("√{([^{}]*)}", "√%1")
+  for _, mark in ipairs { { "%^", "sup" }, { "_", "sub" } } do
+    local html = ("<%s>%%1</%s>"):format(mark[2], mark[2])
+    text = text:gsub(mark[1] .. "{([^{}]*)}", html):gsub(mark[1] .. "([%w\194-\244*+-][\128-\191]*)", html)
   end
   return '<span class="math">' .. text .. "</span>"
 end
@@ -207,10 +211,11 @@ local function block(lines, i, o)
     return "<pre><code>" .. escape(table.concat(inside, "\n")) .. "</code></pre>", after
   end
   if line:find "^<[%a/!]" then
-    local inside, after = gather(lines, i, "^%f[%S]")
-    return table.concat(inside, "\n"), after
+    local from = i
+    while lines[i] and lines[i]:find "%S" do i = i + 1 end
+    return table.concat(lines, "\n", from, i - 1), i
   end
-  if line:find "|" and lines[i + 1] and lines[i + 1]:find "^[%s|:-]*%-%-[%s|:-]*$" then
+  if line:find "|" and lines[i + 1] and lines[i + 1]:find "^[%s|:-]*%-[%s|:-]*$" then
     return table_html(lines, i, o)
   end
   local text = { line }

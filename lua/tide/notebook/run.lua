@@ -65,7 +65,7 @@ end
 -- The values of a cell: one as a notebook shows it, several as text side by side.
 local function show_result(runner, first, ...)
   local more = select("#", ...)
-  if first == nil and more == 0 then return end
+  if more == 0 and (first == nil or io.type(first)) then return end   -- nothing; of io.write
   local data, metadata = display.bundle(first)
   if more > 0 then
     local texts = { tide.format(first) }
@@ -77,12 +77,13 @@ local function show_result(runner, first, ...)
     execution_count = runner.count })
 end
 
--- The traceback without what is below the cell.
+-- The traceback down to the cells, without what runs them.
 local function shortened(lines)
   local last = #lines
-  while last > 1 and (lines[last]:find "%[C%]: in function 'x?pcall'" or lines[last]:find "%(in tide") do
-    last = last - 1
+  for i, line in ipairs(lines) do
+    if line:find "^\tIn%[%d+%]:%d+: in" then last = i end
   end
+  if (lines[last + 1] or ""):find "tail calls" then last = last + 1 end
   return json.list(table.move(lines, 1, last, 1, {}))
 end
 
