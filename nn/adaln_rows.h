@@ -131,7 +131,138 @@ INLINE void NAME(jacobian)(const real *x, real mean, real r, const real *u, real
   two = (two + NAME(lanes_sum)(q)) / (real)n * r * r;
   for (i = 0; i < n; i++) y[i] = r * (u[i] - one - (x[i] - mean) * two);
 }
+
+INLINE real NAME(dot)(const real *a, const real *b, int64_t n) {
+  NAME(wide) s = { 0 };
+  real one = 0;
+  int64_t i = 0;
+  for (; i + NAME(lane) <= n; i += NAME(lane)) s += VECTOR(a) * VECTOR(b);
+  for (; i < n; i++) one += a[i] * b[i];
+  return one + NAME(lanes_sum)(s);
+}
+/* the mean of u (x - mean) */
+INLINE real NAME(along)(const real *u, const real *x, real mean, int64_t n) {
+  NAME(wide) s = { 0 };
+  real one = 0;
+  int64_t i = 0;
+  for (; i + NAME(lane) <= n; i += NAME(lane)) s += VECTOR(u) * (VECTOR(x) - mean);
+  for (; i < n; i++) one += u[i] * (x[i] - mean);
+  return (one + NAME(lanes_sum)(s)) / (real)n;
+}
 #undef VECTOR
+
+/* ---- the first norm and product ----
+**
+** What the first norm sees lies in dim + 1 directions: the columns of the input's
+** weight and its bias.  Where points share modulations, those directions go through
+** the product once for all of them: (xhat factor + offset) W^T + bias is a sum of
+** entries, with xhat = r (sum of z_d columns + bias), all centred.  The Gram matrix of
+** the directions gives their products with xhat. */
+
+/* The directions, centred: the column d of the input's weight, or its bias. */
+static void NAME(direction)(const net *n, int64_t d, real *y) {
+  const real *w = (const real *)n->w[0]->data, *b = (const real *)n->w[1]->data;
+  double mean = 0;
+  for (int64_t k = 0; k < n->width; k++) {
+    y[k] = d < n->dim ? w[k * n->dim + d] : b[k];
+    mean += y[k];
+  }
+  for (int64_t k = 0; k < n->width; k++) y[k] -= (real)(mean / (double)n->width);
+}
+
+static int64_t NAME(entry_size)(const net *n) {
+  return (n->dim + 2) * NAME(padded)(n->width);
+}
+
+/* Entries of a group: offset with the bias of the product, then the directions.
+** room: as many numbers, and seven rows. */
+static void NAME(make_entry)(const net *n, int64_t group, real *room, real *entry) {
+  int64_t ld = NAME(padded)(n->width);
+  NAME(tile) t = { .net = n };
+  real *rows = room + 7 * ld;
+  t.factor = room;
+  t.offset = room + ld;
+  t.mods = room + 2 * ld;
+  NAME(take_modulation)(&t, group, 0);
+  memcpy(rows, t.offset, sizeof(real) * (size_t)n->width);
+  for (int64_t d = 0; d <= n->dim; d++) {
+    real *y = rows + (d + 1) * ld;
+    NAME(direction)(n, d, y);
+    for (int64_t k = 0; k < n->width; k++) y[k] *= t.factor[k];
+  }
+  NAME(product)(n->dim + 2, n->width, n->width, rows, ld, (const real *)n->packed[1],
+                bias_of(n, 1), 1, entry, ld);
+}
+
+static void NAME(make_gram)(const net *n, real *room, double *gram) {
+  real *a = room, *b = room + n->width;
+  for (int64_t d = 0; d < n->dim; d++) {
+    NAME(direction)(n, d, a);
+    for (int64_t e = 0; e <= n->dim; e++) {
+      double s = 0;
+      NAME(direction)(n, e, b);
+      for (int64_t k = 0; k < n->width; k++) s += (double)a[k] * b[k];
+      gram[d * (n->dim + 1) + e] = s;
+    }
+  }
+}
+
+/* y = sum of c[d] entry[d], plus the entry of the bias */
+INLINE void NAME(combine)(const net *n, const real *entry, const real *c, bool bias,
+                          real *y) {
+  int64_t ld = NAME(padded)(n->width);
+  const real *last = entry + (n->dim + 1) * ld;
+  for (int64_t k = 0; k < n->width; k++) y[k] = bias ? last[k] : 0;
+  for (int64_t d = 0; d < n->dim; d++) {
+    const real *e = entry + (d + 1) * ld;
+    for (int64_t k = 0; k < n->width; k++) y[k] += c[d] * e[k];
+  }
+}
+
+/* pre = the first product, tangents with it in t->b */
+static void NAME(enter)(NAME(tile) *t, const real *h, real *pre) {
+  const net *n = t->net;
+  int64_t ld = NAME(padded)(n->width), lx = NAME(padded)(n->dim);
+  for (int64_t i = 0; i < t->points; i++) {
+    const real *x = h + i * ld;
+    const real *entry = (const real *)n->entry + NAME(group)(t, i) * NAME(entry_size)(n);
+    real *y = pre + i * ld, mean, r;
+    NAME(moments)(x, n->width, (real)n->eps, &mean, &r);
+    NAME(combine)(n, entry, t->x + i * lx, true, t->slope);
+    for (int64_t k = 0; k < n->width; k++) y[k] = entry[k] + r * t->slope[k];
+    for (int64_t d = 1; d <= n->tangents; d++) {
+      int64_t row = d * t->points + i;
+      real *out = t->b + row * ld, s = r * r * r * NAME(along)(h + row * ld, x, mean, n->width);
+      NAME(combine)(n, entry, t->x + row * lx, false, out);
+      for (int64_t k = 0; k < n->width; k++) out[k] = r * out[k] - s * t->slope[k];
+    }
+  }
+}
+
+/* The way back through them: what they add to the gradient in z, to t->out, when t->a
+** is that of the product. */
+static void NAME(leave)(NAME(tile) *t) {
+  const net *n = t->net;
+  int64_t ld = NAME(padded)(n->width), lx = NAME(padded)(n->dim), dim = n->dim;
+  for (int64_t i = 0; i < t->points; i++) {
+    const real *entry = (const real *)n->entry + NAME(group)(t, i) * NAME(entry_size)(n);
+    const real *z = t->x + i * lx;
+    real *y = t->out + i * lx, mean, r;
+    NAME(moments)(t->h + i * ld, n->width, (real)n->eps, &mean, &r);
+    double along = NAME(dot)(entry + (dim + 1) * ld, t->a + i * ld, n->width);
+    for (int64_t d = 0; d < dim; d++) {
+      y[d] = NAME(dot)(entry + (d + 1) * ld, t->a + i * ld, n->width);
+      along += (double)z[d] * y[d];
+    }
+    along *= (double)r * r / (double)n->width;
+    for (int64_t d = 0; d < dim; d++) {
+      const double *g = n->gram + d * (dim + 1);
+      double s = g[dim];
+      for (int64_t e = 0; e < dim; e++) s += g[e] * (double)z[e];
+      y[d] = r * (real)((double)y[d] - s * along);
+    }
+  }
+}
 
 /* ---- forward ---- */
 
@@ -227,8 +358,12 @@ static void NAME(forward)(NAME(tile) *t) {
   NAME(apply)(t, 0, t->x, h);
   for (int64_t i = 0; i < n->blocks; i++) {
     real *next = n->back ? h + all : h;
-    NAME(normalise)(t, h, i);
-    NAME(apply)(t, (int)(2 * i) + 1, t->a, pre);
+    if (i == 0 && n->entry) {
+      NAME(enter)(t, h, pre);
+    } else {
+      NAME(normalise)(t, h, i);
+      NAME(apply)(t, (int)(2 * i) + 1, t->a, pre);
+    }
     NAME(activate)(t, pre, t->b);
     NAME(apply)(t, (int)(2 * i) + 2, t->b, t->a);
     NAME(add_gated)(t, h, next, i);
@@ -296,10 +431,17 @@ static void NAME(backward)(NAME(tile) *t) {
     NAME(gate_back)(t, i);
     NAME(apply_back)(t, (int)(2 * i) + 2, t->b, t->a);
     NAME(activate_back)(t, t->pre + i * all);
+    if (i == 0 && n->entry) {
+      NAME(leave)(t);
+      break;
+    }
     NAME(apply_back)(t, (int)(2 * i) + 1, t->a, t->b);
     NAME(normalise_back)(t, t->h + i * all, i, true);
   }
   NAME(apply_back)(t, 0, t->g, t->x);
+  int64_t lx = NAME(padded)(n->dim);
+  for (int64_t i = 0; n->blocks && n->entry && i < t->points; i++)
+    for (int64_t d = 0; d < n->dim; d++) t->x[i * lx + d] += t->out[i * lx + d];
 }
 
 /* ---- what becomes of a tile ---- */

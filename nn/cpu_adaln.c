@@ -36,6 +36,9 @@ typedef struct net {
   double eps;
   size_t size;                 /* of an element */
   char **packed, **back;       /* by matrix: for x W^T, and for x W (or NULL) */
+  atomic_bool starved;         /* a thread found no memory */
+  void *entry;                 /* of each group (adaln_rows.h), or NULL */
+  double *gram;
 } net;
 
 /* The weights: input and bias; of each block norm, fc1, fc2 with their biases; output
@@ -127,20 +130,19 @@ static int64_t tile_points(const net *n) {
 }
 
 typedef struct job {
-  const net *net;
+  net *net;
   atomic_llong next;           /* the point that the next tile begins with */
-  atomic_bool starved;
 } job;
 
 static void worker(void *ctx, int64_t me) {
   job *j = ctx;
-  const net *n = j->net;
+  net *n = j->net;
   (void)me;
   void *room = td__scratch(is_wide(n) ? tile_room_f64(n) : tile_room_f32(n));
   tile_f32 narrow;
   tile_f64 wide;
   if (!room) {
-    j->starved = true;
+    n->starved = true;
     return;
   }
   if (is_wide(n)) tile_open_f64(&wide, n, room);
@@ -168,8 +170,43 @@ static td_status run_tiles(const td_call *c, net *n) {
   int64_t tiles = (n->count + n->points - 1) / n->points;
   td_parallel(tiles < td_threads() ? tiles : td_threads(), worker, &j);
   if (td_interrupt_flag) return td_fail(TD_EINTR, "interrupted");
-  return j.starved ? td_fail(TD_ENOMEM, "%s: out of memory for a tile of points",
+  return n->starved ? td_fail(TD_ENOMEM, "%s: out of memory for a tile of points",
                              c->op->name) : TD_OK;
+}
+
+/* ---- entries of groups ---- */
+
+static void make_entry(void *ctx, int64_t group) {
+  net *n = ctx;
+  size_t size = (size_t)(is_wide(n) ? entry_size_f64(n) : entry_size_f32(n));
+  void *room = td__scratch(n->size * (size + 7 * (size_t)padded(n, n->width)));
+  if (!room) {
+    n->starved = true;
+    return;
+  }
+  void *to = (char *)n->entry + n->size * size * (size_t)group;
+  if (is_wide(n)) make_entry_f64(n, group, room, to);
+  else make_entry_f32(n, group, room, to);
+  if (group == 0 && n->back) {
+    if (is_wide(n)) make_gram_f64(n, room, n->gram);
+    else make_gram_f32(n, room, n->gram);
+  }
+  td__scratch_drop(room);
+}
+
+/* Worth it where groups have more points than entries; then room for them.  Without
+** memory for that the first product is done as the others are. */
+static void *make_entries(net *n) {
+  int64_t groups = n->count / n->each, size = n->dim + 2;
+  if (!n->blocks || n->each < 2 * size || n->width < 4 * size) return NULL;
+  size_t gram = sizeof(double) * (size_t)(n->dim * (n->dim + 1));
+  gram = (gram + 63) / 64 * 64;
+  char *room = td__scratch(gram + n->size * (size_t)(groups * size * padded(n, n->width)));
+  if (!room) return NULL;
+  n->gram = (double *)room;
+  n->entry = room + gram;
+  td_parallel(groups, make_entry, n);
+  return room;
 }
 
 /* Lists of where matrices lie, in panels: those of the call, or ours. */
@@ -191,7 +228,9 @@ static td_status run_net(const td_call *c, net *n, int first, td_tensor **out) {
   if (n->back) n->back = n->packed + n->matrices;
   place_panels(n, packed ? packed->data : room + lists, &count);
   if (!packed) td_parallel(count, pack_one, n);
+  void *entries = make_entries(n);
   td_status st = run_tiles(c, n);
+  td__scratch_drop(entries);
   td__scratch_drop(room);
   return st;
 }
