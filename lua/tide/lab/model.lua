@@ -35,7 +35,7 @@ local EVERY = 5                       -- steps between points of the curves
 local WIDTH, BLOCKS, RATE = 64, 2, 2e-3           -- of the flow, and of the second one
 local WARM = 300                      -- steps of a second flow that starts from nothing
 local CLIP = 20                       -- of the weight t/(1-t), as in flow.align
-local ROWS = 4096                     -- points of a map at a time
+local ROWS = 1024                     -- points of a map at a time
 
 ---- options ----
 
@@ -72,7 +72,7 @@ local function check(o)
 end
 
 -- What begins anew when an option changes; the others take effect in the next step.
-local RESETS = { target = true, points = true, width = true, field = true, flow_steps = true,
+local RESETS = { target = true, points = true, width = true, weights = true, field = true, flow_steps = true,
                  latents = true, seed = true }
 
 ---- random streams and draws ----
@@ -120,18 +120,18 @@ end
 function M.new(options)
   local given = {}
   for k, v in pairs(M.defaults) do given[k] = v end
-  local spec = { "points", "width" }
+  local spec = { "points", "width", "weights" }
   for k, v in pairs(M.defaults) do spec[k] = v end
   local o = tide.options("lab", options, spec)
   check(o)
-  local self = setmetatable({ o = o, flows = {}, maps = {}, version = 0 }, Model)
+  local self = setmetatable({ o = o, flows = {}, maps = {}, version = 0, rest = tide.yield }, Model)
   self:build()
   return self
 end
 
 function Model:build()
   local o = self.o
-  self.target = targets.make(o.target, o.points, o.width)
+  self.target = targets.make(o.target, o.points, { width = o.width, weights = o.weights })
   self.data = self.target:sample(DATA, { generator = self:generator "data" })
   self.data_nll = self.target:nll(self.data):mean():item()
   self.noise = tensor.randn(1, 2, { generator = self:generator "noise" })
@@ -161,8 +161,8 @@ function Model:set(changes)
   local o, fresh, live = {}, false, false
   for k, v in pairs(self.o) do o[k] = v end
   for k, v in pairs(changes) do
-    if M.defaults[k] == nil and k ~= "points" and k ~= "width" then
-      local near = tide.nearest(tostring(k), { "target", "points", "width", "field", "flow_steps", "loss",
+    if M.defaults[k] == nil and not RESETS[k] then
+      local near = tide.nearest(tostring(k), { "target", "points", "width", "weights", "field", "flow_steps", "loss",
         "lr", "from", "to", "draws", "latents", "seed" })
       tide.raise(("lab: unknown option '%s'%s"):format(tostring(k),
         near and ("; did you mean '%s'?"):format(near) or ""))
@@ -269,7 +269,7 @@ local function loss_of(self, y, draws, kind)
   for _, d in ipairs(draws) do
     local r = residual(self, y, { t = d.t, x0 = d.x0:expand(y.shape) }, kind)
     sum = sum and sum + r or r
-    tide.yield()
+    self.rest()
   end
   return sum * (draws.span / #draws)
 end
@@ -408,7 +408,7 @@ function kinds.C(self, p, n)
   for _, d in ipairs(pairs_of(n, 0, 1)) do
     local div = flow.divergence(v, d.x0 * (1 - d.t) + p * d.t, d.t)
     sum = sum and sum + div or div
-    tide.yield()
+    self.rest()
   end
   return sum / (-2 * n)
 end

@@ -88,10 +88,10 @@ local function named(name)
   return setmetatable(t, Target)
 end
 
-local DRAWN_MAX = 300                -- Gaussians of a drawn target
+local DRAWN_MAX, WIDTH = 500, 0.1     -- Gaussians of a drawn target, and their width
 
--- What a person drew: points (N,2) where they are to lie.
-local function drawn(points, std)
+-- What a person drew: points (N,2) where they are to lie, and how much each counts.
+local function drawn(points, o)
   if not tensor.is_tensor(points) or points:dim() ~= 2 or points:size(2) ~= 2
      or points:size(1) < 1 then
     tide.raise("lab: a drawn target is a tensor of points (N, 2) with N > 0")
@@ -100,24 +100,25 @@ local function drawn(points, std)
   if not points:isfinite():all():item() then
     tide.raise("lab: the points of a drawn target must be finite")
   end
-  local n = points:size(1)
+  local n, weights = points:size(1), o.weights
   if n > DRAWN_MAX then
     local pick = tensor.randperm(n, { generator = tide.generator(7) }):narrow(1, 1, DRAWN_MAX)
     points = points:index_select(1, pick)
+    weights = weights and weights:index_select(1, pick)
   end
   M.drawings = (M.drawings or 0) + 1
-  local field = Field.new(points, std or 0.08)
+  local field = Field.new(points, o.width or WIDTH, weights)
   return setmetatable({ name = "draw", key = "draw" .. M.drawings, source = field,
                         field = field, std = field.std }, Target)
 end
 
 local made = {}
 
--- A target by name; of "draw" with its points, and the width of the Gaussian on each.
-function M.make(name, points, std)
+-- A target by name; of "draw" with points, and { width =, weights = } of their Gaussians.
+function M.make(name, points, o)
   if name == "draw" then
     if not points then tide.raise "lab: draw a target first, or give its points" end
-    return drawn(points, std)
+    return drawn(points, o or {})
   end
   if not curves[name] and name ~= "mog" and name ~= "grid" then
     local names = { "draw", table.unpack(M.names) }

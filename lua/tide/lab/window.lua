@@ -13,10 +13,12 @@ local job = require "tide.job"
 local Window = {}
 Window.__index = Window
 
-local FINENESS = { 32, 64, 96 }       -- cells of a map's side, one after the other
+local FINENESS = { 32, 64, 96 }       -- cells of a map's side, one after the other;
+local PLAYING = 64                    -- at most so many while latents move
 local PRINTED = 128                   -- and in a file
 local REST = 0.1                      -- seconds between looks at the dragged latent in a run
 local WORDS = 0.25                    -- and between changes of the sentences
+local SPAN = 0.05                     -- least difference of the times of the loss
 local L = model.limit
 
 -- The maps of model.kinds as the menu calls them.
@@ -27,7 +29,9 @@ local MAPS = { "loss in use", "NLL", "L(y)", "C", "C - L", "log p", "R(y, t)" }
 -- Maps that are to be seen, as fine as there is time for.
 local function paint(self)
   local m, v = self.model, self.view
+  self.painting = coroutine.running()
   for _, n in ipairs(FINENESS) do
+    while n > PLAYING and self.player.playing do job.nap(REST) end
     m:map("nll", n)
     m:map(v.kind, n, v.t)
     if v.kind == "bound" then m:map("log_p", n) end
@@ -47,7 +51,7 @@ end
 -- Trains the flow if that is to be done; what it has learned so far is shown.
 function Window:train()
   if self.trainer then self.trainer:cancel() end
-  self.trainer, self.caption = nil, nil
+  self.trainer = nil
   local m = self.model
   if select(2, m:trained()) then return end
   self.trainer = tide.spawn(function()
@@ -63,10 +67,14 @@ end
 
 ---- the latent that is dragged ----
 
--- Puts latent 1 where the handle is.
+-- Puts latent 1 where the handle is, but not in the middle of a step.
 local function place(self, x, y)
   local m = self.model
-  tide.no_grad(function() m.y:narrow(1, 1, 1):copy_(tide.tensor.from { { x, y } }) end)
+  self.late = self.stepping
+  if self.stepping then return end
+  local moved = m.y:detach():clone()
+  moved:narrow(1, 1, 1):copy_(tide.tensor.from { { x, y } })
+  tide.no_grad(function() m.y:copy_(moved) end)
 end
 
 function Window:look()
@@ -101,7 +109,7 @@ local function handles(self)
   end
   self.handle:on("press", function()
     self.held = true
-    self.handle:set { label = "" }
+    self.handle:set { label = false }
   end)
   self.handle:on("drag", dragged)
   self.handle:on("release", function(x, y)
@@ -117,6 +125,44 @@ local function handles(self)
     v:show_times()
   end)
   self.time:on("release", function() self:repaint() end)
+end
+
+---- a drawn target ----
+
+local CELLS = 40
+
+-- The painted cells as points, with how much each counts.
+local function take_drawing(self)
+  local ink = self.brush:ink()
+  local points, weights = {}, {}
+  for i, row in ipairs(ink:totable()) do
+    for j, w in ipairs(row) do
+      if w > 0.05 then
+        points[#points + 1] = { (j - 0.5) * 2 * L / CELLS - L, (i - 0.5) * 2 * L / CELLS - L }
+        weights[#weights + 1] = w
+      end
+    end
+  end
+  if #points == 0 then return end
+  self.points = tide.tensor.from(points)
+  self.weights = tide.tensor.from(weights, { dtype = "f64" })
+  self.player:_wish "reset"
+end
+
+local function make_brush(self)
+  self.brush = self.view.left_axes:brush { extent = { -L, L, -L, L }, n = CELLS, size = 0.4,
+    color = self.view.colors.data, visible = false }
+  self.brush:on("release", function() take_drawing(self) end)
+  self.controls:on("clear", function() self.brush:clear() end)
+end
+
+-- The brush is there for the target that is drawn.
+local function show_brush(self)
+  local on = self.controls.target == "draw"
+  self.brush:set { visible = on }
+  self.controls:change("clear", { hide = not on })
+  self.caption = on and not self.points and
+    "Paint data into the left picture: the button of the mouse held down." or nil
 end
 
 ---- controls ----
@@ -136,11 +182,11 @@ end
 -- The options of the model that the controls say.
 local function wanted(self, c)
   local o = { target = c.target, loss = c.loss, lr = c.lr, draws = c.draws, seed = c.seed,
-    from = c.from, to = math.max(c.to, c.from + 0.05) }
-  if o.to > 1 then o.from, o.to = 0.95, 1 end
+    from = math.min(c.from, c.to - SPAN / 2), to = c.to }
   local steps = math.tointeger(tonumber(c.field:match "%d+"))
   o.field, o.flow_steps = steps and "trained" or "exact", steps
-  if o.target == "draw" then o.points = self.points end
+  if o.target == "draw" and not self.points then o.target = self.model.o.target end
+  if o.target == "draw" then o.points, o.weights = self.points, self.weights end
   return o
 end
 
@@ -149,8 +195,8 @@ local function field_name(o)
 end
 
 local function make_controls(self)
-  local o, names = self.model.o, table.move(targets.names, 1, #targets.names, 1, {})
-  if self.points then names[#names + 1] = "draw" end
+  local o, names = self.model.o, { table.unpack(targets.names) }
+  names[#names + 1] = "draw"
   local fields = { "exact field" }
   for i, s in ipairs(model.stages) do fields[i + 1] = ("flow, %d steps"):format(s) end
   self.controls = self.fig:controls {
@@ -160,15 +206,22 @@ local function make_controls(self)
     { name = "map", choices = MAPS, value = map_name(self.view.kind), label = "map, keys 1 to 7",
       keys = true },
     { name = "lr", 1e-3, 0.2, value = o.lr, log = true, label = "learning rate", format = "%.3f" },
-    { name = "from", 0, 0.95, value = math.min(o.from, 0.95), label = "times from", format = "%.2f" },
-    { name = "to", 0.05, 1, value = math.max(o.to, 0.05), label = "times to", format = "%.2f" },
+    { name = "from", 0, 1 - SPAN, value = math.min(o.from, 1 - SPAN), label = "times from", format = "%.2f" },
+    { name = "to", SPAN, 1, value = math.max(o.to, SPAN), label = "times to", format = "%.2f" },
     { name = "draws", 1, 64, value = o.draws, integer = true, log = true, label = "draws per step" },
     { name = "pace", 5, 500, value = 40, integer = true, log = true, label = "steps per second" },
     { name = "seed", 1, 20, value = math.min(math.max(o.seed, 1), 20), integer = true, live = false },
+    { name = "clear", label = "clear the drawing", kind = "button", hide = true },
     columns = 5,
   }
   local function live() self:apply() end
   for _, name in ipairs { "loss", "lr", "from", "to", "draws" } do self.controls:on(name, live) end
+  self.controls:on("from", function(from, c)
+    if c.to < from + SPAN then c.to = from + SPAN end
+  end)
+  self.controls:on("to", function(to, c)
+    if c.from > to - SPAN then c.from = to - SPAN end
+  end)
   self.controls:on("map", function(name)
     self.view:choose(map_of(name))
     self:repaint()
@@ -207,14 +260,15 @@ end
 
 local function step(self)
   while self.trainer do self.trainer:wait() end
-  self.handle:set { label = "" }
+  self.handle:set { label = false }
   if self.model.o.loss == "excess" and not self.model.critic then
     self.caption = "The second flow learns where the latents are, before they move."
     self.view:show_words(self.caption)
   end
   by_phases(self)
+  self.stepping = true
   self.model:step()
-  self.caption = nil
+  self.stepping, self.caption = false, nil
   if self.parts then self.player:note("move", PHASES.move) end
   self.parts = nil
   if self.player.playing and not self.player.slow then
@@ -222,7 +276,7 @@ local function step(self)
     self.next = math.max((self.next or now) + 1 / self.controls.pace, now)
     if self.next > now then job.nap(self.next - now) end
   end
-  if self.held then follow(self) end
+  if self.held or self.late then place(self, self.handle:get()) end
 end
 
 local function draw(self)
@@ -245,7 +299,8 @@ end
 
 local function reset(self)
   if not self:apply() then self.model:reset() end
-  self.held = false
+  self.held, self.late, self.stepping, self.parts = false, false, false, nil
+  show_brush(self)
   self:train()
   self.view:show_data()
   self:repaint()
@@ -264,7 +319,13 @@ end
 local function new(view)
   local self = setmetatable({ view = view, fig = view.fig, model = view.model,
     points = view.model.o.points }, Window)
+  -- maps make way for latents that move
+  self.model.rest = function()
+    if self.painting == coroutine.running() and self.player.playing then job.nap(0.01)
+    else tide.yield() end
+  end
   make_controls(self)
+  make_brush(self)
   handles(self)
   make_player(self)
   return self
@@ -283,7 +344,7 @@ function Window:save(path, o)
   if self.trainer then self.trainer:wait() end
   self.view:finish(PRINTED)
   self.said = self.view.said
-  for _, h in ipairs { self.handle, self.noise, self.time } do h:set { visible = point, label = "" } end
+  for _, h in ipairs { self.handle, self.noise, self.time } do h:set { visible = point, label = false } end
   if not point then self.view:show_point(nil) end
   self.fig:save(path, { size = { 850, 380 } })
   return self

@@ -101,8 +101,8 @@ local function story(m, r)
   end
   local below = r.align < r.floor * 0.97
   if below and r.nll > r.data_nll + 1 then
-    return numbers, "Less loss than true data have, yet they are less likely: the loss has led them off " ..
-      "the data." .. spread_text(r)
+    return numbers, "Less loss than true data have, yet less likely than data: a small loss does not mean " ..
+      "that latents are data." .. spread_text(r)
   elseif below and r.spread and r.spread > 0.9 then
     return numbers, "Less loss than true data have already: what the loss wants is not what data are." ..
       spread_text(r)
