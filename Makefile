@@ -147,6 +147,15 @@ demo-images: ## install Fashion-MNIST (Debian's dataset-fashion-mnist), which da
 test: all $(TEST_BIN) $B/test-tools ## set up, build and run every test (SAN=1, DEVICE=cuda, T=word)
 	@SAN='$(SAN)' DEVICE='$(DEVICE)' sh tests/run.sh $B $(or $(KINDS),none device lua window $(if $(SAN),,shell)) $(if $T,-- $T)
 
+workshop: all demo-images $B/test-tools ## run the notebooks of the workshop through nbclient (T=word: some of them)
+	@$B/tide kernel install --prefix $B/jupyter >/dev/null
+	@if /usr/bin/python3 -c 'import nbclient' 2>/dev/null; then \
+	  JUPYTER_PATH=$(abspath $B)/jupyter/share/jupyter /usr/bin/python3 tests/kernel/test_notebooks.py $T; \
+	else $B/tide nb --check notebooks/*$T*.ipynb; fi
+
+test-lab: all ## see notebook 3 in JupyterLab and Chromium, slider and all (LAB=python3 with jupyterlab, ipywidgets, playwright)
+	@TIDE=$(abspath $B)/tide $(or $(LAB),python3) tests/kernel/lab.py $B/lab
+
 fuzz: ## read damaged files for FUZZ_SECONDS (default 300) under the sanitizers
 	@+$(MAKE) --no-print-directory SAN=1 $(BUILD)/san/tests/none/test_io_fuzz
 	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BUILD)/san/tests/none/test_io_fuzz random
@@ -180,6 +189,6 @@ clean: ## remove the build folder
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all headless cuda demo demo-images test fuzz bench check docs install uninstall size format clean help
+.PHONY: all headless cuda demo demo-images test workshop test-lab fuzz bench check docs install uninstall size format clean help
 .SECONDARY:
 -include $(EMULATED_OBJ:.o=.d) $(GPU_SRC:%.cu=$B/obj/%.cu.d) $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(WINDOW_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)

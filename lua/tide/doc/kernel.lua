@@ -45,5 +45,13 @@ expressions are shown, x; keeps quiet, ?name opens the pager, !command runs.
   tide.spawn(f)            runs while no cell does
 
 The stop button stops any computation: pcall and coroutines do not hide it.
-Restarting ends what runs at once. os.exit is an error in cells.]] },
+Restarting ends what runs at once. os.exit is an error in cells.
+
+Without Jupyter:  tide nb FILE.ipynb             runs it, keeps the outputs
+                  tide nb --check *.ipynb        runs, changes nothing
+                  tide nb --to html FILE.ipynb   one page with its pictures
+                  tide nb --to lua FILE.ipynb    a script
+                  tide nb new FILE.ipynb         tide nb --help says more
+At the first error it stops, names the cell and the line, leaves the file as
+it was, and exits with status 1.]] },
 }
