@@ -58,7 +58,7 @@ end
 -- Waits until the window shows `rgb`; how far apart they are at the end.
 local function shows(id, rgb, seconds)
   local far
-  local deadline = os.time() + (seconds or 8)
+  local deadline = os.time() + (seconds or 60)
   repeat
     far = distance(screenshot(id), rgb)
     if far < 0.2 then return true end
@@ -67,8 +67,18 @@ local function shows(id, rgb, seconds)
   return false, ("%.3f apart"):format(far)
 end
 
+-- Waits until the window looks otherwise than `rgb`; how far apart they are.
+local function differs(id, rgb, by)
+  local far
+  local deadline = os.time() + 60
+  repeat
+    far = distance(screenshot(id), rgb)
+  until far > by or os.time() >= deadline
+  return far
+end
+
 local function window(title)
-  return (sh(("timeout 10 xdotool search --sync --onlyvisible --name '^%s$'"):format(title)):match "%d+")
+  return (sh(("timeout 60 xdotool search --sync --onlyvisible --name '^%s$'"):format(title)):match "%d+")
 end
 
 local function pixel(v) return math.floor(v + 0.5) end
@@ -171,17 +181,16 @@ look("l: linear y", { grid = "both" }, pointer(id, at(0.5, 0.5), "key l", "key h
 
 local plain = screenshot(id)
 sh(pointer(id, at(0.5, 0.5), "key question"))
-sh "sleep 0.3"
-local help = distance(screenshot(id), plain)
+local help = differs(id, plain, 1)
 case("?: a list of keys", help > 1, help)
 look("escape: it goes", { grid = "both" }, pointer(id, "key Escape"))
-sh(("xdotool mousemove --window %s 200 150 sleep 0.3"):format(id))
-local value = distance(screenshot(id), plain)
+sh(("xdotool mousemove --window %s 200 150"):format(id))
+local value = differs(id, plain, 0.1)
 case("the value below the pointer", value > 0.1 and value < 20, value)
 look("it goes with the pointer", { grid = "both" }, pointer(id))
 sh(pointer(id, at(0.5, 0.5), "key s"))
 local saved, text
-for _ = 1, 100 do
+for _ = 1, 1000 do
   saved = io.open("figure-1.png", "rb")
   text = saved and saved:read "a" or ""
   if saved then saved:close() end
@@ -191,7 +200,7 @@ end
 case("s: saves a picture", text:sub(2, 4) == "PNG", #text)
 
 sh(("xdotool windowsize --sync %s 600 300"):format(id))
-look("another size", { grid = "both", w = 600, h = 300 }, "sleep 5")
+look("another size", { grid = "both", w = 600, h = 300 })
 for i = 1, 12 do sh(("xdotool windowsize %s %d %d"):format(id, 300 + 40 * i, 500 - 20 * i)) end
 sh(("xdotool windowsize --sync %s %d %d"):format(id, w, h))
 look("many sizes and back", { grid = "both" })
@@ -199,18 +208,32 @@ sh(("xdotool windowunmap --sync %s sleep 0.2 windowmap --sync %s"):format(id, id
 look("hidden and shown again", { grid = "both" }, pointer(id))
 
 ---- while Lua computes ----
+-- The picture is taken when it has changed and stands still; all the while Lua computes.
 local dump = tmp .. "/busy.xwd"
-os.execute(("(%s; sleep 1; xwd -silent -id %s >%s.part; mv %s.part %s) &"):format(
-  pointer(id, left, "mousedown 1", top, "mouseup 1"), id, dump, dump, dump))
+local watch = [[(cd TMP
+  xwd -silent -id ID >before
+  DRAG
+  for _ in $(seq 200); do
+    xwd -silent -id ID >now
+    if ! cmp -s now before && cmp -s now last; then break; fi
+    mv now last
+    sleep 0.05
+  done
+  mv last busy.xwd) &]]
+watch = watch:gsub("TMP", tmp):gsub("ID", id):gsub("DRAG",
+  (pointer(id, left, "mousedown 1", top, "mouseup 1"):gsub("%%", "%%%%")))
+os.execute(watch)
 local n, started = 0, os.time()
 local f
 repeat
   n = n + 1
   if n % 100000 == 0 then f = io.open(dump, "rb") end
-until f or (n % 100000 == 0 and os.time() > started + 20)
+until f or (n % 100000 == 0 and os.time() > started + 100)
 case("a window pans while Lua computes", f and distance(decode(f:read "a"), expected(fig, ax,
   { w = w, h = h, grid = "both", yscale = "linear",
     xlim = { -10 * du, 10 - 10 * du }, ylim = { 1 + 8 * dv, 9 + 8 * dv } })) < 0.2, f)
+sh("xdotool windowfocus --sync " .. id)
+look("b: back to where it was", { grid = "both" }, pointer(id, at(0.5, 0.5), "key b"))
 
 ---- pace, several windows, the end ----
 local due, began, now = 0, tide.clock(), nil
@@ -219,6 +242,8 @@ repeat
   now = tide.clock() - began
 until now > 0.5
 case("due() now and then", due >= 1 and due <= now / 0.016 + 1, due .. " in " .. now)
+fig:set { title = "Other" }
+case("the title of a window follows", window "Other" == id)
 local two = plot.figure { title = "Two", size = { 200, 150 } }
 local bx = two:axes()
 bx:line { y = { 1, 3, 2 } }
@@ -235,8 +260,50 @@ plot.wait(two)
 case("a person closes the other, and waiting ends", not two.open)
 plot.wait()
 fig:show()
-case("a figure can be shown again", fig.open and window "One" ~= nil)
-fig:close()
+id = window "Other"
+case("a figure can be shown again", fig.open and id ~= nil)
+os.execute("(sleep 0.2; " .. tmp .. "/xclose " .. id .. ") &")
+n = 0
+while fig.open and n < 1e8 do
+  n = n + 1
+  if fig:due() then dots:set { x = { n % 7 }, y = { 5 } } end
+end
+case("and closed by a person while a loop changes it", not fig.open, n)
+
+---- names in a legend, axes of two windows that move together ----
+local pair = {}
+for k = 1, 2 do
+  pair[k] = plot.figure { title = "Pair", size = { 240, 180 } }
+  local px = pair[k]:axes { xlim = { 0, 10 }, ylim = { 0, 10 }, link = "pair", legend = "upper left" }
+  px:line({ 2, 8, 3 }, { label = "first" })
+  px:line({ 3, 4, 5 }, { label = "second" })
+  pair[k]:show()
+end
+local ids
+repeat
+  ids = {}
+  for i in sh("xdotool search --onlyvisible --name '^Pair$'"):gmatch "%d+" do ids[#ids + 1] = i end
+until #ids == 2
+sh("xdotool windowmove --sync " .. ids[1] .. " 0 0 windowmove --sync " .. ids[2] .. " 500 400")
+for k = 1, 2 do case("window " .. k .. " of a pair", shows(ids[k], (pair[k]:pixels { scale = SCALE }))) end
+local _, pw, ph = screenshot(ids[1])
+sh(pointer(ids[1], { pw / 2, ph / 2 }, "click 4", "click 4"))
+differs(ids[1], (pair[1]:pixels { scale = SCALE }), 1)
+local same
+for _ = 1, 1000 do
+  same = distance(screenshot(ids[1]), (screenshot(ids[2]))) < 0.2
+  if same then break end
+end
+case("the wheel in one zooms the other", same)
+sh("xdotool windowfocus --sync " .. ids[2])
+sh(pointer(ids[2], { pw / 2, ph / 2 }, "key h"))
+for k = 1, 2 do case("home in one, " .. k, shows(ids[k], (pair[k]:pixels { scale = SCALE }))) end
+local left0, top0 = pair[1]:axes { row = 1, col = 1 }:box { scale = SCALE }
+sh(pointer(ids[1], { left0 + 40, top0 + 22 }, "click 1"))
+case("a click on a name hides its line", differs(ids[1], (pair[1]:pixels { scale = SCALE }), 0.3) > 0.3)
+sh(pointer(ids[1], { left0 + 40, top0 + 22 }, "click 1"))
+case("another brings it back", shows(ids[1], (pair[1]:pixels { scale = SCALE })))
+for k = 1, 2 do pair[k]:close() end
 
 local odd = plot.figure { title = "Odd", size = { 300, 200 }, cols = 3 }
 local nan, inf = 0 / 0, math.huge

@@ -12,6 +12,7 @@ servers=
 stop() { [ -z "$servers" ] || kill $servers 2>/dev/null; }
 trap 'status=$?; trap - EXIT; stop; finish' EXIT
 export tmp SDL_VIDEODRIVER=x11
+export SDL_MOUSE_DOUBLE_CLICK_TIME=3000 # two clicks are a double click also where all is slow
 unset WAYLAND_DISPLAY TIDE_HEADLESS TIDE_SCALE
 
 # serve FILE [OPTIONS]: starts a server and leaves the name of its display in FILE.
