@@ -54,6 +54,7 @@ local SPEC = {
     { "cache", "runs/cache", "folder for classifier and flows, trained once" },
     { "checkpoint", 500, "steps between checkpoints; 0: none" },
     { "resume", false, "go on where a run into the same --out was cut off" },
+    { "show", false, "a window on latents, images and curves while autoencoders are trained" },
     { "quick", false, "a tenth of the steps, to see whether all is well" },
   },
   figures = { "psnr", "log_radius", "prior_log_radius", "align", "align_floor",
@@ -221,6 +222,7 @@ local function train(method, data, judge, y, out, o)
     weight = math.min(1, step / ramp) ^ 4
     optimizer.lr = o.lr * cosine(step, o.steps)
     local loss = update(x, features)
+    if o.watch then o.watch:see(method, step, ae, curve) end
     if moments[step] then
       measure.record(curve, step, ae, some, y)
       progress { step = step, steps = o.steps, loss = loss:item(),
@@ -296,6 +298,7 @@ local function main(o)
   local setup = setmetatable({ flow = v, features = judge.features:size(2) },
                              { __index = o })
   local y = measure.yardstick(prior, v, { latents = data.test:size(1) })
+  setup.watch = o.show and require("fashion.watch").open(data, y) or nil
   local results, figures = {}, {}
   for _, method in ipairs(o.methods) do
     local ae, run = train(method, data, judge, y, out, setup)

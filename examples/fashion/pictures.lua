@@ -27,6 +27,8 @@ local function plane_of(y)
   return flow.project.pca(y.reference, 2)
 end
 
+pictures.plane_of = plane_of
+
 -- The prior's density on a grid, and the levels within which 50, 80 and 95 of 100
 -- points of it lie.
 local function density(y, plane)
