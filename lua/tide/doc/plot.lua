@@ -199,9 +199,13 @@ end]] },
   text = "Opens a window with the figure; the script goes on, and what set, push and new artists " ..
     "change is shown at once. A drag moves the picture, the wheel zooms at the pointer (beside an" ..
     " axis only that one), a right drag or Shift and a drag zooms to a box; double click or f " ..
-    "shows all of the data, h goes home to what the script shows, g and l turn grid and " ..
-    "logarithmic y on and off, + and - change the size of letters, s saves figure-N.png in the " ..
-    "working directory, ? lists all this. Below the pointer stand its coordinates, the value of " ..
+    "shows all of the data, h goes home to what the script shows, b and n go back to the last view " ..
+    "and on again, g and l turn grid and logarithmic y on and off, + and - change the size of " ..
+    "letters. A click on a name in a legend hides what it stands for, or shows it again; limits " ..
+    "that follow the data then do without it. s (or Ctrl-S) saves what is seen as figure-N.png in " ..
+    "the working directory, S as figure-N.svg and figure-N.pdf; N is the first number that no such " ..
+    "file has. ? lists all this. Axes with the same word in option link, also of other figures, " ..
+    "move and zoom together. Below the pointer stand its coordinates, the value of " ..
     "the heatmap's cell and the number of the nearest point. Limits that the person chose stay " ..
     "until h, f or a double click. A window works while Lua computes or waits at the prompt; " ..
     "closing it ends nothing, fig.open is then false. Windows close with the program: plot.wait()" ..
