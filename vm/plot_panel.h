@@ -112,6 +112,7 @@ typedef struct td_plot_hand {
   int focus;              /* that keys go to */
   int open;               /* menu whose list is open, */
   int choice;             /* and the line of it below the pointer, or -1 */
+  int last;               /* that was pressed before, if it was not moved then */
   double from[4];         /* values when the drag began */
   double grip[2];         /* from the pointer to what it holds, in points */
   double shown;           /* of a slider that tells only when it is let go */
@@ -138,7 +139,7 @@ typedef struct td_plot_panel {
   td_plot_hand hand;
   td_plot_look *look; /* of each axes; told by the window, or asked of it */
   int nlook;
-  unsigned asked;     /* how often Lua changed them */
+  unsigned asked, taken; /* how often Lua changed them; when the window last looked */
   /* what was drawn last, for the windows' thread: */
   struct td_plot_seen *seen;
   int nseen;

@@ -138,6 +138,10 @@ static void draw_name(look *k, const td_plot_spot *s, const char *right) {
   if (!s->w->live) circling(k, s->cell.x0 + name + 0.95 * fs, y, 0.36 * fs,
                             td_plot_cycle_color(k->p, 1), 0.13);
   if (right) text(k, right, k->muted, false, s->cell.x1, y, 1);
+  const char *hint = "starts again";
+  if (!s->w->live && is_hot(k, s->w) &&
+      name + 1.9 * fs + width_of(k, hint, false) < room - used)
+    text(k, hint, td_plot_cycle_color(k->p, 1), false, s->cell.x0 + name + 1.9 * fs, y, 0);
 }
 
 static void draw_knob(look *k, double x, double y, td_plot_rgba c, bool hot) {

@@ -69,6 +69,7 @@ static void slide(touch *t, const td_plot_spot *s, td_plot_news_kind kind) {
   double unit = (t->e->x + t->p->hand.grip[0] - r.x0) / (r.x1 - r.x0);
   double v = td_plot_slider_at(w, unit);
   if (v == t->p->hand.shown && kind == TD_PLOT_NEWS_DRAG) return;
+  if (t->e->kind == TD_PLOT_DRAG) t->p->hand.last = 0;
   t->p->hand.shown = v;
   w->changes++;
   if (!w->live) return;
@@ -163,13 +164,20 @@ static bool press_list(touch *t) {
   return true;
 }
 
+/* The second of two clicks on a widget, with no drag between them. */
+static bool is_double(touch *t, const td_plot_widget *w) {
+  bool again = t->e->clicks == 2 && t->p->hand.last == w->serial;
+  t->p->hand.last = again ? 0 : w->serial;
+  return again;
+}
+
 static void press_spot(touch *t, const td_plot_spot *s, int part) {
   td_plot_hand *h = &t->p->hand;
   td_plot_widget *w = own(t, s);
   h->held = w->serial, h->part = part;
   h->hover = w->serial, h->hover_part = part;
   h->focus = 0;
-  if (w->kind == TD_PLOT_WIDGET_SLIDER && t->e->clicks == 2) {
+  if (w->kind == TD_PLOT_WIDGET_SLIDER && is_double(t, w)) {
     h->held = 0;
     back_to_start(t, w);
   } else if (w->kind == TD_PLOT_WIDGET_SLIDER) {
@@ -196,7 +204,7 @@ static bool press_mark(touch *t) {
   if (e->button != TD_PLOT_LEFT && !(brush && e->button == TD_PLOT_RIGHT)) return false;
   h->focus = 0;
   post(t, w, TD_PLOT_NEWS_PRESS);
-  if (e->clicks == 2 && !brush) {
+  if (!brush && is_double(t, w)) {
     back_to_start(t, w);
     return true;
   }
@@ -250,7 +258,9 @@ static void drag(touch *t) {
     double old[4];
     memcpy(old, w->v, sizeof old);
     td_plot_mark_move(t->p, w, t->e->layout, t->e->x, t->e->y);
-    if (memcmp(old, w->v, sizeof old)) post(t, w, TD_PLOT_NEWS_DRAG);
+    if (!memcmp(old, w->v, sizeof old)) return;
+    h->last = 0;
+    post(t, w, TD_PLOT_NEWS_DRAG);
   } else { /* a button is pushed only while the pointer is on it */
     const td_plot_spot *here = spot_at(t, &part);
     bool on = here && here->w->serial == h->held && part == h->part;

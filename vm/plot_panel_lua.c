@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lua/lua_td.h"
@@ -412,7 +413,7 @@ static int l_axes(lua_State *L) {
 }
 
 /* views(figure): for each axes {x0, x1, y0, y1} as its window shows it, or false where
-** it shows what the script says */
+** it shows what the script says; and whether the window has what look() asked for */
 static int l_views(lua_State *L) {
   td_plot_panel *p = panel(L);
   int n = p->figure->naxes;
@@ -430,7 +431,8 @@ static int l_views(lua_State *L) {
     }
     lua_rawseti(L, -2, i + 1);
   }
-  return 1;
+  lua_pushboolean(L, p->taken == p->asked);
+  return 2;
 }
 
 /* look(figure, axes, {x0, x1, y0, y1} or false): the window shows these limits */
@@ -455,6 +457,33 @@ static int l_look(lua_State *L) {
   return 0;
 }
 
+/* place(figure, serial [, part]): x0, y0, x1, y1 in points of a window of the figure's
+** size: the line of a slider, the body of another control, a part of a player; part -1:
+** the list of a menu */
+static int l_place(lua_State *L) {
+  td_plot_panel *p;
+  int serial = widget(L, &p)->serial, part = (int)luaL_optinteger(L, 3, 0);
+  const td_plot_figure_options *o = &p->figure->o;
+  double fs = o->theme.fontsize * o->theme.scale, right, below, h;
+  td_plot_strip_room(p, fs, o->size.v[0], &right, &below);
+  td_plot_strip s = td_plot_strip_make(p, fs, o->size.v[0] + right, o->size.v[1] + below);
+  td_plot_rect r = {0, 0, 0, 0};
+  for (int i = 0; i < s.n; i++) {
+    const td_plot_spot *t = &s.spot[i];
+    if (t->w->serial != serial) continue;
+    if (part < 0) r = td_plot_spot_list(t, fs, &h);
+    else if (t->w->kind == TD_PLOT_WIDGET_PLAYER) r = td_plot_spot_part(t, fs, part);
+    else if (t->w->kind == TD_PLOT_WIDGET_SLIDER) r = td_plot_spot_track(t, fs);
+    else r = td_plot_spot_body(t, fs);
+  }
+  free(s.spot);
+  lua_pushnumber(L, r.x0);
+  lua_pushnumber(L, r.y0);
+  lua_pushnumber(L, r.x1);
+  lua_pushnumber(L, r.y1);
+  return 4;
+}
+
 int luaopen_tide_plot_grab(lua_State *L) {
   static const luaL_Reg functions[] = {
     {"add", l_add}, {"set", l_set}, {"get", l_get}, {"bound", l_bound},
@@ -462,7 +491,8 @@ int luaopen_tide_plot_grab(lua_State *L) {
     {"pending", l_pending}, {"wait", l_wait}, {"stroke", l_stroke}, {"wipe", l_wipe},
     {"ink", l_ink}, {"record", l_record}, {"frame", l_frame}, {"forget", l_forget},
     {"frames", l_frames}, {"seek", l_seek}, {"axes", l_axes},
-    {"views", l_views}, {"look", l_look}, {"input", l_input}, {NULL, NULL}
+    {"views", l_views}, {"look", l_look}, {"input", l_input},
+    {"place", l_place}, {NULL, NULL}
   };
   luaL_newlib(L, functions);
   return 1;

@@ -12,7 +12,7 @@
 #define GAP 2.0      /* between controls that stand side by side */
 #define CELL 13.0    /* a control is at least so wide, */
 #define WIDEST 26.0  /* and at most */
-#define ROW 3.7      /* from one row to the next */
+#define ROW 3.9      /* from one row to the next */
 #define LINE 1.5     /* from one line of text to the next */
 #define BESIDE 17.0  /* width of a strip beside the axes */
 #define PLAYER 3.4

@@ -107,7 +107,7 @@ static void exchange_looks(td_plot_view *v, const td_plot_figure *s) {
   td_plot_lock();
   td_plot_panel *p = td_plot_panel_find(v->figure);
   bool asked = p && p->asked != v->asked, good = p && td_plot_looks(p, s->naxes);
-  if (asked) good = good && reserve(v, s->naxes), v->asked = p->asked;
+  if (asked) good = good && reserve(v, s->naxes), v->asked = p->taken = p->asked;
   for (int i = 0; good && i < s->naxes; i++) {
     td_plot_look *look = &p->look[i];
     for (int d = 0; asked && d < 2; d++) {

@@ -19,8 +19,8 @@ return {
   text = "A point, a line or a box in the axes that a person drags. " .. handle_kinds .. " " .. apart ..
     " Tab gives it the keys: arrows move it; a double click takes it back to where it began.",
   args = { { "ax", "Axes" },
-    { "options.kind", "string", '"point" (x, y), "x" (a line at x), "y" (a line at y) or "rect" (x0, y0, x1, y1) ["point"]',
-      optional = true },
+    { "options.kind", "string", '"point" (x, y), "x" (a line at x), "y" (a line at y) or "rect" ' ..
+      '(x0, y0, x1, y1) ["point"]', optional = true },
     { "options.x", "number", "units of the data, as y, x0, y0, x1, y1", optional = true },
     { "options.limits", "table", "{x0, x1, y0, y1} of a point and a rect, {lowest, highest} of a " ..
       "line", optional = true },
@@ -71,7 +71,8 @@ assert(last == 3)]] },
   text = "Controls below the axes, and the values a person gave them. { lo, hi, value=, log=, step=, " ..
     "integer=, format= } is a slider, { \"one\", \"two\", value= } a menu, true or false a toggle, a " ..
     "function or " ..
-    "{ press=f, label= } a button, { text=\"...\", rows= } a text. live = false: the value starts a player " ..
+    "{ press=f, label= } a button, { text=\"...\", rows= } a text. live = false: the value starts a " ..
+    "player " ..
     "" ..
     "again, is marked so, and is told when it is let go. A list of { name=\"lr\", 0, 1 } keeps its order. " ..
     "controls.lr is the value; controls.lr = 0.1 does what a person does. Tab and the arrows work too, a " ..
@@ -104,7 +105,8 @@ assert(text == "a1btrue")]] },
   example = 'assert(plot.figure{}:controls{ a = true }:get().a == true)' },
 ["plot.Controls.set"] = {
   sig = "controls:set(name, value) or controls:set{name = value, ...}",
-  text = "Does what a person does: the value changes and what hears it is called. Of a button: presses it. " ..
+  text = "Does what a person does: the value changes and what hears it is called. Of a button: presses " ..
+    "it. " ..
     "" ..
     "A text only changes.",
   args = { { "controls", "Controls" }, { "name", "string|table" }, { "value", "any", "", optional = true } },
@@ -176,7 +178,8 @@ assert(target:sample(100).shape[1] == 100)]] },
   example = "assert(plot.figure{}:axes{ xlim = {0, 1}, ylim = {0, 1} }:brush{}:empty())" },
 ["plot.Brush.target"] = {
   sig = "brush:target([{name=}])",
-  text = "What was painted as a target like those of flow.targets, with an exact density, constant on each " ..
+  text = "What was painted as a target like those of flow.targets, with an exact density, constant on " ..
+    "each " ..
     "" ..
     "cell. It lies where it was painted: nothing is scaled.",
   args = { { "brush", "Brush" }, { "options.name", "string", '["drawn"]', optional = true } },
@@ -200,7 +203,8 @@ assert(t:nll(t:sample(20)):isfinite():all():item())]] },
   sig = "plot.player{reset=, step=, draw=, fig=, seed=, phases=, stop=, record=, slow=}",
   text = "A run that a class drives: buttons and keys to play and pause (Space), make one step (.), go to " ..
     "the " ..
-    "next phase of a step (,), run in slow motion (m), begin again with the same seed (r), and a bar to go " ..
+    "next phase of a step (,), run in slow motion (m), begin again with the same seed (r), and a bar to " ..
+    "go " ..
     "" ..
     "back through recorded steps ([ ], Home, End). All steps draw from a random stream of the player's " ..
     "own, so a run is the same by buttons, by jobs, or by run:run(n) without a window. reset and step get " ..
@@ -215,7 +219,8 @@ assert(t:nll(t:sample(20)):isfinite():all():item())]] },
     { "options.seed", "integer", "[1]", optional = true },
     { "options.phases", "table", "names of the parts of a step", optional = true },
     { "options.stop", "integer|function", "so many steps, or stop(run) is true", optional = true },
-    { "options.record", "table|boolean", "{ every=1, keep=500, memory=256 }: pictures of so many steps, up " ..
+    { "options.record", "table|boolean", "{ every=1, keep=500, memory=256 }: pictures of so many steps, " ..
+      "up " ..
       "to " ..
       "so many MB of data; when there are more, every second one goes", optional = true },
     { "options.slow", "number", "seconds of a phase in slow motion [1.25]", optional = true },
@@ -257,7 +262,8 @@ run:next_phase()
 assert(run.phase == 1 and run.steps == 0)]] },
 ["plot.Player.note"] = {
   sig = "run:note(phase [, text])",
-  text = "In a step: says which phase it is in, and a text for people. In slow motion, and when it goes by " ..
+  text = "In a step: says which phase it is in, and a text for people. In slow motion, and when it goes " ..
+    "by " ..
     "" ..
     "phase, the step stops here until it is time to go on.",
   args = { { "run", "Player" }, { "phase", "string", "one of phases; nil: only the text" },
@@ -309,7 +315,8 @@ assert(count == 3)]] },
 -- ---- state and recordings ----
 ["plot.Figure.state"] = {
   sig = "fig:state() or fig:state(text)",
-  text = "All that a person can set, as one short string: values of controls, places of handles, limits of " ..
+  text = "All that a person can set, as one short string: values of controls, places of handles, limits " ..
+    "of " ..
     "" ..
     "axes that a person chose in the window, what brushes painted, seed and step of the player. With the " ..
     "string it is brought back, in this figure or in one made by the same script: everyone in a class " ..
@@ -330,7 +337,8 @@ assert(c.lr == 0.5)]] },
     "At " ..
     "these calls due() is true, with or without a window, so the file is the same wherever the script " ..
     "runs. " ..
-    "rec:frame() takes one at once, rec:close() writes the file; local rec <close> does so at the end of a " ..
+    "rec:frame() takes one at once, rec:close() writes the file; local rec <close> does so at the end " ..
+    "of a " ..
     "block.",
   args = { { "fig", "Figure" },
     { "options.path", "string", 'ends in ".gif", or in ".mp4", which needs ffmpeg' },
