@@ -367,16 +367,17 @@ function Model:record()
   local y = self.y:detach()
   local c = self.curve
   if c.step[#c.step] == self.steps then return end
-  c.step[#c.step + 1] = self.steps
-  c.nll[#c.nll + 1] = tide.no_grad(function() return self.target:nll(y):mean():item() end)
-  c.align[#c.align + 1] = tide.no_grad(mean_loss, self, y)
-  self.history[#self.history + 1] = y:clone()
+  local n = #c.step + 1
+  local nll = tide.no_grad(function() return self.target:nll(y):mean():item() end)
+  local align = tide.no_grad(mean_loss, self, y)
+  self.history[n], c.nll[n], c.align[n] = y:clone(), nll, align
+  c.step[n] = self.steps                -- last: others look while this is computed
 end
 
 -- What latents amount to, beside true data: the newest, or those of a point of the curves.
 function Model:numbers(at)
   self:record()
-  at = at or #self.history
+  at = at or #self.curve.step
   local y, c = self.history[at], self.curve
   return tide.no_grad(function()
     self.floor = self.floor or mean_loss(self, self.data)

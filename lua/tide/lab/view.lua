@@ -101,26 +101,32 @@ local function time_axes(self, fig)
   self.time_axes = ax
 end
 
-local function text_axes(self, fig)
+local function text_axes(self, fig, count)
   local ax = fig:axes { row = 3, colspan = 3, frame = "none", xticks = {}, yticks = {},
-    grid = "none", xlim = { 0, 1 }, ylim = { 0, 1 } }
-  local function line(y, bold)
-    return ax:text { x = 0, y = y, text = "", halign = "left", valign = "middle", bold = bold }
+    grid = "none", xlim = { 0, 1 }, ylim = { 0, count } }
+  self.lines = {}
+  for i = 1, count do
+    self.lines[i] = ax:text { x = 0, y = count - i + 0.5, text = "", halign = "left",
+      valign = "middle", bold = i == 1 }
   end
-  self.lines = { line(0.86, true), line(0.5), line(0.14) }
-  self.text_axes = ax
 end
+
+-- Points of a letter, how much larger the page then is, and lines of text.
+local LETTERS = { projector = { 13, 1.25, 5 } }
 
 local function new(m)
   plot.colormap("lab", { "#2c4a52", "#5f8a86", "#a9c5b4", "#e3e5cf", "#fbf7ea" })
-  local fig = plot.figure { size = { 850, 380 }, rows = 3, cols = 3, widths = { 1.1, 1.1, 0.9 },
-    heights = { 1, 1, 0.36 } }
-  local self = setmetatable({ fig = fig, model = m, kind = "loss", t = 0.5, colors = COLORS }, View)
+  local letter, factor, count = table.unpack(LETTERS[plot.theme()] or { 8, 1, 4 })
+  local width, square, text = 850 * factor, 152 * factor, 1.7 * count * letter
+  local fig = plot.figure { size = { width, 2 * square + text + 4 * letter }, rows = 3, cols = 3,
+    widths = { 1.1, 1.1, 0.9 }, heights = { square, square, text } }
+  local self = setmetatable({ fig = fig, model = m, kind = "loss", t = 0.5, colors = COLORS,
+    columns = math.floor((width - 6 * letter) / (0.54 * letter)) }, View)
   left_axes(self, fig)
   middle_axes(self, fig)
   curve_axes(self, fig)
   time_axes(self, fig)
-  text_axes(self, fig)
+  text_axes(self, fig, count)
   self:all()
   return self
 end
@@ -180,20 +186,23 @@ end
 function View:show_curves(at)
   local m, c = self.model, self.model.curve
   local r = m:numbers(at)
-  self.align:set { x = c.step, y = c.align }
-  self.nll_curve:set { x = c.step, y = c.nll }
-  local up1, down1 = reach(c.align, r.floor)
-  local up2, down2 = reach(c.nll, r.data_nll)
+  local n = #c.step
+  local function known(list) return table.move(list, 1, n, 1, {}) end   -- a point may be on its way
+  local steps, align, nll = known(c.step), known(c.align), known(c.nll)
+  self.align:set { x = steps, y = align }
+  self.nll_curve:set { x = steps, y = nll }
+  local up1, down1 = reach(align, r.floor)
+  local up2, down2 = reach(nll, r.data_nll)
   local share = math.min(1.2, math.max(down1 / up1, down2 / up2, 0.15))
   local function limits(level, up, down)
     up = 1.1 * math.max(up, down / share)
     return { level - up * share, level + up }
   end
-  self.curve_axes:set { xlim = { 0, math.max(c.step[#c.step], 50) },
+  self.curve_axes:set { xlim = { 0, math.max(steps[n], 50) },
     ylim = limits(r.floor, up1, down1), y2lim = limits(r.data_nll, up2, down2),
     title = ("dashed: true data, %.2f and %.2f"):format(r.floor, r.data_nll) }
   self.floor:set { y = r.floor }
-  self.now:set { x = r.step, visible = at ~= nil and at < #c.step }
+  self.now:set { x = r.step, visible = at ~= nil and at < n }
   self.numbers = r
 end
 
@@ -252,9 +261,23 @@ function View:show_parts(parts, phase)
   self.all_down:set { xy = parts.latents, uv = parts.down, scale = 0.6 / math.max(longest, 1e-6) }
 end
 
+-- Text in lines of so many letters, at spaces.
+local function wrap(text, columns, lines)
+  local line = ""
+  for word in text:gmatch "%S+" do
+    if line ~= "" and utf8.len(line) + 1 + utf8.len(word) > columns then
+      lines[#lines + 1], line = line, word
+    else
+      line = line == "" and word or line .. " " .. word
+    end
+  end
+  if line ~= "" then lines[#lines + 1] = line end
+end
+
 function View:show_words(note)
-  local list = words.of(self.model, self.kind, self.t, self.numbers, self.probe, note)
-  for i = 1, 3 do self.lines[i]:set { text = list[i] or "" } end
+  local list, lines = words.of(self.model, self.kind, self.t, self.numbers, self.probe, note), {}
+  for i = 1, 3 do wrap(list[i] or "", self.columns, lines) end
+  for i, line in ipairs(self.lines) do line:set { text = lines[i] or "" } end
   self.said = list
 end
 

@@ -346,7 +346,7 @@ function Window:save(path, o)
   self.said = self.view.said
   for _, h in ipairs { self.handle, self.noise, self.time } do h:set { visible = point, label = false } end
   if not point then self.view:show_point(nil) end
-  self.fig:save(path, { size = { 850, 380 } })
+  self.fig:save(path)
   return self
 end
 
