@@ -227,6 +227,25 @@ static int l_cell(lua_State *L) {
   return 0;
 }
 
+/* parent(): the header that outputs answer, as text, or nil; parent(text): another one from now on */
+static int l_parent(lua_State *L) {
+  size_t n;
+  const char *text = luaL_optlstring(L, 1, NULL, &n);
+  vm__stream_flush();
+  pthread_mutex_lock(&K->lock);
+  vm__stream_drain();
+  vm_blob *b = text ? vm__blob(text, n) : vm__blob_keep(K->parent);
+  if (text && b) {
+    vm__blob_drop(K->parent);
+    K->parent = vm__blob_keep(b);
+  }
+  pthread_mutex_unlock(&K->lock);
+  if (b) lua_pushlstring(L, b->data, b->n);
+  else lua_pushnil(L);
+  vm__blob_drop(b);
+  return 1;
+}
+
 static int l_may_ask(lua_State *L) {
   lua_pushboolean(L, may_ask);
   return 1;
@@ -382,7 +401,7 @@ static int open_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "open", l_open }, { "serve", l_serve }, { "send", l_send }, { "call", l_call }, { "cell", l_cell },
     { "may_ask", l_may_ask }, { "ask", l_ask }, { "repair", l_repair },
-    { "program", l_program }, { NULL, NULL }
+    { "program", l_program }, { "parent", l_parent }, { NULL, NULL }
   };
   luaL_newlib(L, functions);
   return 1;

@@ -409,9 +409,11 @@ def test_widgets():
     def tell(model, data):
         k.kc.shell_channel.send(k.kc.session.msg("comm_msg", {"comm_id": find[model], "data": data}))
 
+    k.run("print('a cell in between')")   # what callbacks print goes where the widget is
     tell("FloatSliderModel", {"method": "update", "state": {"value": 1.5}})
     same(k.until(id, "stream")[-1][1]["text"], "a\t1.5\n")
-    k.until(id, "update_display_data")
+    while k.kc.get_iopub_msg(timeout=PATIENCE)["msg_type"] != "update_display_data":
+        pass
     tell("DropdownModel", {"method": "update", "state": {"index": 1}})
     k.until(id, "stream", lambda c: c["text"] == "mode\ttwo\n")
     tell("ButtonModel", {"method": "custom", "content": {"event": "click"}})

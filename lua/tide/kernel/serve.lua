@@ -46,6 +46,7 @@ function sink.shown(fig)
   if not silent then widgets.attach(fig, display.cell) end
 end
 
+widgets.parent = core.parent
 widgets.display = function(data, metadata)
   send("output", "display_data", { data = data, metadata = metadata, transient = {} })
 end
@@ -186,14 +187,16 @@ function requests.comm_info_request(c)
   send("reply", "comm_info_reply", { status = "ok", comms = comm.list(c.target_name) })
 end
 
--- What a person does with a widget may fail; the text goes below the cell that ran last.
+-- What a person does with a widget may fail; the text goes below the cell that shows the widget.
 local function guarded(f)
   return function(c)
+    local home = core.parent()
     local ok, report = core.call(function()
       f(c)
       display.refresh()
     end, function(err) return require("tide.shell.trace").text(err, { color = true }) end)
     if not ok then io.stderr:write(tostring(report), "\n") end
+    core.parent(home)
   end
 end
 

@@ -10,7 +10,8 @@ local CONTROLS, BASE = "@jupyter-widgets/controls", "@jupyter-widgets/base"
 local VERSION = "2.0.0"
 local STEPS = 100                     -- of a slider without a step of its own
 
-M.display = nil                       -- display(data, metadata): set by the kernel
+M.display = nil                       -- display(data, metadata): set by the kernel,
+M.parent = nil                        -- and core.parent: where outputs go
 
 -- Panels of figures, and figures by them: as in display.lua, only the second is walked.
 local panels, live = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "v" })
@@ -131,6 +132,7 @@ local function listen(panel, item)
       item.value = nil
       return sync(panel)
     end
+    M.parent(panel.home)
     local content = data.content
     if data.method == "custom" and type(content) == "table" and content.event == "click" then
       panel.controls:set(item.control.name)
@@ -144,23 +146,24 @@ local function listen(panel, item)
   end
 end
 
-local function button(label, press)
+local function button(panel, label, press)
   local c = widget("Button", "Button", { description = label, button_style = "", icon = "" }, { width = "6em" })
   c.on_msg = function(data)
+    M.parent(panel.home)
     if type(data.content) == "table" and data.content.event == "click" then press() end
   end
   return reference(c)
 end
 
-local function player_row(run)
+local function player_row(panel, run)
   return reference(widget("HBox", nil, { box_style = "", children = json.list {
-    button("Play", function() run:play() end), button("Pause", function() run:pause() end),
-    button("Step", function() run:step() end), button("Reset", function() run:reset() end) } }))
+    button(panel, "Play", function() run:play() end), button(panel, "Pause", function() run:pause() end),
+    button(panel, "Step", function() run:step() end), button(panel, "Reset", function() run:reset() end) } }))
 end
 
 local function new_panel(controls, player)
   local panel, children = { controls = controls, items = {}, count = #controls:list() }, json.list()
-  if player then children[1] = player_row(player) end
+  if player then children[1] = player_row(panel, player) end
   for i, c in ipairs(controls:list()) do
     if not c.hidden and make[c.kind] then
       local item = { control = c, value = c.value }
@@ -195,7 +198,7 @@ function M.attach(fig, cell)
   end
   sync(panel)
   if panel.cell == cell then return end
-  panel.cell = cell
+  panel.cell, panel.home = cell, M.parent()
   M.display({ ["text/plain"] = sentence(controls), ["application/vnd.jupyter.widget-view+json"] =
     { version_major = 2, version_minor = 0, model_id = panel.box.id } }, {})
 end
