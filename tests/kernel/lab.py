@@ -26,7 +26,7 @@ def wait_for(what, text):
     while time.time() < end:
         try:
             found = what()
-        except OSError:
+        except (OSError, ValueError):  # not there, or half written
             found = None
         if found:
             return found

@@ -14,8 +14,18 @@ NEEDS_IMAGES = ("05-", "06-")
 
 
 def kinds(cell):
-    """What a cell shows: the kinds of its outputs, and of data the types."""
-    return [(o.output_type, o.get("name") or sorted(o.get("data", {}))) for o in cell.outputs]
+    """What a cell shows: the kinds of its outputs, of data the best type. Progress bars, which come when a
+    loop takes long, and widgets are only seen in a page."""
+    shown = []
+    for o in cell.outputs:
+        data = o.get("data", {})
+        best = [m for m in ("image/png", "text/html", "text/plain") if m in data][:1]
+        kind = (o.output_type, o.get("name") or best)
+        if o.output_type == "display_data" and best != ["image/png"]:
+            continue
+        if o.output_type != "stream" or shown[-1:] != [kind]:
+            shown.append(kind)
+    return shown
 
 
 def run(path):
