@@ -183,9 +183,10 @@ static void press_spot(touch *t, const td_plot_spot *s, int part) {
   } else if (w->kind == TD_PLOT_WIDGET_SLIDER) {
     td_plot_rect r = td_plot_spot_track(s, t->fs);
     double knob = r.x0 + td_plot_slider_unit(w, w->v[0]) * (r.x1 - r.x0);
-    h->grip[0] = fabs(t->e->x - knob) < t->fs ? knob - t->e->x : 0;
+    bool on = fabs(t->e->x - knob) < t->fs;
+    h->grip[0] = on ? knob - t->e->x : 0;
     h->shown = w->v[0];
-    if (h->grip[0] == 0) slide(t, s, TD_PLOT_NEWS_DRAG);
+    if (!on) slide(t, s, TD_PLOT_NEWS_DRAG);
   } else if (w->kind == TD_PLOT_WIDGET_MENU) {
     h->open = w->serial;
     h->choice = -1;

@@ -142,7 +142,7 @@ local function last() return heard[#heard] end
 pointer(inside("rate", 0.5, 0.5), "mousedown 1", inside("rate", 0.6, 0.5), inside("rate", 0.75, 0.5))
 wait_for(function() return c.rate > 0.7 end)
 pointer "mouseup 1"
-wait_for(function() return last() == "rate 0.75" end)
+wait_for(function() return last():find "^rate 0%.7" end)
 case("a slider is dragged", math.abs(c.rate - 0.75) < 0.01, c.rate)
 local n = #heard
 pointer(inside("spread", 0.5, 0.5), "mousedown 1", inside("spread", 0.6, 0.5), inside("spread", 0.9, 0.5))

@@ -414,8 +414,8 @@ end
 function Controls.__tostring(controls)
   local parts = {}
   for name, value in pairs(controls) do
-    parts[#parts + 1] = ("%s = %s"):format(name, type(value) == "number" and ("%.4g"):format(value)
-      or tostring(value))
+    if type(value) == "number" then value = ("%.4g"):format(value) end
+    if value ~= nil then parts[#parts + 1] = ("%s = %s"):format(name, tostring(value)) end
   end
   return "controls: " .. table.concat(parts, ", ")
 end
