@@ -47,8 +47,8 @@ def difference_of_all(got, want, prefix):
 
 def accuracy(got, want):
     """The largest difference of log densities, where there is any density."""
-    there = np.asarray(want) > -50
-    return float(np.abs(np.asarray(got, np.float64) - want)[there].max())
+    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    return float(np.abs(got - want)[want > -20].max())
 
 
 class Work:
