@@ -14,14 +14,12 @@ typedef struct NAME(tile) {
   real *a, *b, *g;
   real *factor, *offset;       /* of a normalised row, by the modulation */
   real *mods, *slope;
-  real *mean, *r;              /* of the rows of h that stand before a layer norm */
 } NAME(tile);
 
 static size_t NAME(tile_room)(const net *n) {
   int64_t rows = n->points * (1 + n->tangents), w = NAME(padded)(n->width);
-  int64_t layers = n->back ? 2 * n->blocks + 1 : 1;
-  return sizeof(real) * (size_t)(rows * (2 * NAME(padded)(n->dim) + (layers + 3) * w) +
-                                 7 * w + 2 * NAME(padded)(n->points));
+  int64_t layers = n->keep ? 2 * n->blocks + 1 : 1;
+  return sizeof(real) * (size_t)(rows * (2 * NAME(padded)(n->dim) + (layers + 3) * w) + 7 * w);
 }
 
 static void NAME(tile_open)(NAME(tile) *t, const net *n, real *room) {
@@ -30,8 +28,8 @@ static void NAME(tile_open)(NAME(tile) *t, const net *n, real *room) {
 #define TAKE(p, count) t->p = room; room += (count)
   TAKE(x, rows * NAME(padded)(n->dim));
   TAKE(out, rows * NAME(padded)(n->dim));
-  TAKE(h, rows * w * (n->back ? n->blocks + 1 : 1));
-  TAKE(pre, n->back ? rows * w * n->blocks : 0);
+  TAKE(h, rows * w * (n->keep ? n->blocks + 1 : 1));
+  TAKE(pre, n->keep ? rows * w * n->blocks : 0);
   TAKE(a, rows * w);
   TAKE(b, rows * w);
   TAKE(g, rows * w);
@@ -39,8 +37,6 @@ static void NAME(tile_open)(NAME(tile) *t, const net *n, real *room) {
   TAKE(offset, w);
   TAKE(mods, 4 * w);
   TAKE(slope, w);
-  TAKE(mean, NAME(padded)(n->points));
-  TAKE(r, NAME(padded)(n->points));
 #undef TAKE
 }
 
@@ -192,6 +188,31 @@ static void NAME(make_entry)(const net *n, int64_t group, real *room, real *entr
   }
   NAME(product)(n->dim + 2, n->width, n->width, rows, ld, (const real *)n->packed[1],
                 bias_of(n, 1), 1, entry, ld);
+}
+
+/* Exit of a group: p_d of `meet`, then p_d times the gate, taken back through the last
+** product.  room as for entries. */
+static void NAME(make_exit)(const net *n, int64_t group, real *room, real *exit) {
+  int64_t ld = NAME(padded)(n->width), w = n->width;
+  const real *out = (const real *)n->w[position(n, n->matrices - 1)]->data;
+  real *rows = room + 7 * ld;
+  NAME(tile) t = { .net = n, .factor = room, .offset = room + ld, .mods = room + 2 * ld };
+  NAME(take_modulation)(&t, group, n->blocks);
+  const real *gate = NAME(modulation)(&t, group, (3 * n->blocks - 1) * w, w);
+  for (int64_t d = 0; d < n->dim; d++) {
+    real *p = exit + d * ld;
+    double mean = 0;
+    for (int64_t k = 0; k < w; k++) {
+      p[k] = out[d * w + k] * t.factor[k];
+      mean += p[k];
+    }
+    for (int64_t k = 0; k < w; k++) {
+      p[k] -= (real)(mean / (double)w);
+      rows[d * ld + k] = p[k] * gate[k];
+    }
+  }
+  NAME(product)(n->dim, w, w, rows, ld, (const real *)n->back[n->matrices - 2], NULL, n->dim,
+                exit + n->dim * ld, ld);
 }
 
 static void NAME(make_gram)(const net *n, real *room, double *gram) {
@@ -353,11 +374,11 @@ static void NAME(load)(NAME(tile) *t) {
 static void NAME(forward)(NAME(tile) *t) {
   const net *n = t->net;
   int64_t all = t->rows * NAME(padded)(n->width);
-  real *h = t->h, *pre = n->back ? t->pre : t->b;
+  real *h = t->h, *pre = n->keep ? t->pre : t->b;
   NAME(load)(t);
   NAME(apply)(t, 0, t->x, h);
   for (int64_t i = 0; i < n->blocks; i++) {
-    real *next = n->back ? h + all : h;
+    real *next = n->keep ? h + all : h;
     if (i == 0 && n->entry) {
       NAME(enter)(t, h, pre);
     } else {
@@ -365,10 +386,11 @@ static void NAME(forward)(NAME(tile) *t) {
       NAME(apply)(t, (int)(2 * i) + 1, t->a, pre);
     }
     NAME(activate)(t, pre, t->b);
+    if (n->meet && i == n->blocks - 1) return;
     NAME(apply)(t, (int)(2 * i) + 2, t->b, t->a);
     NAME(add_gated)(t, h, next, i);
     h = next;
-    if (n->back) pre += all;
+    if (n->keep) pre += all;
   }
   NAME(normalise)(t, h, n->blocks);
   NAME(apply)(t, (int)(2 * n->blocks) + 1, t->a, t->out);
@@ -493,6 +515,52 @@ static void NAME(residual)(NAME(tile) *t) {
     memcpy(slope + i * size, t->x + i * ld, sizeof(real) * (size_t)size);
 }
 
+/* The end of a trace where the last product has not been done (t->b is what it would
+** see).  Seen backwards from the output it takes one row for each point, xhat, and the
+** rows of the group's exit, instead of one for each tangent:
+**   trace = sum over d of r (<p_d, dh_d> - <p_d, xhat> <xhat, dh_d> / width),
+** dh_d = (tangent d of h) + gate * W (tangent d of t->b), p_d the output's weights times
+** the last factor, centred. */
+static void NAME(meet)(NAME(tile) *t) {
+  net flat = *t->net;                  /* the points alone */
+  NAME(tile) v = *t;
+  int64_t ld = NAME(padded)(flat.width), w = flat.width, dim = flat.dim;
+  int last = (int)(2 * flat.blocks);
+  flat.tangents = 0;
+  v.net = &flat;
+  v.rows = t->points;
+  NAME(apply)(&v, last, t->b, t->a);
+  NAME(add_gated)(&v, t->h, t->g, flat.blocks - 1);
+  NAME(normalise)(&v, t->g, flat.blocks);
+  NAME(apply)(&v, last + 1, t->a, t->out);
+  real mean, r;
+  for (int64_t i = 0; i < t->points; i++) {        /* g = xhat, a = gate * xhat */
+    const real *gate = NAME(modulation)(t, NAME(group)(t, i), (3 * flat.blocks - 1) * w, w);
+    real *x = t->g + i * ld;
+    NAME(moments)(x, w, (real)flat.eps, &mean, &r);
+    t->x[i * NAME(padded)(dim)] = r;               /* z is not needed any more */
+    for (int64_t k = 0; k < w; k++) {
+      x[k] = (x[k] - mean) * r;
+      t->a[i * ld + k] = gate[k] * x[k];
+    }
+  }
+  NAME(apply_back)(&v, last, t->a, t->b);
+  for (int64_t i = 0; i < t->points; i++) {
+    const real *p = (const real *)flat.exit + NAME(group)(t, i) * 2 * dim * ld;
+    const real *x = t->g + i * ld, *q = t->b + i * ld;
+    double sum = 0;
+    for (int64_t d = 0; d < dim; d++, p += ld) {
+      const real *dh = t->h + ((d + 1) * t->points + i) * ld;
+      const real *du = t->b + ((d + 1) * t->points + i) * ld;
+      double along = (double)NAME(dot)(x, dh, w) + NAME(dot)(q, du, w);
+      sum += (double)NAME(dot)(p, dh, w) + NAME(dot)(p + dim * ld, du, w) -
+        NAME(dot)(p, x, w) * along / (double)w;
+    }
+    ((real *)flat.result[1]->data)[t->first + i] =
+      (real)((double)t->x[i * NAME(padded)(dim)] * sum);
+  }
+}
+
 static void NAME(run_tile)(void *tile, int64_t first) {
   NAME(tile) *t = tile;
   const net *n = t->net;
@@ -501,12 +569,13 @@ static void NAME(run_tile)(void *tile, int64_t first) {
   t->points = left < n->points ? left : n->points;
   t->rows = t->points * (1 + n->tangents);
   NAME(forward)(t);
-  if (n->back) {
+  if (n->keep) {
     NAME(residual)(t);
     return;
   }
+  if (n->meet) NAME(meet)(t);
+  else if (n->tangents) NAME(store_trace)(t);
   NAME(store_velocity)(t);
-  if (n->tangents) NAME(store_trace)(t);
 }
 #undef NAME
 #undef real

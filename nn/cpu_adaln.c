@@ -36,8 +36,9 @@ typedef struct net {
   double eps;
   size_t size;                 /* of an element */
   char **packed, **back;       /* by matrix: for x W^T, and for x W (or NULL) */
+  bool keep, meet;             /* all layers, to go back; a trace whose end is short */
   atomic_bool starved;         /* a thread found no memory */
-  void *entry;                 /* of each group (adaln_rows.h), or NULL */
+  void *entry, *exit;          /* of each group (adaln_rows.h), or NULL */
   double *gram;
 } net;
 
@@ -187,7 +188,12 @@ static void make_entry(void *ctx, int64_t group) {
   void *to = (char *)n->entry + n->size * size * (size_t)group;
   if (is_wide(n)) make_entry_f64(n, group, room, to);
   else make_entry_f32(n, group, room, to);
-  if (group == 0 && n->back) {
+  if (n->meet) {
+    to = (char *)n->exit + n->size * 2 * (size_t)(n->dim * padded(n, n->width) * group);
+    if (is_wide(n)) make_exit_f64(n, group, room, to);
+    else make_exit_f32(n, group, room, to);
+  }
+  if (group == 0 && n->keep) {
     if (is_wide(n)) make_gram_f64(n, room, n->gram);
     else make_gram_f32(n, room, n->gram);
   }
@@ -201,10 +207,15 @@ static void *make_entries(net *n) {
   if (!n->blocks || n->each < 2 * size || n->width < 4 * size) return NULL;
   size_t gram = sizeof(double) * (size_t)(n->dim * (n->dim + 1));
   gram = (gram + 63) / 64 * 64;
-  char *room = td__scratch(gram + n->size * (size_t)(groups * size * padded(n, n->width)));
+  size_t row = n->size * (size_t)padded(n, n->width), entries = row * (size_t)(groups * size);
+  bool meet = n->back && !n->keep && !n->noise && n->tangents > 1;
+  size_t exits = meet ? row * (size_t)(groups * 2 * n->dim) : 0;
+  char *room = td__scratch(gram + entries + exits);
   if (!room) return NULL;
   n->gram = (double *)room;
   n->entry = room + gram;
+  n->exit = room + gram + entries;
+  n->meet = meet;
   td_parallel(groups, make_entry, n);
   return room;
 }
@@ -222,10 +233,11 @@ static td_status run_net(const td_call *c, net *n, int first, td_tensor **out) {
   n->points = tile_points(n);
   int64_t count;
   size_t lists = (sizeof(char *) * 2 * (size_t)n->matrices + 63) / 64 * 64;
+  n->back = n->keep ? (char *[1]){ NULL } : NULL;      /* counted; its place follows */
   char *room = td__scratch(lists + (packed ? 0 : place_panels(n, NULL, &count)));
   if (!room) return td_error_code();
   n->packed = (char **)room;
-  if (n->back) n->back = n->packed + n->matrices;
+  if (n->keep || packed) n->back = n->packed + n->matrices;
   place_panels(n, packed ? packed->data : room + lists, &count);
   if (!packed) td_parallel(count, pack_one, n);
   void *entries = make_entries(n);
@@ -261,7 +273,7 @@ static td_status k_adaln_trace(const td_call *c, td_tensor **out) {
 }
 static td_status k_adaln_residual(const td_call *c, td_tensor **out) {
   net n = { .z = c->in[0], .u = c->in[1], .mod = c->in[2], .place = c->in[3] };
-  n.back = (char *[1]){ NULL };        /* wanted; its place follows */
+  n.keep = true;
   return run_net(c, &n, 5, out);
 }
 

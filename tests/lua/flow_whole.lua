@@ -40,6 +40,8 @@ local function check_all(v, layers, n, time, c, groups)
   local want, same = flow.divergence(layers, z, time, { labels = c, method = "trace" })
   t.ok(apart(div, want) < small, "divergence")
   t.ok(apart(out, same) < small, "velocity beside the divergence")
+  div, out = v:snapshot():trace(z, time, c)
+  t.ok(apart(div, want) < small and apart(out, same) < small, "divergence of a snapshot")
   local o = { labels = c, method = "hutchinson", noise = noise }
   t.ok(apart((flow.divergence(v, z, time, o)), (flow.divergence(layers, z, time, o))) < small)
   local weight, u = tensor.rand(n, like), tensor.randn(n, v.dim, like):requires_grad_()
