@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vm/plot_panel.h"
 #include "vm/plot_view.h"
 
 #define LINES 20
@@ -91,10 +92,17 @@ static td_plot_rect draw_help(td_plot_view *v) {
     "s\tsaves figure-N.png here", "S\tsaves figure-N.svg and .pdf",
     "a name\tclicked in a legend, goes or comes back", "?\tthis list"
   };
+  static const char *const grabs[] = {
+    "Tab, arrows\tgo to a control or a handle, and change it",
+    "Space . ,\tof a run: play or pause, one step, one phase",
+    "r  m  [ ]\tfrom the beginning, slow motion, back and forth"
+  };
   td_plot_painter *p = &v->painter;
   panel t = {.n = 0};
   double key, w, h;
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) add(&t, "%s", keys[i]);
+  const td_plot_panel *grab = td_plot_panel_find(v->figure);
+  for (int i = 0; grab && grab->n && i < 3; i++) add(&t, "%s", grabs[i]);
   td_plot_text_size(p, "double click", (td_plot_style){p->theme->fontsize, true}, &key, &h);
   key += p->theme->fontsize;
   panel right = t;
