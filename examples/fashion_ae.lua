@@ -324,6 +324,7 @@ local function main(o)
   for _, name in ipairs(o.methods) do os.remove(out:path(checkpoint_of(name))) end
   print_table(summary, o)
   print("results are in " .. out.dir)
+  if setup.watch then setup.watch:stay() end
 end
 
 script.main(SPEC, main, arg)

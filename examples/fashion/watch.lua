@@ -68,4 +68,7 @@ function Watch:see(method, step, ae, curve)
   self.next = now + SHARE * (now - from)
 end
 
+-- Until the window is closed.
+function Watch:stay() tide.plot.wait(self.fig) end
+
 return { open = open }
