@@ -58,7 +58,8 @@ end
 local function logo()
   local plot = require("tide").plot
   local fig = plot.figure { size = { 64, 64 }, theme = { gap = 0, fontsize = 1 } }
-  local ax = fig:axes { xlim = { 0, 1 }, ylim = { 0, 1 }, frame = "none", grid = "none", xticks = {}, yticks = {} }
+  local ax = fig:axes { xlim = { 0, 1 }, ylim = { 0, 1 }, frame = "none", grid = "none", xticks = {},
+    yticks = {} }
   local x, deep, near, crest = {}, {}, {}, {}
   for i = 0, 80 do
     local t = i / 80
@@ -126,7 +127,9 @@ function M.uninstall(args)
   local base, name = place(args)
   local dir = base .. name
   local spec = read_spec(dir)
-  if not spec then error(("there is no kernel in %s; tide kernel list says where they are"):format(dir), 0) end
+  if not spec then
+    error(("there is no kernel in %s; tide kernel list says where they are"):format(dir), 0)
+  end
   if not is_ours(spec) then error(("%s holds another kernel: left alone"):format(dir), 0) end
   for _, file in ipairs(FILES) do os.remove(dir .. "/" .. file) end
   local ok, why = os.remove(dir)

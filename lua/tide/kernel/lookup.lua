@@ -88,7 +88,8 @@ function M.inspect(session, text, pos)
     local object = first and value_of(session, first)
     if object == nil then return nil end
     local tensor = require("tide").tensor
-    topic = tensor.is_tensor(object) and "tensor." .. method or type(object) == "table" and object[method] or nil
+    topic = tensor.is_tensor(object) and "tensor." .. method
+      or type(object) == "table" and object[method] or nil
     if topic == nil or type(topic) == "string" and not help.known(topic) then return nil end
   end
   if v ~= nil and not help.known(name) then topic = v end

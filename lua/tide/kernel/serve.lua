@@ -218,7 +218,8 @@ local kinds = { code = "string", cursor_pos = "number", pattern = "string", comm
 local function handle(what, _, _, _, content, aborted)
   local f = requests[what]
   if not f then return end
-  local c = json.decode(content)
+  local c, why = json.decode(content)
+  if why then error("the content is no JSON: " .. why, 0) end
   if type(c) ~= "table" then c = {} end
   for name, kind in pairs(kinds) do   -- nonsense counts as nothing
     if type(c[name]) ~= kind then c[name] = nil end

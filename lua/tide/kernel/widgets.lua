@@ -147,7 +147,8 @@ local function listen(panel, item)
 end
 
 local function button(panel, label, press)
-  local c = widget("Button", "Button", { description = label, button_style = "", icon = "" }, { width = "6em" })
+  local c = widget("Button", "Button", { description = label, button_style = "", icon = "" },
+    { width = "6em" })
   c.on_msg = function(data)
     M.parent(panel.home)
     if type(data.content) == "table" and data.content.event == "click" then press() end
