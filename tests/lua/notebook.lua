@@ -356,7 +356,8 @@ for _, path in ipairs(workshop()) do
         if cell.source:find "assert" then checks = checks + 1 end
         if file.tagged(cell, "solution") then
           solutions = solutions + 1
-          t.ok(file.is_folded(cell), "the solution in cell " .. i .. " is open")
+          t.ok(file.is_folded(cell) and cell.metadata.jupyter.outputs_hidden,
+            "the solution in cell " .. i .. " is open")
         end
         for _, out in ipairs(cell.outputs) do
           t.ok(out.output_type ~= "error" or file.tagged(cell, "raises-exception"), "error in cell " .. i)

@@ -92,7 +92,7 @@ local function cell_of(head, text)
   if #tags > 0 then meta.tags = tags end
   local folded = false
   for _, tag in ipairs(tags) do folded = folded or tag == "solution" end
-  if folded then meta.jupyter = { source_hidden = true } end
+  if folded then meta.jupyter = { source_hidden = true, outputs_hidden = true } end
   text = trimmed(text)
   return file.cell(kind or "code", kind and uncommented(text) or text, meta)
 end
