@@ -358,6 +358,8 @@ typedef struct td_plot_extent {
 td_plot_extent td_plot_data_extent(const td_plot_data *d, size_t from, size_t to);
 /* True when no number is smaller than the one before, and none is NaN. */
 bool td_plot_data_rises(const td_plot_data *d);
+/* The place of the first of rising numbers that is v or more; or more than v. */
+size_t td_plot_data_first(const td_plot_data *d, double v, bool more);
 const char *td_plot_text(const td_plot_data *d, size_t k); /* NULL: none */
 int td_plot_data_numbers(td_plot_data *d, const double *v, int ndim,
                          const size_t *dim);

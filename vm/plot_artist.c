@@ -113,7 +113,7 @@ static void draw_line(td_plot_painter *p, const td_plot_map *m,
   td_plot_curve q = {
     .n = o->x.n, .x = td_plot_numbers(&o->x), .y = td_plot_numbers(&o->y),
     .color = td_plot_artist_color(p, a), .alpha = o->alpha, .dash = &o->dash,
-    .width = td_plot_artist_width(p, a)
+    .width = td_plot_artist_width(p, a), .rises = td_plot_data_rises(&o->x)
   };
   double *smooth = NULL;
   if (o->smooth > 0) smooth = malloc((q.n + 1) * sizeof *smooth);

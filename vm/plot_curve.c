@@ -201,6 +201,48 @@ static inline void line_to(columns *c, double x, double y) {
 }
 
 /* ---- curves -------------------------------------------------------------- */
+/* Draws points i to n; most of many stand in the column of the one before. */
+static void run(columns *c, const ruler *x, const ruler *y, const td_plot_curve *q,
+                size_t i, size_t n) {
+  bool fast = !x->slow && !y->slow;
+  for (; i < n; i++) {
+    double px = x->from + (q->x[i] - x->lo) * x->step;
+    double py = y->from + (q->y[i] - y->lo) * y->step;
+    long k = (long)c->x;
+    if (fast && c->down && px >= (double)k && px < (double)k + 1 && k >= c->first &&
+        k <= c->last && px < (double)c->n && fabs(py) <= FAR) {
+      double lo = fmin(c->y, py), hi = fmax(c->y, py);
+      c->lo[k] = lo < c->lo[k] ? lo : c->lo[k];
+      c->hi[k] = hi > c->hi[k] ? hi : c->hi[k];
+      c->x = px, c->y = py;
+      continue;
+    }
+    px = place(x, q->x[i]), py = place(y, q->y[i]);
+    if (px != px || py != py) lift(c);
+    else line_to(c, px, py);
+  }
+  lift(c);
+}
+
+/* The points of a rising x that can be seen, with one more at each end. */
+static void in_view(const td_plot_curve *q, const ruler *x, long n, size_t *from,
+                    size_t *to) {
+  size_t end[2];
+  if (x->slow || !(x->step > 0)) return;
+  for (int k = 0; k < 2; k++) {
+    size_t a = 0, left = q->n;
+    while (left > 0) { /* the first that stands at this end or behind it */
+      size_t half = left / 2;
+      double px = x->from + (q->x[a + half] - x->lo) * x->step;
+      if (k ? px <= (double)n : px < 0) a += half + 1, left -= half + 1;
+      else left = half;
+    }
+    end[k] = a;
+  }
+  *from = end[0] > 0 ? end[0] - 1 : 0;
+  *to = end[1] < q->n ? end[1] + 1 : q->n;
+}
+
 static bool draw_columns(td_plot_painter *p, const td_plot_map *m,
                          const td_plot_curve *q) {
   td_plot_pixel_box box = td_plot_pixels_of(p, m->box);
@@ -215,12 +257,9 @@ static bool draw_columns(td_plot_painter *p, const td_plot_map *m,
                                     (double)c.reach, bw * SUB);
     ruler y = ruler_make(&m->y, (m->box.y1 - p->y) * p->scale - box.y0, -bh);
     c.first = c.n, c.last = c.n - 1;
-    for (size_t i = 0; i < q->n; i++) {
-      double px = place(&x, q->x[i]), py = place(&y, q->y[i]);
-      if (px != px || py != py) lift(&c);
-      else line_to(&c, px, py);
-    }
-    lift(&c);
+    size_t from = 0, to = q->n;
+    if (q->rises) in_view(q, &x, c.n, &from, &to);
+    run(&c, &x, &y, q, from, to);
     int top = h, bottom = 0;
     for (int j = 0; j < w; j++) {
       if (c.top[j] < top) top = c.top[j];
@@ -289,8 +328,8 @@ static void draw_with_pen(td_plot_painter *p, const td_plot_map *m,
 void td_plot_draw_curve(td_plot_painter *p, const td_plot_map *m,
                         const td_plot_curve *q) {
   bool dashed = q->dash && q->dash->n;
-  if (p->image && !dashed && q->n > FEW && td_plot_runs_one_way(q->x, q->n) &&
-      draw_columns(p, m, q))
+  if (p->image && !dashed && q->n > FEW &&
+      (q->rises || td_plot_runs_one_way(q->x, q->n)) && draw_columns(p, m, q))
     return;
   draw_with_pen(p, m, q);
 }

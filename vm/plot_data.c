@@ -158,6 +158,17 @@ bool td_plot_data_rises(const td_plot_data *d) {
   return rise(v, i, d->n) >= d->n;
 }
 
+size_t td_plot_data_first(const td_plot_data *d, double v, bool more) {
+  const double *x = td_plot_numbers(d);
+  size_t a = 0, left = d->n;
+  while (left > 0) {
+    size_t half = left / 2;
+    if (more ? x[a + half] <= v : x[a + half] < v) a += half + 1, left -= half + 1;
+    else left = half;
+  }
+  return a;
+}
+
 const char *td_plot_text(const td_plot_data *d, size_t k) {
   if (!d->blob || k >= d->dim[0]) return NULL;
   const char *s = (const char *)d->blob->memory;

@@ -299,6 +299,7 @@ typedef struct td_plot_curve {
   td_plot_rgba color;
   double alpha, width;
   const td_plot_list *dash; /* or NULL */
+  bool rises;               /* it is known that x never falls and has no NaN */
 } td_plot_curve;
 
 /* True when x never turns back; NaN does not count. */

@@ -250,18 +250,6 @@ static void include_tips(range *r, const td_plot_artist *a, td_plot_dim dim) {
     include(r, td_plot_numbers(from)[i] + td_plot_numbers(step)[i]);
 }
 
-/* The first of n rising numbers that is not below v; or above it. */
-static size_t first_from(const double *x, size_t n, double v, bool above) {
-  size_t a = 0;
-  while (n > 0) {
-    size_t half = n / 2;
-    bool later = above ? x[a + half] <= v : x[a + half] < v;
-    if (later) a += half + 1, n -= half + 1;
-    else n = half;
-  }
-  return a;
-}
-
 /* Points; x: when not NULL, only those with an x inside count. */
 static void include_points(range *r, const td_plot_artist *a, td_plot_dim dim,
                            const td_plot_data *d, const td_plot_limits *x) {
@@ -269,8 +257,8 @@ static void include_points(range *r, const td_plot_artist *a, td_plot_dim dim,
   if (!x || !at || a->o.x.n != d->n || dim == TD_PLOT_X) {
     include_all(r, d);
   } else if (td_plot_data_rises(&a->o.x)) {
-    include_part(r, d, first_from(at, d->n, x->lo, false),
-                 first_from(at, d->n, x->hi, true));
+    include_part(r, d, td_plot_data_first(&a->o.x, x->lo, false),
+                 td_plot_data_first(&a->o.x, x->hi, true));
   } else {
     for (size_t i = 0; i < d->n; i++)
       if (at[i] >= x->lo && at[i] <= x->hi) include(r, v[i]);

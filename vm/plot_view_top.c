@@ -172,8 +172,16 @@ static datum nearest(const td_plot_axes_layout *a, double px, double py) {
       continue;
     td_plot_map m = td_plot_layout_map(a, t->o.axis == 1);
     const double *x = td_plot_numbers(&t->o.x), *y = td_plot_numbers(&t->o.y);
-    size_t n = t->o.x.n < t->o.y.n ? t->o.x.n : t->o.y.n;
-    for (size_t k = 0; x && y && k < n; k++) {
+    size_t n = t->o.x.n < t->o.y.n ? t->o.x.n : t->o.y.n, k = 0;
+    if (td_plot_data_rises(&t->o.x)) { /* only those not too far to a side */
+      double u = (px - a->box.x0) / (a->box.x1 - a->box.x0);
+      double du = NEAR / (a->box.x1 - a->box.x0);
+      double p = td_plot_scale_from_unit(&m.x, u - du), q = td_plot_scale_from_unit(&m.x, u + du);
+      size_t end = td_plot_data_first(&t->o.x, fmax(p, q), true);
+      k = td_plot_data_first(&t->o.x, fmin(p, q), false);
+      if (end < n) n = end;
+    }
+    for (; x && y && k < n; k++) {
       double dx = td_plot_map_x(&m, x[k]) - px, dy = td_plot_map_y(&m, y[k]) - py;
       double far = dx * dx + dy * dy;
       if (far <= d.far) d = (datum){t, k, px + dx, py + dy, far};
