@@ -3,15 +3,6 @@
 #include "gpu/gpu.h"
 #include <cublas_v2.h>
 
-/* c (b,m,n), contiguous, = a (b,m,k) b (b,k,n) + beta c; strides in elements. */
-struct gpu_product {
-  int64_t count, m, n, k;
-  const char *a, *b;
-  char *c;
-  int64_t ab, ai, ak, bb, bk, bj;
-  double beta;
-};
-
 static td_status blas_check(const td_call *c, cublasStatus_t s) {
   return s == CUBLAS_STATUS_SUCCESS ? TD_OK :
     gpu_fail(s == CUBLAS_STATUS_ALLOC_FAILED ? TD_ENOMEM : TD_EDEVICE, "%s: cuBLAS: %s", c->op->name,
@@ -102,7 +93,7 @@ template <class T, class L> static td_status by_tiles(const td_call *c, gpu_prod
   return gpu_launch(c, product<T, L>, grid, dim3(TILE, TILE), 0, p);
 }
 
-static td_status run(const td_call *c, gpu_product p, int dtype) {
+td_status gpu_multiply(const td_call *c, gpu_product p, int dtype) {
   bool done = false;
   td_status st = TD_OK;
   if (!p.count || !p.m || !p.n) return TD_OK;
@@ -130,7 +121,7 @@ static td_status k_mm(const td_call *c, td_tensor **out) {
   p.ab = d ? a->stride[0] : 0, p.bb = d ? b->stride[0] : 0;
   p.ai = a->stride[d], p.ak = a->stride[d + 1];
   p.bk = b->stride[d], p.bj = b->stride[d + 1];
-  return run(c, p, out[0]->dtype);
+  return gpu_multiply(c, p, out[0]->dtype);
 }
 
 /* ---- linear: the bias goes into the result first ---- */
@@ -157,7 +148,7 @@ static td_status k_linear(const td_call *c, td_tensor **out) {
                  (float *)p.c, (const float *)bias->data, p.m * p.n, p.n);
     if (st) return st;
   }
-  return run(c, p, out[0]->dtype);
+  return gpu_multiply(c, p, out[0]->dtype);
 }
 
 const td_kernel_entry gpu_blas_kernels[] = {

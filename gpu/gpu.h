@@ -130,8 +130,21 @@ template <class T> __device__ static inline T gpu_read(const gpu_view &v, int64_
   return x;
 }
 
+/* ---- products (gpu/blas.cu) ---- */
+
+/* c (b,m,n), contiguous, = a (b,m,k) b (b,k,n) + beta c; strides in elements. */
+struct gpu_product {
+  int64_t count, m, n, k;
+  const char *a, *b;
+  char *c;
+  int64_t ab, ai, ak, bb, bk, bj;
+  double beta;
+};
+td_status gpu_multiply(const td_call *c, gpu_product p, int dtype);
+
 /* ---- lists of kernels, one for each file ---- */
 extern const td_kernel_entry gpu_map_kernels[], gpu_reduce_kernels[], gpu_random_kernels[],
-  gpu_nn_kernels[], gpu_update_kernels[], gpu_blas_kernels[], gpu_index_kernels[];
+  gpu_nn_kernels[], gpu_update_kernels[], gpu_blas_kernels[], gpu_index_kernels[],
+  gpu_conv_kernels[], gpu_attention_kernels[];
 
 #endif

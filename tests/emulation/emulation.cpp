@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -175,7 +176,6 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
 enum state { READY, AT_BARRIER, AT_WARP, DONE };
 struct fiber {
   emu_thread at;
-  ucontext_t context;
   enum state state;
   unsigned mask;               /* of the warp it waits for */
   uint64_t bits;               /* what it offers in an exchange */
@@ -183,28 +183,55 @@ struct fiber {
 };
 
 static const size_t STACK = 128 << 10, SHARED_MOST = 227 << 10;
+/* Where a fiber goes on.  Stacks live on from block to block, and only their first entry
+** goes through ucontext: after that a switch costs no system call. */
+struct place { jmp_buf at; char *stack; };
+
 static std::vector<fiber> fibers;
-static std::vector<char *> stacks;
+static std::vector<place *> places;
 static std::vector<char> shared_memory;
-static size_t dynamic_shared;
+static size_t dynamic_shared, shared_used = SHARED_MOST;
 static fiber *self;
-static ucontext_t scheduler;
+static jmp_buf scheduler;
 static const std::function<void()> *kernel;
 
-static void begin() {
-  (*kernel)();
-  self->state = DONE;
-  swapcontext(&self->context, &scheduler);
-}
+static place *home_of(const fiber *f) { return places[(size_t)(f - fibers.data())]; }
 
 static void wait_in(enum state s) {
   self->state = s;
-  swapcontext(&self->context, &scheduler);
+  if (!_setjmp(home_of(self)->at)) _longjmp(scheduler, 1);
+}
+
+/* What runs on a stack: it reports that it is there, then runs one thread after the other. */
+static place *new_place;
+static ucontext_t caller, entry;
+
+static void live() {
+  place *mine = new_place;
+  if (!_setjmp(mine->at)) swapcontext(&entry, &caller);
+  for (;;) {
+    (*kernel)();
+    self->state = DONE;
+    if (!_setjmp(mine->at)) _longjmp(scheduler, 1);
+  }
+}
+
+static place *place_make() {
+  new_place = new place();
+  new_place->stack = (char *)malloc(STACK);
+  getcontext(&entry);
+  entry.uc_stack.ss_sp = new_place->stack;
+  entry.uc_stack.ss_size = STACK;
+  entry.uc_link = NULL;
+  makecontext(&entry, live, 0);
+  swapcontext(&caller, &entry);
+  return new_place;
 }
 
 void *emu_shared(size_t bytes) {
   size_t at = (self->shared + 127) / 128 * 128;
   self->shared = at + bytes;
+  if (self->shared > shared_used) shared_used = self->shared;
   if (self->shared > SHARED_MOST) die("more shared memory than a block may have");
   return shared_memory.data() + at;
 }
@@ -281,33 +308,30 @@ static std::vector<size_t> turn(size_t n) {
   return order;
 }
 
-static void start(fiber *f, size_t i) {
-  getcontext(&f->context);
-  f->context.uc_stack.ss_sp = stacks[i];
-  f->context.uc_stack.ss_size = STACK;
-  f->context.uc_link = NULL;
-  makecontext(&f->context, begin, 0);
-  f->state = READY;
-  f->shared = (dynamic_shared + 127) / 128 * 128;
+/* Apart, since what a function holds in registers is lost in the jump. */
+static __attribute__((noinline)) void resume(size_t i) {
+  if (!_setjmp(scheduler)) _longjmp(places[i]->at, 1);
 }
 
 static void run_block(dim3 grid, dim3 block, uint3 at) {
   size_t n = (size_t)block.x * block.y * block.z;
   fibers.assign(n, fiber());
-  while (stacks.size() < n) stacks.push_back((char *)malloc(STACK));
-  shared_memory.assign(SHARED_MOST + 128, (char)0xff);
+  while (places.size() < n) places.push_back(place_make());
+  shared_memory.resize(SHARED_MOST + 128);
+  memset(shared_memory.data(), 0xff, shared_used);       /* NaN, as far as it was used */
+  shared_used = dynamic_shared;
   for (size_t i = 0; i < n; i++) {
     uint3 t = { (unsigned)(i % block.x), (unsigned)(i / block.x % block.y),
                 (unsigned)(i / block.x / block.y) };
     fibers[i].at = { t, at, block, grid };
-    start(&fibers[i], i);
+    fibers[i].shared = (dynamic_shared + 127) / 128 * 128;
   }
   do {
     for (size_t i : turn(n)) {
       if (fibers[i].state != READY) continue;
       self = &fibers[i];
       emu_now = &self->at;
-      swapcontext(&scheduler, &self->context);
+      resume(i);
     }
   } while (release());
   self = NULL;
