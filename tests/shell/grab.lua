@@ -18,8 +18,8 @@ local function case(name, good, why)
 end
 
 -- Listens until sign() is true; its value.
-local function wait_for(sign, deaf)
-  local deadline = tide.clock() + PATIENCE
+local function wait_for(sign, deaf, patience)
+  local deadline = tide.clock() + (patience or PATIENCE)
   local v = sign()
   while not v and tide.clock() < deadline do
     if deaf then sh "sleep 0.02" else event.wait(20) end
@@ -137,7 +137,7 @@ case("a line goes on after a callback that failed", math.abs(level:get() - 6) < 
 
 c:on("rate", function(v) hear(("rate %.2f"):format(v)) end)
 c:on("spread", function() hear "spread" end)
-local function last() return heard[#heard] end
+local function last() return heard[#heard] or "" end
 
 pointer(inside("rate", 0.5, 0.5), "mousedown 1", inside("rate", 0.6, 0.5), inside("rate", 0.75, 0.5))
 wait_for(function() return c.rate > 0.7 end)
@@ -152,8 +152,10 @@ case("one that resets is silent until it is let go", c.spread == 5 and #heard ==
 pointer "mouseup 1"
 wait_for(function() return last() == "spread" end)
 case("and then tells", math.abs(c.spread - 8) < 0.2, c.spread)
-pointer(inside("rate", 0.2, 0.5), "click --repeat 2 --delay 60 1")
-wait_for(function() return c.rate == 0.5 end)
+for _ = 1, 20 do -- on a busy machine two clicks may come too late for one double click
+  pointer(inside("rate", 0.2, 0.5), "click --repeat 2 --delay 60 1")
+  if wait_for(function() return c.rate == 0.5 end, false, 3) then break end
+end
 case("a double click takes it back", c.rate == 0.5, c.rate)
 pointer(inside("kind", 0.5, 0.5), "click 1", inside("kind", 0.5, 0.5, -1), "click 1")
 wait_for(function() return c.kind == "two" end)
