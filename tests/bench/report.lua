@@ -98,12 +98,10 @@ end
 ---- as a page ----
 
 local head = [[
-# Speed
-
 Written by `make docs` from the files in `tests/bench/results`, which `make bench` writes: no number is
 copied by hand.
 
-## How it is measured
+## How the following is measured
 
 * All sides run in one tree of processes and take turns: A, B, C, A, B, C ... for at least five rounds of a
   second or more. Peers sleep while others work. The time given is the median of the rounds, the ratio the
@@ -218,7 +216,7 @@ local function write_machine(out, r, folder, name)
     for what in pairs(r.frames) do names[#names + 1] = what end
     table.sort(names)
     for _, what in ipairs(names) do out(("| %s | %.3g |"):format(what, r.frames[what])) end
-    out "\nTimes in ms.\n"
+    out "\nMilliseconds, but for ratios and rates that say so.\n"
   end
   write_growth(out, r, folder, name)
   write_memory(out, r)
@@ -234,7 +232,8 @@ end
 
 -- Writes speed.md and pictures into a folder, from files of results.
 function report.write(paths, folder)
-  local lines = { head }
+  local topic = require("tide.doc").get "speed".text:gsub("%s+$", "")
+  local lines = { "# Speed\n", (("    " .. topic:gsub("\n", "\n    ")):gsub("\n +\n", "\n\n")), "", head }
   local function out(text) lines[#lines + 1] = text end
   for _, path in ipairs(paths) do
     write_machine(out, read(path), folder, path:match "([^/]+)%.json$")
