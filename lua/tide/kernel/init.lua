@@ -31,7 +31,8 @@ local function start(args)
   local path = args[2]
   if not path or args[3] then error("-f needs one file; Jupyter gives it", 0) end
   if not require("tide.kernel.core").open then
-    error("this tide was built without libzmq, cJSON and OpenSSL: install their headers and run make", 0)
+    error("this tide has no kernel: it was built without the headers of libzmq, cJSON and OpenSSL, or " ..
+      "not on Linux", 0)
   end
   return require("tide.kernel.serve").start(read_connection(path))
 end

@@ -104,7 +104,8 @@ end
 function M.install(args)
   local base, name = place(args)
   if not core.open then
-    error("this tide was built without libzmq, cJSON and OpenSSL: install their headers and run make", 0)
+    error("this tide has no kernel: it was built without the headers of libzmq, cJSON and OpenSSL, or " ..
+      "not on Linux", 0)
   end
   local dir = base .. name
   local spec = read_spec(dir)

@@ -9,7 +9,8 @@
 --                            end of a cell, all of them
 --
 -- A sink has display(data, metadata, id, update) and clear(wait): id names an output, update replaces
--- all outputs with that id; and, if it likes, shown(fig), called when a figure has been shown. What shows values at the prompt is in show.lua.
+-- all outputs with that id; and, if it likes, shown(fig), called when a figure has been shown. What
+-- shows values at the prompt is in show.lua.
 local tide = require("tide")
 local show = require("tide.shell.show")
 local M = {}
@@ -273,13 +274,15 @@ end
 
 local function changes_of(fig) return require("tide.plot.window").changes(fig) end
 
+local free = 0                        -- when there is time and room for the next picture of any figure
+
 local function draw(fig, s, update, last)
   local start = tide.clock()
   s.changes, s.sharp = changes_of(fig), last
   local data, metadata = M.bundle(fig, { scale = last and M.scale or 1 })
   local now, bytes = tide.clock(), #(data["image/png"] or "") * 4 / 3
-  s.pause = math.max(PAUSE, (now - start) / SHARE, bytes / FLOW)
-  s.at = now
+  local cost = math.max((now - start) / SHARE, bytes / FLOW)
+  s.pause, s.at, free = math.max(PAUSE, cost), now, now + cost
   sink.display(data, metadata, s.id, update)
 end
 
@@ -310,11 +313,20 @@ function M.forget(fig)
   figures[fig] = nil
 end
 
+-- Figures, the one whose picture is oldest first.
+local function by_age()
+  local list = {}
+  for s, fig in pairs(live) do list[#list + 1] = { s, fig } end
+  table.sort(list, function(a, b) return a[1].at < b[1].at end)
+  return list
+end
+
 function M.refresh(last)
-  local now = tide.clock()
-  for s, fig in pairs(live) do
+  for _, item in ipairs(by_age()) do
+    local s, fig, now = item[1], item[2], tide.clock()
     local changed = s.changes ~= changes_of(fig)
-    if changed and (last or now >= s.at + s.pause) or last and not s.sharp then draw(fig, s, true, last) end
+    local due = last or now >= s.at + s.pause and now >= free
+    if changed and due or last and not s.sharp then draw(fig, s, true, last) end
     if last and sink.shown and s.cell == M.cell then sink.shown(fig) end
   end
 end
@@ -322,11 +334,12 @@ end
 -- While no cell runs: the same, and a sharp picture where changes have come to rest. Milliseconds until
 -- there will be something to do, or -1.
 function M.idle()
-  local now, wait = tide.clock(), math.huge
-  for s, fig in pairs(live) do
+  local wait = math.huge
+  for _, item in ipairs(by_age()) do
+    local s, fig, now = item[1], item[2], tide.clock()
     local changed = s.changes ~= changes_of(fig)
     if changed or not s.sharp then
-      local due = s.at + (changed and s.pause or REST)
+      local due = math.max(free, s.at + (changed and s.pause or REST))
       if now >= due then
         draw(fig, s, true, not changed)
         due = changed and s.at + REST or now
