@@ -47,6 +47,7 @@ local SPEC = {
     { "grid", 64, "cells of the landscapes along each side", least = 2 },
     { "draws", 64, "draws of (t, noise) for landscapes and curves", least = 1 },
     { "resume", false, "go on where a run into the same --out was cut off" },
+    { "show", false, "a window on the latents while they move" },
     { "exact", false, "use the exact field instead of a trained flow (mixtures)" },
   },
 }
@@ -80,7 +81,7 @@ local function moments(steps)
   return list
 end
 
-local function move_latents(v, target, start, name, o)
+local function move_latents(v, target, start, name, o, watch)
   local critic
   if name == "excess" and o.exact then
     critic = { net = flow.VelocityMLP { dim = 2, hidden = o.width,
@@ -89,10 +90,11 @@ local function move_latents(v, target, start, name, o)
   return flow.align(v, start, {
     steps = o["align-steps"], lr = o["latent-lr"], loss = name, critic = critic,
     schedule = o.schedule,
-    every = math.max(1, o["align-steps"] // 40), eval_draws = o.draws,
+    every = math.max(1, o["align-steps"] // (watch and 100 or 40)), eval_draws = o.draws,
     snapshots = moments(o["align-steps"]),
     nll = function(y) return target:nll(y) end,
-    report = script.progress("latents, " .. name) })
+    label = "latents, " .. name,
+    report = watch and function(now) watch(name, now) end })
 end
 
 ---- what an honest run reports ----
@@ -198,6 +200,37 @@ local function three_panels(target, run, name, nll, align, data)
   c:line { x = run.curve.step, y = run.curve.nll, axis = "y2", label = "NLL" }
   c:legend {}
   return fig
+end
+
+-- A window on latents that move: a function of the name of the loss and of what
+-- flow.align reports. It draws nothing from the stream of the run.
+local function open_window(target, o)
+  local fig = tide.plot.figure { size = { 800, 380 }, cols = 2, widths = { 1.1, 1 } }
+  local left = plane(fig, { col = 1 })
+  heat(left, flow.landscape(target, { xlim = { -LIMIT, LIMIT }, ylim = { -LIMIT, LIMIT },
+                                      n = o.grid }), "NLL", "quantile")
+  points(left, target:sample(500, { generator = tide.generator(o.seed) }))
+  local latents = left:scatter { x = {}, y = {}, marker = "triangle", size = 5, color = LATENT,
+                                 alpha = 0.8, label = "latents" }
+  local right = fig:axes { col = 2, xlabel = "step", ylabel = "alignment loss",
+                           y2label = "negative log-likelihood" }
+  local align = right:line { x = {}, y = {}, label = "L align" }
+  local nll = right:line { x = {}, y = {}, axis = "y2", label = "NLL" }
+  local seen
+  fig:show()
+  return function(name, now)
+    if seen ~= name then
+      align:set { x = {}, y = {} }
+      nll:set { x = {}, y = {} }
+      seen = name
+    end
+    align:push(now.step, now.align)
+    nll:push(now.step, now.nll)
+    if fig:due() or now.step == now.steps then
+      latents:set { xy = now.y:detach() }
+      left:set { title = ("latents by %s, step %d"):format(name, now.step) }
+    end
+  end, fig
 end
 
 -- Figure 6: the same latents at six moments.
@@ -338,9 +371,10 @@ local function main(o)
   local order = o.loss == "all" and { "align", "likelihood", "excess" }
     or { o.loss }
   local start = tensor.randn(o.latents, 2, { device = o.device })
-  local runs = {}
+  local runs, watch, window = {}, nil, nil
+  if o.show then watch, window = open_window(target, o) end
   for _, name in ipairs(order) do
-    runs[name] = move_latents(v, target, start, name, o)
+    runs[name] = move_latents(v, target, start, name, o, watch)
   end
   local draws = flow.draws(o.draws, 2, { device = o.device,
                                          generator = tide.generator(o.seed + 1) })
@@ -359,6 +393,7 @@ local function main(o)
   save_pictures(out, target, order, runs, results, align, nll, data)
   print_tables(target, summary, order, results)
   print("results are in " .. out.dir)
+  if window then tide.plot.wait(window) end
   return summary
 end
 
