@@ -125,9 +125,11 @@ static void read_field(lua_State *L, const field *f, td_plot_widget *w) {
 
 /* The fields of table idx; those that are shared with the old widget are kept by the
 ** new one, which takes its place as a whole. */
-static void read_fields(lua_State *L, int idx, td_plot_panel *p, int serial) {
+static void read_fields(lua_State *L, int idx, td_plot_panel *p, int serial,
+                        const char *skip) {
   for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
     const field *f = find_field(L, luaL_checkstring(L, -2));
+    if (!strcmp(f->name, skip)) continue;
     td_plot_widget draft = {.kind = 0}, *w = td_plot_widget_find(p, serial);
     if (f->type == NUMBERS) memcpy((char *)&draft + f->at, (char *)w + f->at,
                                    (size_t)f->n * sizeof(double));
@@ -152,9 +154,10 @@ static int l_add(lua_State *L) {
   td_plot_lock();
   td_plot_widget *w = td_plot_widget_add(p, (td_plot_widget_kind)kind);
   int serial = w ? w->serial : 0;
+  if (w) w->hidden = true; /* until it is complete */
   td_plot_unlock();
   if (!w) td_plot_lua_fail(L);
-  read_fields(L, 3, p, serial);
+  read_fields(L, 3, p, serial, "hidden");
   w = td_plot_widget_find(p, serial);
   if (w->kind == TD_PLOT_WIDGET_BRUSH && td_plot_brush_open(w)) {
     td_plot_lock();
@@ -162,6 +165,10 @@ static int l_add(lua_State *L) {
     td_plot_unlock();
     td_plot_lua_fail(L);
   }
+  lua_getfield(L, 3, "hidden");
+  td_plot_lock();
+  w->hidden = lua_toboolean(L, -1);
+  td_plot_unlock();
   tell(p);
   lua_pushinteger(L, serial);
   return 1;
@@ -172,7 +179,7 @@ static int l_set(lua_State *L) {
   td_plot_panel *p;
   int serial = widget(L, &p)->serial;
   luaL_checktype(L, 3, LUA_TTABLE);
-  read_fields(L, 3, p, serial);
+  read_fields(L, 3, p, serial, "");
   tell(p);
   return 0;
 }
@@ -222,11 +229,13 @@ static int l_remove(lua_State *L) {
   return 0;
 }
 
+/* columns(figure, n, beside): how controls stand; n = 0: as many as fit */
 static int l_columns(lua_State *L) {
   td_plot_panel *p = panel(L);
-  double n = luaL_checknumber(L, 2);
+  int n = (int)luaL_checkinteger(L, 2);
   td_plot_lock();
   p->columns = n;
+  p->beside = lua_toboolean(L, 3);
   td_plot_unlock();
   tell(p);
   return 0;

@@ -243,6 +243,7 @@ end
 function Figure:close()
   if notebook() then notebook().forget(self) end
   window.close(self)
+  event.closed(self)
   return self
 end
 

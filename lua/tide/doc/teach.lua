@@ -67,7 +67,7 @@ assert(last == 3)]] },
 
 -- ---- controls ----
 ["plot.Figure.controls"] = {
-  sig = "fig:controls{name = {...}, ..., order=, hide=, columns=}",
+  sig = "fig:controls{name = {...}, ..., order=, hide=, columns=, side=}",
   text = "Controls below the axes, and the values a person gave them. { lo, hi, value=, log=, step=, " ..
     "integer=, format= } is a slider, { \"one\", \"two\", value= } a menu, true or false a toggle, a " ..
     "function or " ..
@@ -81,7 +81,8 @@ assert(last == 3)]] },
     { "list", "table", "nil: the controls that there are", optional = true },
     { "list.order", "table", "names that come first; the others follow by name", optional = true },
     { "list.hide", "table", "names of those that are not shown", optional = true },
-    { "list.columns", "integer", "beside each other; as many as fit when not given", optional = true } },
+    { "list.columns", "integer", "beside each other; as many as fit when not given", optional = true },
+    { "list.side", "string", '"below" the axes or to their "right" ["below"]', optional = true } },
   returns = "Controls", errors = "What is not understood, a value out of its range, a name twice.",
   example = [[
 local c = plot.figure{}:controls{

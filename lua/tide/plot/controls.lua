@@ -9,7 +9,7 @@ local event = require "tide.plot.event"
 
 local Controls = {}
 
-local RESERVED = { order = true, hide = true, columns = true }
+local RESERVED = { order = true, hide = true, columns = true, side = true }
 local own = setmetatable({}, { __mode = "k" })   -- what a controls object holds
 
 ---- what a person wrote for one control ----
@@ -269,7 +269,10 @@ local function controls_of(fig, list)
   if type(list) ~= "table" then
     tide.raise("controls: a table of controls is needed, as in fig:controls{ lr = { 0, 1 } }")
   end
-  local o = { order = list.order, hide = list.hide, columns = list.columns }
+  local o = { order = list.order, hide = list.hide, columns = list.columns, side = list.side }
+  if o.side ~= nil and o.side ~= "below" and o.side ~= "right" then
+    tide.raise("controls: side is \"below\" or \"right\", not " .. tostring(o.side))
+  end
   if o.columns ~= nil and not (math.type(o.columns) == "integer" and o.columns >= 1 and o.columns <= 12) then
     tide.raise("controls: columns is a whole number from 1 to 12")
   end
@@ -293,7 +296,7 @@ local function controls_of(fig, list)
     set.list[#set.list + 1], set.by_name[name] = c, c
     if press then set.calls:set(name, press) end
   end
-  if o.columns then grab.columns(fig, o.columns) end
+  if o.columns or o.side then grab.columns(fig, o.columns or 0, o.side == "right") end
   stage.controls = controls
   if stage.on_controls then         -- a player that was there first
     table.insert(set.resets, stage.on_controls)

@@ -43,10 +43,19 @@ function M.detach(fig, serial)
   M.stage(fig).targets[serial] = nil
 end
 
+local function sweep()
+  for fig in pairs(shown) do
+    if not fig.open then shown[fig] = nil end
+  end
+end
+
 function M.shown(fig)
+  sweep()
   shown[fig] = true
   grab.views(fig)                  -- from now on it is known what the window shows
 end
+
+function M.closed(fig) shown[fig] = nil end
 
 ---- callbacks ----
 
@@ -164,9 +173,7 @@ function M.poll()
   for _, s in pairs(stages) do list[#list + 1] = s end
   for _, s in ipairs(list) do drain(s) end
   rested()
-  for fig in pairs(shown) do
-    if not fig.open then shown[fig] = nil end
-  end
+  sweep()
 end
 
 -- For the prompt: the same; milliseconds until it wants to look again, or -1.
