@@ -5,6 +5,19 @@
 #include <string.h>
 
 volatile sig_atomic_t td_interrupt_flag;
+static volatile sig_atomic_t held, waiting;
+
+void td_interrupt(void) {
+  if (held) waiting = 1;
+  else td_interrupt_flag = 1;
+}
+
+void td__interrupt_hold(bool on) {
+  held = on;
+  if (on || !waiting) return;
+  waiting = 0;
+  td_interrupt_flag = 1;
+}
 
 static _Thread_local struct {
   td_status code;

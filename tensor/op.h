@@ -190,6 +190,7 @@ void td__struct_drop(td_tensor *t);
 void td__node_drop(td_node *n);
 td_status td__record(const td_call *c, td_tensor **out);
 td_status td__mark_changed(td_tensor *t, const char *op);
+void td__interrupt_hold(bool on);            /* Ctrl-C waits: for what must end */
 void *td__scratch(size_t n);                 /* for kernels, on any thread; NULL */
 void td__scratch_drop(void *p);
 void *td__system_alloc(size_t n);            /* the replaceable allocator */

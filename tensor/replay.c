@@ -212,19 +212,15 @@ static void take_draws(td_capture *c) {
 ** that an interrupt never leaves half of an update behind. */
 static td_status run_stages(td_capture *c) {
   td_status st = TD_OK;
-  bool begun = false;
-  sig_atomic_t stop = 0;
+  bool held = false;
   for (int k = 0; !st && k < c->nstage; k++) {
     const td_stage *s = &c->stage[k];
-    if (td_interrupt_flag) {
-      if (!begun) return td_fail(TD_EINTR, "interrupted");
-      stop = td_interrupt_flag;
-      td_interrupt_flag = 0;
-    }
-    begun |= s->outside;
-    st = s->rows ? run_tiles(c, s) : run_notes(c, s);
+    bool begun = held;
+    if (s->outside && !held) td__interrupt_hold(held = true);
+    if (td_interrupt_flag && !begun) st = td_fail(TD_EINTR, "interrupted");
+    else st = s->rows ? run_tiles(c, s) : run_notes(c, s);
   }
-  if (stop) td_interrupt_flag = stop;
+  if (held) td__interrupt_hold(false);
   return st;
 }
 

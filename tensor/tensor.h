@@ -60,6 +60,7 @@ void td_error_clear(void);
 
 /* Set by a signal handler: running operations return TD_EINTR until it is 0. */
 extern volatile sig_atomic_t td_interrupt_flag;
+void td_interrupt(void);             /* sets it, now or when it may be set again */
 
 typedef struct td_tensor td_tensor;
 typedef struct td_backend td_backend;

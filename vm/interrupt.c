@@ -241,7 +241,7 @@ static void on_signal(int sig) {
     if (sheltered() && deferred++ == 0) {
       end_slice();
     } else if (L) {
-      td_interrupt_flag = 1;
+      td_interrupt();
       arm(L);
       if (at_prompt) escalate(sig);
     }
@@ -262,7 +262,7 @@ static void on_terminate(int sig) {
       deferred = 1;
       end_slice();
     } else if (L) {
-      td_interrupt_flag = 1;
+      td_interrupt();
       arm(L);
     }
   }
@@ -495,7 +495,7 @@ static void unshielded(void) {
   if (!deferred) return;
   deferred = 0;
   if (!running) return;
-  td_interrupt_flag = 1;
+  td_interrupt();
   arm(running);
 }
 
