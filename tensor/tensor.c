@@ -78,7 +78,8 @@ td_tensor *td__alias(td_tensor *t) {
   a->ndim = t->ndim;
   a->number = t->number;
   a->num = t->num;
-  a->version = t->version;
+  /* Only results of ops must still hold what they held: leaves are as they are. */
+  a->version = t->node || t->is_past || !t->buf ? t->version : t->buf->version;
   memcpy(a->shape, t->shape, sizeof a->shape);
   memcpy(a->stride, t->stride, sizeof a->stride);
   if ((a->buf = t->buf)) a->buf->refs++;

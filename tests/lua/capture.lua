@@ -386,6 +386,15 @@ check.test("flow.align gives the same latents captured, for every loss", functio
   end
 end)
 
+check.test("what replays have changed takes part in gradients, by views too", function()
+  local p = tensor.ones(3, { requires_grad = true })
+  local step = tide.capture(function() tide.no_grad(function() p:add_(1) end) end)
+  for _ = 1, 4 do step() end
+  p:unsqueeze(1):expand(2, 3):sum():backward()
+  check.near(p.grad, { 2, 2, 2 })
+  check.near(p:detach(), { 5, 5, 5 })
+end)
+
 check.test("a loss of the caller's own sees variables that change", function()
   local pull = 1
   local run = flow.align(flow.targets.mog().exact, tensor.randn(8, 2), {
