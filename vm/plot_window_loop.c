@@ -117,8 +117,7 @@ static bool open_sdl(char *why) {
     {SDL_HINT_NO_SIGNAL_HANDLERS, "1"}, {SDL_HINT_VIDEO_X11_NET_WM_PING, "0"},
     {SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0"},
     {SDL_HINT_QUIT_ON_LAST_WINDOW_CLOSE, "0"},
-    {SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1"},
-    {"SDL_WINDOW_NO_ACTIVATION_WHEN_SHOWN", "1"} /* who types goes on typing */
+    {SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1"}
   };
   if (!load_sdl(why)) return false;
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
