@@ -340,11 +340,13 @@ static void draw_scrub(look *k, const td_plot_spot *s) {
 }
 
 static void draw_phases(look *k, const td_plot_spot *s) {
-  double fs = k->fs, x = s->cell.x0, y = s->cell.y0 + 3.9 * fs;
+  double fs = k->fs, x = s->cell.x0, y = s->cell.y1 - 1.4 * fs;
+  bool narrow = s->cell.x1 - s->cell.x0 < 36 * fs; /* only the one that is done */
   const char *note = td_plot_text(&s->w->note, 0);
   for (size_t i = 0; s->w->choices.blob && i < s->w->choices.dim[0]; i++) {
     const char *name = td_plot_text(&s->w->choices, i);
     bool now = s->w->phase == (int)i;
+    if (narrow && !now) continue;
     double w = width_of(k, name, false);
     td_plot_rect r = {x, y - 0.8 * fs, x + w + 1.4 * fs, y + 0.8 * fs};
     rounded(k, r, 0.8 * fs);
@@ -362,8 +364,11 @@ static void draw_player(look *k, const td_plot_spot *s) {
   td_plot_rect scrub = td_plot_spot_part(s, fs, TD_PLOT_PART_SCRUB);
   double y = (scrub.y0 + scrub.y1) / 2;
   snprintf(count, sizeof count, "step %.0f", isfinite(shown) ? shown : s->w->step);
+  td_plot_rect follow = td_plot_spot_part(s, fs, TD_PLOT_PART_FOLLOW);
+  bool narrow = follow.y1 < scrub.y1 - 0.5 * fs;
   text(k, count, isfinite(shown) ? td_plot_cycle_color(k->p, 1) : k->ink, false,
-       scrub.x0 - 7.0 * fs, y, 0);
+       narrow ? s->cell.x0 : scrub.x0 - 7.0 * fs,
+       narrow ? (follow.y0 + follow.y1) / 2 : y, 0);
   draw_scrub(k, s);
   if (s->w->phased) draw_phases(k, s);
   else if (td_plot_text(&s->w->note, 0) && !(k->panel->last > k->panel->first))

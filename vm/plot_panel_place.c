@@ -37,10 +37,13 @@ static int columns_of(const td_plot_panel *p, double fs, double width) {
   return (n + rows - 1) / rows;
 }
 
-static double height_of(const td_plot_widget *w, double fs) {
+/* The bar of a player stands below its buttons where there is no room beside them. */
+static bool is_narrow(double width, double fs) { return width < 36 * fs; }
+
+static double height_of(const td_plot_widget *w, double fs, double width) {
   if (w->kind == TD_PLOT_WIDGET_TEXT) return (fmax(w->size, 1) * LINE + 0.6) * fs;
   if (w->kind == TD_PLOT_WIDGET_PLAYER)
-    return (PLAYER + (w->phased ? 1.9 : 0)) * fs;
+    return (PLAYER + (is_narrow(width, fs) ? 4.4 : 0) + (w->phased ? 1.9 : 0)) * fs;
   return ROW * fs;
 }
 
@@ -57,7 +60,7 @@ static double place(const td_plot_panel *p, double fs, double x0, double y0, dou
       if (!is_seen(w) || (w->kind == TD_PLOT_WIDGET_PLAYER) != (pass == 0)) continue;
       bool wide = !is_cell(w);
       if (k > 0 && (wide || k == columns)) y += ROW * fs, k = 0;
-      double x = x0 + PAD * fs + (wide ? 0 : k * (cell + gap)), h = height_of(w, fs);
+      double x = x0 + PAD * fs + (wide ? 0 : k * (cell + gap)), h = height_of(w, fs, inner);
       if (spot)
         spot[n++] =
             (td_plot_spot){w, {x, y, x + (wide ? inner : cell), y + h}, p->beside};
@@ -109,7 +112,12 @@ td_plot_rect td_plot_spot_part(const td_plot_spot *s, double fs, int part) {
   double y = c->y0 + 0.2 * fs, h = BUTTON * fs;
   int order[TD_PLOT_PARTS] = {0, 1, 2, phased ? 3 : -1, phased ? 4 : 3, 0, 0};
   double bar = c->x0 + ((phased ? 5 : 4) * (BUTTON + 0.5) + 7.5) * fs;
-  double newest = c->x1 - 5.0 * fs;
+  double newest = c->x1 - 5.0 * fs, low = y + h + 0.4 * fs;
+  if (part >= TD_PLOT_PART_SCRUB && is_narrow(c->x1 - c->x0, fs)) {
+    if (part == TD_PLOT_PART_FOLLOW)
+      return (td_plot_rect){newest, low, c->x1, low + h - 0.7 * fs};
+    return (td_plot_rect){c->x0, low + 2.0 * fs, c->x1, low + 3.8 * fs};
+  }
   switch (part) {
     case TD_PLOT_PART_SCRUB:
       return (td_plot_rect){bar, y, fmax(newest - 1.0 * fs, bar + 2 * fs), y + h};
