@@ -40,7 +40,7 @@ details[open] { padding-bottom: .6rem } summary { cursor: pointer; padding: .5re
 .k { color: var(--key) } .s { color: var(--str) } .n { color: var(--num) } .c { color: var(--com) }
 nav { font-size: .92em; color: var(--soft) } nav ul { padding-left: 1.2rem; margin: .3rem 0 }
 footer { margin-top: 4rem; color: var(--soft); font-size: .85em } .math { font-style: italic }
-@media (max-width: 64rem) { .count { display: none } }
+details .count { display: none } @media (max-width: 64rem) { .count { display: none } }
 @media print { body { max-width: none } details > *:not(summary) { display: block } }]]
 
 ---- code ----
