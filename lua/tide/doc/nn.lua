@@ -239,8 +239,8 @@ assert(v(tensor.randn(5, 2), 0.5):abs():max():item() == 0)]] },
   returns = "boolean",
   example = "assert(flow.VelocityMLP{ dim = 2, hidden = 16 }:runs_whole(tensor.randn(16, 2)))" },
 ["flow.VelocityMLP:trace"] = {
-  text = "The trace of the Jacobian in z at each point by tangents that go forward beside the points: no " ..
-    "graph, 1 + dim evaluations. With noise e (n, dim) it is e . J e, for two evaluations. " ..
+  text = "The trace of the Jacobian in z at each point by tangents that go forward beside the points: " ..
+    "no graph, less than 1 + dim evaluations. With noise e (n, dim) it is e . J e, for two evaluations. " ..
     "flow.divergence and flow.log_likelihood take it where they can.",
   sig = "v:trace(z, t, [c, [noise]])", args = { { "v", "flow.VelocityMLP" },
     { "z", "tensor", "points (n, dim)" }, { "t", "number|tensor", "one time or n" },
@@ -253,8 +253,8 @@ local v = flow.VelocityMLP{ dim = 2, hidden = 16 }
 local div, out = v:trace(tensor.randn(16, 2), 0.5)
 assert(div:size(1) == 16 and out:size(2) == 2)]] },
 ["flow.VelocityMLP:squared_residual"] = {
-  text = "|v(z, t, c) - u|^2 of each point; its gradients in z and u are found on the way, tile by tile, so " ..
-    "nothing is kept of what lies between. t may have one time for each of several groups of points. " ..
+  text = "|v(z, t, c) - u|^2 of each point; its gradients in z and u are found on the way, tile by tile, " ..
+    "so nothing is kept of what lies between. t may have one time for each of several groups of points. " ..
     "The losses of flow take it where they can.",
   sig = "v:squared_residual(z, t, c, u)", args = { { "v", "flow.VelocityMLP", "frozen" },
     { "z", "tensor", "points (n, dim) that want a gradient" }, { "t", "number|tensor" },
@@ -267,16 +267,16 @@ local z = tensor.randn(16, 2):requires_grad_()
 v:squared_residual(z, 0.5, nil, tensor.ones(16, 2)):sum():backward()
 assert(z.grad)]] },
 ["flow.VelocityMLP:snapshot"] = {
-  text = "The network as it is now, frozen, with what every call would do for itself done once. Solvers and " ..
-    "landscapes make one. Later changes of the weights do not show in it.",
+  text = "The network as it is now, frozen, with what every call would do for itself done once. Solvers " ..
+    "and landscapes make one. Later changes of the weights do not show in it.",
   sig = "v:snapshot()", args = { { "v", "flow.VelocityMLP" } }, returns = "module",
   example = [[
 local v = flow.VelocityMLP{ dim = 2, hidden = 16 }
 assert(v:snapshot()(tensor.randn(16, 2), 0.5):size(2) == 2)]] },
 ["flow.VelocityMLP:tabulated"] = {
-  text = "A snapshot whose modulations come from a table over t, by cubic interpolation, and how far its " ..
-    "velocities are off: the norm of the difference over that of the velocities, at 256 random points and " ..
-    "times. Calls with labels or features stay exact.",
+  text = "A snapshot whose modulations come from a table over t, by cubic interpolation, and how far " ..
+    "its velocities are off: the norm of the difference over that of the velocities, at 256 random " ..
+    "points and times. Calls with labels or features stay exact.",
   sig = "v:tabulated([options])", args = { { "v", "flow.VelocityMLP" },
     { "options", "table", "nodes [257]", optional = true } },
   returns = "module, number", errors = "Fewer than 4 nodes.",
