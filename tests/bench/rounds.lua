@@ -61,7 +61,8 @@ end
 local function variants_of(peer, row, o)
   local list = {}
   for _, v in ipairs(peer.variants[row.kind] or {}) do
-    if (o.full or not v.full) and (o.full or not o.quick or not v.compile) then list[#list + 1] = v end
+    local quick = o.quick or o.hurried
+    if o.full or not v.full and not (quick and v.compile) then list[#list + 1] = v end
   end
   return list
 end

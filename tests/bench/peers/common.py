@@ -10,6 +10,7 @@
 #
 # Between two requests it sleeps in a read.
 
+import faulthandler
 import json
 import math
 import os
@@ -110,6 +111,8 @@ def serve(hello, prepare, forget=lambda: None):
         request = json.loads(line)
         if request["do"] == "quit":
             break
+        # a call that never returns to Python ends the process: the other side sees it and goes on
+        faulthandler.dump_traceback_later(60 + 2 * int(request.get("limit", 120)), exit=True)
         try:
             reply = answer(request, works, hello, prepare, forget)
         except BaseException as e:         # the other side goes on without this variant
@@ -119,6 +122,7 @@ def serve(hello, prepare, forget=lambda: None):
             reply = {"failed": "%s: %s" % (type(e).__name__, text)}
             if isinstance(e, (KeyboardInterrupt, SystemExit)):
                 break
+        faulthandler.cancel_dump_traceback_later()
         out.write(json.dumps(reply) + "\n")
     out.flush()
     os._exit(0)                            # threads of libraries are not waited for
