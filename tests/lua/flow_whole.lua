@@ -186,7 +186,7 @@ t.test("latents say how they found modulations", function()
   t.eq(ways.exact.conditioning, "exact")
   t.ok(ways.auto.table_error < 1e-5)
   t.ok(ways.auto.y:equal(ways.table.y))
-  t.ok(apart(ways.table.y:detach(), ways.exact.y:detach()) < 1e-3)
+  t.ok(apart(ways.table.y:detach(), ways.exact.y:detach()) < 1e-2)
   t.eq(flow.align(v, y, { steps = 1, loss = function(f, x) return f(x, 0.5):sum() end }).conditioning,
        "exact")
   t.eq(flow.align(v:clone():to("f64"), y:to("f64"), { steps = 1 }).conditioning, "exact")
