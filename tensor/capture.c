@@ -1,5 +1,6 @@
 /* capture.c -- recording the kernel calls of a step. */
 #include "capture.h"
+#include "trace.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,7 @@ void td__capture_note(const td_call *call, td_kernel run, td_tensor **out) {
     return;
   }
   td_note *n = &c->note[c->n];
-  *n = (td_note){ .call = *call, .run = run };
+  *n = (td_note){ .call = *call, .run = run, .line = td__trace_here() };
   n->nout = call->op->cls[0] == 'U' ? 0 : call->op->nout;
   if (!note_room(n, call->nin + n->nout)) {
     note_free(n);

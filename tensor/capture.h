@@ -39,6 +39,7 @@ typedef struct td_note {       /* one kernel call */
   double cost;                 /* bytes touched, and what products add to that */
   int64_t draws, drawn;        /* counters of the stream: its own, those before */
   bool outside;                /* changes something from outside the step */
+  int line;                    /* of the script: tensor/trace.h */
 } td_note;
 
 typedef struct td_slot {       /* a buffer of the step */

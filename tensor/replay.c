@@ -3,6 +3,7 @@
 #include "capture.h"
 #include "map.h"
 #include "pool.h"
+#include "trace.h"
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,15 @@ static void job_failed(job *j, td_status st) {
     snprintf(j->why, sizeof j->why, "%s", td_error());
 }
 
+static td_status run_call(td_note *n) {
+  td_tensor **out = n->arg + n->call.nin;
+  return td__tracing ? td__trace_note(&n->call, out, n->line, n->run) :
+    n->run(&n->call, out);
+}
+
+/* While ops are watched one thread does all of it. */
+static int threads_now(void) { return td__tracing ? 1 : td_threads(); }
+
 /* Points argument i at rows [begin, begin + n) of its stage. */
 static void aim(const job *j, const td_worker *w, td_note *n, const td_note *whole,
                 int i, int64_t begin, int64_t rows) {
@@ -125,7 +135,7 @@ static void run_tile(job *j, td_worker *w, int64_t tile) {
     const td_note *whole = &j->c->note[j->c->order[k]];
     for (int i = 0; i < n->call.nin + n->nout; i++)
       if (n->cut[i] && n->arg[i]) aim(j, w, n, whole, i, begin, rows);
-    td_status st = n->run(&n->call, n->arg + n->call.nin);
+    td_status st = run_call(n);
     if (!st) continue;
     job_failed(j, st);
     return;
@@ -147,15 +157,14 @@ static td_status run_job(job *j, void (*worker)(void *, int64_t)) {
 
 static td_status run_tiles(td_capture *c, const td_stage *s) {
   job j = { .c = c, .s = s, .count = (int)((s->rows + s->tile - 1) / s->tile) };
-  j.workers = s->cost < COST_LEAST ? 1 : td_threads();
+  j.workers = s->cost < COST_LEAST ? 1 : threads_now();
   if (j.workers > j.count) j.workers = j.count;
   td_status st = td__capture_workers(c, j.workers);
   return st ? st : run_job(&j, tile_worker);
 }
 
 static td_status run_note(td_capture *c, int k) {
-  td_note *n = &c->note[c->order[k]];
-  return n->run(&n->call, n->arg + n->call.nin);
+  return run_call(&c->note[c->order[k]]);
 }
 
 static void note_worker(void *ctx, int64_t me) {
@@ -169,7 +178,7 @@ static void note_worker(void *ctx, int64_t me) {
 /* Notes go to one worker each, the dear ones first; those that would keep one
 ** worker busy after all others are done run alone, cut up by themselves. */
 static td_status run_notes(td_capture *c, const td_stage *s) {
-  int threads = td_threads(), k = s->first, end = s->first + s->count;
+  int threads = threads_now(), k = s->first, end = s->first + s->count;
   double cost = s->cost;
   td_status st = TD_OK;
   while (!st && k < end) {

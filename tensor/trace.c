@@ -1,5 +1,6 @@
 /* trace.c -- counts what ops cost, and finds the first value that is not finite. */
 #include "trace.h"
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,11 +119,49 @@ static double seconds(void) {
 
 /* ---- values that are not finite ---- */
 
-/* How many there are in t, by ops that are not traced themselves. */
+static bool is_bad(td_dtype type, const char *p, bool infinite) {
+  double v = 0;
+  float f;
+  if (type == TD_F64) {
+    memcpy(&v, p, sizeof v);
+  } else {
+    uint32_t bits = 0;
+    if (type == TD_F32) {
+      memcpy(&bits, p, sizeof bits);
+    } else {                              /* bf16: the upper half */
+      uint16_t half;
+      memcpy(&half, p, sizeof half);
+      bits = (uint32_t)half << 16;
+    }
+    memcpy(&f, &bits, sizeof f);
+    v = f;
+  }
+  return infinite ? isinf(v) : isnan(v);
+}
+
+/* On the CPU, also in the rows of a captured step. */
+static int64_t count_here(const td_tensor *t, bool infinite) {
+  int64_t n = td__numel(t), bad = 0, at[TD_MAXDIM] = { 0 };
+  size_t size = td_dtype_size((td_dtype)t->dtype);
+  const char *p = t->data;
+  for (int64_t i = 0; i < n; i++) {
+    bad += is_bad((td_dtype)t->dtype, p, infinite);
+    for (int d = t->ndim - 1; d >= 0; d--) {
+      p += t->stride[d] * (int64_t)size;
+      if (++at[d] < t->shape[d]) break;
+      p -= at[d] * t->stride[d] * (int64_t)size;
+      at[d] = 0;
+    }
+  }
+  return bad;
+}
+
+/* How many there are in t; elsewhere by ops that are not traced themselves. */
 static int64_t count_bad(td_tensor *t, bool infinite) {
   double f = 0;
   int64_t i = 0;
   if (!t || t->number || !t->data || !td_dtype_is_float(td_type(t))) return 0;
+  if (t->be == td_cpu()) return count_here(t, infinite);
   bool grad = td_grad_enable(false);
   td__tracing = false;
   int mark = td_scope_open();
@@ -229,4 +268,16 @@ td_status td__trace_apply(td_call *c, td_tensor **out, bool inplace,
   now.child_seconds = outer_seconds + spent;
   now.child_bytes = outer_bytes + bytes;
   return st;
+}
+
+td_status td__trace_note(const td_call *c, td_tensor **out, int place, td_kernel run) {
+  double spent = seconds();
+  td_status st = run(c, out);
+  if (st) return st;
+  if (profiling) {
+    td_trace_row *r = row_of(c->op, false, place, NULL);
+    r->calls++;
+    r->seconds += seconds() - spent;
+  }
+  return nan_level ? check(c, out, false) : TD_OK;
 }

@@ -35,6 +35,8 @@ extern bool td__tracing;           /* is any of it on? */
 td_status td__trace_apply(td_call *c, td_tensor **out, bool inplace,
                           td_status (*apply)(td_call *, td_tensor **, bool));
 int td__trace_here(void);          /* place of the running line */
+/* Runs a kernel of a captured step that was recorded there. */
+td_status td__trace_note(const td_call *c, td_tensor **out, int place, td_kernel run);
 /* The sweep is at a node of this op that was recorded there; NULL: it is not. */
 void td__trace_gradient(const td_op *op, int place);
 void td__locate(char *buf, size_t size);   /* the script's line, in grad.c */

@@ -130,6 +130,34 @@ t.test("an error ends the profile, profiles do not nest", function()
   t.raises("give a function", tide.debug.profile, 5)
 end)
 
+t.test("replays of a captured step are counted, on the lines that recorded them", function()
+  local w, line = tensor.randn(8, 8)
+  local step = tide.capture(function(x)
+    local y = x:matmul(w):tanh()
+    line = here(1)
+    return y:sum(2)
+  end)
+  local x = tensor.randn(64, 8)
+  for _ = 1, 3 do step(x) end
+  local by = sums(tide.debug.profile(function() step(x) end))
+  t.ok(by.mm.calls >= 1 and by.mm.lines[line])
+  t.ok(by.tanh.calls >= 1 and by.tanh.lines[line])
+end)
+
+t.test("debug.nan sees what a replay computes", function()
+  local step = tide.capture(function(x) return (x:matmul(x:t()):log() * 2):sum(2) end)
+  local good, bad = tensor.ones(64, 4), tensor.ones(64, 4)
+  bad[3]:neg_()
+  for _ = 1, 3 do step(good) end
+  local was = tide.debug.nan(true)
+  local ok, why = pcall(step, bad)
+  local fine = pcall(step, good)
+  tide.debug.nan(was)
+  t.ok(not ok and why:find("debug.nan: log", 1, true), why)
+  t.ok(fine)
+end)
+
+-- Last: the names of so many lines are kept.
 t.test("many lines and ops do not get lost", function()
   local code = {}
   for i = 1, 3000 do code[i] = "x:neg()" end

@@ -83,7 +83,9 @@ assert(loss > 0)]] },
   text = "What tide.profile prints, as a table.",
   args = { f, any },
   returns = "table: {op=, line=, of=, calls=, bytes=, seconds=} for each op on each line (of: in a " ..
-    "backward pass, the op whose gradient it is), and field seconds, of all; then what f returns",
+    "backward pass, the op whose gradient it is), and field seconds, of all; then what f returns. A " ..
+    "captured step is counted kernel by kernel, on the lines that recorded it, a call for each tile " ..
+    "of rows, on one thread",
   errors = "f cannot be called; another profile is running.",
   example = [[
 local rows, y = tide.debug.profile(function() return tensor.ones(3):exp():log() end)
@@ -93,8 +95,8 @@ assert(ops.exp == 1 and ops.log == 1 and y:numel() == 3)]] },
 ["tide.debug.nan"] = {
   text = "From now on the first op whose result has a NaN or an infinity is an error that names the " ..
     "op, its shapes and the line; in a backward pass also the op whose gradient it is and the line of " ..
-    "that one. Changes in place and steps of optimisers are watched too. Every result is looked at, " ..
-    "which costs time.",
+    "that one. Changes in place, steps of optimisers and replays of captured steps are watched too. " ..
+    "Every result is looked at, which costs time.",
   args = { { "on", "boolean|string", 'true, false, or "nan": infinities are no error; default true',
     optional = true } },
   returns = 'boolean|string: what it was, true, false or "nan"',
