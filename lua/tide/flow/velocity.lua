@@ -214,6 +214,7 @@ local function whole(self, z)
     return false
   end
   if not tide.grad_enabled() then return true end
+  if w.requires_grad then return false end
   for _, p in ipairs(self:parameters()) do
     if p.requires_grad then return false end
   end
