@@ -7,6 +7,7 @@
 ** jobs.c      runs jobs while the prompt waits and at the end
 ** repl.c      the prompt; repl_readline.c and repl_plain.c read its lines,
 **             repl_wait.c waits for keys, repl_screen.c draws
+** kernel.c    the Jupyter kernel (kernel.h)
 **
 ** All of it runs on one thread, the Lua thread, which need not be the thread
 ** that entered main(). */
