@@ -1,11 +1,10 @@
 /* reduce.cu -- sums, products, extremes, truths, logsumexp over any dims; softmax and
 ** running sums along one.  What is combined is so in an order that depends on shapes alone. */
-#include "gpu/gpu.h"
+#include "gpu/lines.h"
 #include "tensor/vmath.h"
 
 /* ---- x as results times what is combined into each ---- */
 
-struct gpu_part { int ndim; int64_t n, shape[TD_MAXDIM], stride[TD_MAXDIM]; };  /* bytes */
 struct gpu_reduction {
   gpu_view x;
   gpu_part kept, gone;
@@ -38,25 +37,15 @@ static gpu_reduction reduction_of(const td_tensor *x, const bool *mask, td_tenso
   return r;
 }
 
-__device__ static inline int64_t offset_of(const gpu_part &p, int64_t i) {
-  int64_t at = 0;
-  for (int d = p.ndim - 1; d > 0; d--) {
-    int64_t rest = i / p.shape[d];
-    at += (i - rest * p.shape[d]) * p.stride[d];
-    i = rest;
-  }
-  return p.ndim ? at + i * p.stride[0] : at;
-}
-
 /* ---- two ways to go: a thread for each result, or a block ---- */
 
 /* R: types in, out and acc; start(), take(acc, x, i), merge(acc, acc), store(acc). */
 template <class R> __global__ void by_thread(gpu_reduction r) {
   GPU_EACH(o, r.kept.n) {
-    int64_t home = offset_of(r.kept, o);
+    int64_t home = gpu_part_at(r.kept, o);
     typename R::acc a = R::start();
     for (int64_t i = 0; i < r.gone.n; i++)
-      R::take(a, gpu_read<typename R::in>(r.x, home + offset_of(r.gone, i)), i);
+      R::take(a, gpu_read<typename R::in>(r.x, home + gpu_part_at(r.gone, i)), i);
     ((typename R::out *)r.y)[o] = R::store(a);
   }
 }
@@ -65,10 +54,10 @@ template <class R> __global__ void by_block(gpu_reduction r) {
   TD_SHARED(typename R::acc, part, GPU_BLOCK);
   int me = (int)threadIdx.x;
   for (int64_t o = blockIdx.x; o < r.kept.n; o += gridDim.x) {
-    int64_t home = offset_of(r.kept, o);
+    int64_t home = gpu_part_at(r.kept, o);
     typename R::acc a = R::start();
     for (int64_t i = me; i < r.gone.n; i += GPU_BLOCK)
-      R::take(a, gpu_read<typename R::in>(r.x, home + offset_of(r.gone, i)), i);
+      R::take(a, gpu_read<typename R::in>(r.x, home + gpu_part_at(r.gone, i)), i);
     part[me] = a;
     for (int half = GPU_BLOCK / 2; half; half /= 2) {
       __syncthreads();
@@ -221,30 +210,6 @@ static td_status k_logsumexp(const td_call *c, td_tensor **out) {
 
 /* ---- along one dim: softmax, its log, running sums ---- */
 
-struct gpu_lines { gpu_view x, y; gpu_part where, home; int64_t n, step, out_step; };
-
-static gpu_lines lines_of(const td_tensor *x, td_tensor *y, int64_t dim) {
-  gpu_lines l = {};
-  const td_tensor *both[] = { y, x };
-  for (int k = 0; k < 2; k++) {
-    const td_tensor *t = both[k];
-    gpu_part *p = k ? &l.where : &l.home;
-    p->n = 1;
-    for (int d = 0; d < x->ndim; d++) {         /* not joined: both must count alike */
-      if (d == dim || x->shape[d] == 1) continue;
-      p->n *= x->shape[d];
-      p->shape[p->ndim] = x->shape[d];
-      p->stride[p->ndim++] = t->stride[d] * gpu_size(t->dtype);
-    }
-  }
-  l.x.p = x->data;
-  l.y.p = y->data;
-  l.n = x->ndim ? x->shape[dim] : 1;
-  l.step = x->ndim ? x->stride[dim] * gpu_size(x->dtype) : 0;
-  l.out_step = y->ndim ? y->stride[dim] * gpu_size(y->dtype) : 0;
-  return l;
-}
-
 template <class T> __device__ static T together(T *part, T mine, bool largest) {
   int me = (int)threadIdx.x;
   __syncthreads();
@@ -262,40 +227,39 @@ template <class T> __device__ static T together(T *part, T mine, bool largest) {
 /* A block for each line. */
 template <class T> __global__ void softmax(gpu_lines l, bool log_of) {
   TD_SHARED(double, part, GPU_BLOCK);
-  for (int64_t k = blockIdx.x; k < l.where.n; k += gridDim.x) {
-    const char *x = l.x.p + offset_of(l.where, k);
-    char *y = l.y.p + offset_of(l.home, k);
+  for (int64_t k = blockIdx.x; k < l.count; k += gridDim.x) {
+    const char *x = gpu_line(l, 0, k);
+    char *y = gpu_line(l, 1, k);
     double top = -INFINITY, sum = 0;
     for (int64_t i = threadIdx.x; i < l.n; i += GPU_BLOCK) {
-      double v = *(const T *)(x + i * l.step);
+      double v = *(const T *)(x + i * l.t[0].step);
       top = v > top || v != v ? v : top;
     }
     top = together(part, top, true);
     for (int64_t i = threadIdx.x; i < l.n; i += GPU_BLOCK)
-      sum += (double)TD_EXP((T)(*(const T *)(x + i * l.step) - (T)top));
+      sum += (double)TD_EXP((T)(*(const T *)(x + i * l.t[0].step) - (T)top));
     sum = together(part, sum, false);
     T less = (T)log(sum), scale = (T)(1 / sum);
     for (int64_t i = threadIdx.x; i < l.n; i += GPU_BLOCK) {
-      T v = *(const T *)(x + i * l.step) - (T)top;
-      *(T *)(y + i * l.out_step) = log_of ? v - less : TD_EXP(v) * scale;
+      T v = *(const T *)(x + i * l.t[0].step) - (T)top;
+      *(T *)(y + i * l.t[1].step) = log_of ? v - less : TD_EXP(v) * scale;
     }
   }
 }
 static td_status k_softmax(const td_call *c, td_tensor **out) {
-  gpu_lines l = lines_of(c->in[0], out[0], c->attr[0].i);
-  if (!l.where.n || !l.n) return TD_OK;
-  int64_t blocks = l.where.n < GPU_GRID_MOST ? l.where.n : GPU_GRID_MOST;
+  gpu_lines l = gpu_lines_of(c->in[0], 1, out, c->attr[0].i);
+  if (!l.count || !l.n) return TD_OK;
   return gpu_launch(c, out[0]->dtype == TD_F64 ? softmax<double> : softmax<float>,
-                    dim3((unsigned)blocks), dim3(GPU_BLOCK), 0, l, c->op->name[0] == 'l');
+                    gpu_line_blocks(l), dim3(GPU_BLOCK), 0, l, c->op->name[0] == 'l');
 }
 
 template <class T, class L, class O> __global__ void cumsum(gpu_lines l) {
-  GPU_EACH(k, l.where.n) {
-    const char *x = l.x.p + offset_of(l.where, k);
-    char *y = l.y.p + offset_of(l.home, k);
+  GPU_EACH(k, l.count) {
+    const char *x = gpu_line(l, 0, k);
+    char *y = gpu_line(l, 1, k);
     L s = 0;
     for (int64_t i = 0; i < l.n; i++)
-      *(O *)(y + i * l.out_step) = (O)(s += (L)*(const T *)(x + i * l.step));
+      *(O *)(y + i * l.t[1].step) = (O)(s += (L)*(const T *)(x + i * l.t[0].step));
   }
 }
 static td_status k_cumsum(const td_call *c, td_tensor **out) {
@@ -303,8 +267,8 @@ static td_status k_cumsum(const td_call *c, td_tensor **out) {
     cumsum<uint8_t, int64_t, int64_t>, cumsum<uint8_t, int64_t, int64_t>,
     cumsum<int32_t, int64_t, int64_t>, cumsum<int64_t, uint64_t, int64_t>, NULL,
     cumsum<float, double, float>, cumsum<double, double, double> };
-  gpu_lines l = lines_of(c->in[0], out[0], c->attr[0].i);
-  return l.where.n && l.n ? gpu_launch(c, fns[c->in[0]->dtype], gpu_grid(l.where.n),
+  gpu_lines l = gpu_lines_of(c->in[0], 1, out, c->attr[0].i);
+  return l.count && l.n ? gpu_launch(c, fns[c->in[0]->dtype], gpu_grid(l.count),
                                        dim3(GPU_BLOCK), 0, l) : TD_OK;
 }
 
