@@ -48,6 +48,7 @@ function report.lines(row, machine)
   local part, rate = reached(row, machine)
   local out = { ("  %-58s %10s%s"):format("tide", duration(row.ours.median),
     part and ("   %.0f GF/s, %.0f %% of products"):format(rate, 100 * part) or "") }
+  if row.note then out[#out + 1] = "    " .. row.note end
   for _, side in ipairs(row.peers) do
     local worst = 0
     for _, e in pairs(side.errors or {}) do worst = math.max(worst, e) end
@@ -130,7 +131,8 @@ local function write_rows(out, r)
     local sides = best_of_groups(row)
     for i = 1, math.max(1, #sides) do
       local s = sides[i]
-      out(("| %s | %s | %s | %s | %s | %s |"):format(i == 1 and row.title or "",
+      local title = row.title .. (row.note and " (" .. row.note .. ")" or "")
+      out(("| %s | %s | %s | %s | %s | %s |"):format(i == 1 and title or "",
         i == 1 and duration(row.ours.median) ..
           (row.full and ("; complete %s"):format(duration(row.ours.median * row.full)) or "") or "",
         i == 1 and part and ("%.0f %%%s"):format(100 * part,

@@ -169,7 +169,8 @@ function rounds.measure(row, peers, o)
   end
   drop(candidates)
   local result = { id = row.id, title = row.title, spec = spec, ours = summary(mine), peers = {}, tried = {},
-                   flops = row.flops and row.flops(spec), full = row.full, accuracy = ours.accuracy }
+                   flops = row.flops and row.flops(spec), full = row.full, note = ours.note,
+                   accuracy = ours.accuracy }
   for _, c in ipairs(candidates) do result.tried[#result.tried + 1] = record(c) end
   for k, c in ipairs(chosen) do
     if not c.failed then

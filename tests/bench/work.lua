@@ -96,10 +96,12 @@ function work.latents(spec, folder)
   save(folder, "weights", v:state_dict())
   v:freeze()
   local y = tensor.randn(spec.points, spec.dim)
-  if folder then check_latents(v, y, spec, folder) end
   local run = flow.align(v, y, { steps = 3, lr = spec.lr, every = 1000000, eval_draws = 1,
                                  groups = spec.groups })
-  return { run = repeated(run.update), step = run.update }
+  local table_over_t = run.conditioning == "table"
+  if folder then check_latents(table_over_t and v:tabulated() or v, y, spec, folder) end
+  return { run = repeated(run.update), step = run.update, note = table_over_t and
+    ("conditioning from a table over t, error %.0e"):format(run.table_error) or nil }
 end
 
 ---- evaluation ----
