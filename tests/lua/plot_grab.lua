@@ -253,13 +253,19 @@ t.test("slow callbacks get the newest place when the hand rests", function()
     local from = tide.clock()
     repeat until tide.clock() - from > 0.05
   end)
-  grab.post(fig, p.serial, "drag", 1, 0)
-  event.poll()
-  grab.post(fig, p.serial, "drag", 2, 0, 0, 0, tide.clock())
-  event.poll()
-  t.eq(#heard, 1)
-  repeat event.poll() until #heard > 1
-  t.eq(heard, { 1, 2 })
+  local function drag(x, time)
+    grab.post(fig, p.serial, "drag", x, 0, 0, 0, time)
+    event.poll()
+  end
+  drag(1, 0)
+  drag(2, tide.clock() + 3600) -- the hand moves still
+  drag(3, tide.clock() + 3600)
+  t.eq(heard, { 1 })
+  drag(4, 0)
+  t.eq(heard, { 1, 4 })
+  drag(5, tide.clock() + 0.2)
+  repeat event.poll() until #heard > 2
+  t.eq(heard, { 1, 4, 5 })
 end)
 
 ---- players ----
