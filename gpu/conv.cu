@@ -50,7 +50,8 @@ template <class T> __global__ void uncolumns(gpu_conv v, const T *col, const T *
   }
 }
 
-template <class T> __global__ void channel_bias(T *y, const T *bias, int64_t n, int64_t channels, int64_t each) {
+template <class T>
+__global__ void channel_bias(T *y, const T *bias, int64_t n, int64_t channels, int64_t each) {
   GPU_EACH(i, n) y[i] = bias[i / each % channels];
 }
 template <class T> __global__ void add_parts(const T *part, T *y, int64_t size, int64_t parts, bool first) {
