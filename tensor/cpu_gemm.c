@@ -22,6 +22,7 @@ enum {
   PANELS = 6,           /* panels of b that are packed at a time */
   BLOCKS = 16,          /* blocks of rows of a, where those are packed */
   ROWS_AHEAD = 8, LINES_AHEAD = 8,      /* fetched while packing */
+  TINY = 128,           /* multiply-adds that go without blocks */
   DIRECT = 32,          /* so few rows read b where it lies, if they can */
 };
 #define INLINE static inline __attribute__((always_inline))

@@ -219,8 +219,27 @@ static void NAME(panels)(const BLOCK *s, const NAME(part) *t) {
   }
 }
 
+/* So small that packing would take longer; the same chains. */
+static void NAME(tiny)(const BLOCK *s) {
+  for (int64_t i = 0; i < s->m; i++)
+    for (int64_t j = 0; j < s->n; j++) {
+      const real *a = s->a + i * s->ai, *b = s->b + j * s->bj;
+      real x = 0, *c = s->c + i * s->ldc + j;
+      for (int64_t l = 0; l < s->k; l++) x += a[l * s->ak] * b[l * s->bk];
+      if (s->alpha != 1) x *= s->alpha;
+      if (s->bias) x += s->bias[j];
+      if (s->beta == 1) x += *c;
+      else if (s->beta != 0) x += s->beta * *c;
+      *c = x;
+    }
+}
+
 static void NAME(gemm)(const BLOCK *s) {
   _Alignas(64) real room[STRETCH * COLS * PANELS], side[STRETCH * ROWS * BLOCKS];
+  if (s->m * s->n * s->k <= TINY) {
+    NAME(tiny)(s);
+    return;
+  }
   bool near = NAME(near_a)(s);
   NAME(part) t = { .room = room, .side = near ? NULL : side };
   int64_t most = near ? s->m : ROWS * BLOCKS;
