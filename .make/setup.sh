@@ -38,7 +38,7 @@ compiler       gcc               gcc               gcc         gcc         C com
 libc           libc6-dev         glibc-devel       glibc       gcc         headers of the C library
 pkg-config     pkg-config        pkgconf           pkgconf     pkgconf     finds the libraries below
 lua            liblua5.4-dev     lua-devel         lua         lua         the embedded language
-openblas       libopenblas-dev   openblas-devel    openblas    openblas    matrix products and LAPACK
+openblas       libopenblas-dev   openblas-devel    openblas    openblas    LAPACK: decompositions
 libpng         libpng-dev        libpng-devel      libpng      libpng      pictures as PNG
 zlib           zlib1g-dev        zlib-devel        zlib        zlib        npz and gz files
 libzmq         libzmq3-dev       zeromq-devel      zeromq      zeromq      notebooks: the Jupyter kernel
