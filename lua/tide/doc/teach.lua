@@ -13,6 +13,31 @@ local apart = "Callbacks have a random stream of their own and see no gradient m
   "taken out and shown once."
 
 return {
+["topic.grab"] = { title = "Figures that a class drives: handles, controls, players", text = [[
+  h = ax:handle{ x = 0, y = 1 }                 a point to drag
+  h:on("drag", function(x, y) ... end)
+  c = fig:controls{ lr = { 1e-4, 1, log = true }, target = { "moons", "rings" } }
+  run = plot.player{ fig = fig, reset = f, step = g, draw = d, record = true }
+  b = ax:brush{}                                paint a target: b:target()
+  fig:state()                                   a string that brings all back
+
+The same works in a window, in a notebook, and without either: c.lr = 0.1 does
+what a hand does, run:run(100) what Play does. A control with a round arrow
+starts the run again (live = false). Values change at once; functions of on()
+are called at the next safe point: fig:due(), plot.wait, the prompt, tide.yield.
+
+  drag, arrows      move what is held, or has the focus (Tab; Shift-Tab back)
+  double click      takes a slider or a handle back to where it began; Backspace
+  wheel             steps the slider or menu below the pointer
+  right drag        takes ink away, of a brush; Shift and drag, too
+  Space  .  ,       play or pause; one step; the next phase of a step
+  r  m              from the beginning, same seed; slow motion
+  [ ]  Home  End    through recorded steps; the first; what comes
+
+fig:save{ "x.png", widgets = true } draws the controls, too, and the step that
+the bar shows; fig:record{ path = "x.gif", every = 20 } a moving picture.
+]] },
+
 -- ---- handles ----
 ["plot.Axes.handle"] = {
   sig = "ax:handle{kind=, x=, y=, limits=, snap=, ...}",
