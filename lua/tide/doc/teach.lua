@@ -24,10 +24,11 @@ return {
 The same works in a window, in a notebook, and without either: c.lr = 0.1 does
 what a hand does, run:run(100) what Play does. A control with a round arrow
 starts the run again (live = false). Values change at once; functions of on()
-are called at the next safe point: fig:due(), plot.wait, the prompt, tide.yield.
+are called at the next safe point: fig:due(), plot.wait, the prompt and
+tide.yield.
 
   drag, arrows      move what is held, or has the focus (Tab; Shift-Tab back)
-  double click      takes a slider or a handle back to where it began; Backspace
+  double click      takes a slider or a handle back to its start; Backspace
   wheel             steps the slider or menu below the pointer
   right drag        takes ink away, of a brush; Shift and drag, too
   Space  .  ,       play or pause; one step; the next phase of a step
