@@ -16,7 +16,7 @@ return {
 ["topic.grab"] = { title = "Figures that a class drives: handles, controls, players", text = [[
   h = ax:handle{ x = 0, y = 1 }                 a point to drag
   h:on("drag", function(x, y) ... end)
-  c = fig:controls{ lr = { 1e-4, 1, log = true }, target = { "moons", "rings" } }
+  c = fig:controls{ lr = { 0.1, 1, log = true }, prior = { "mog", "rings" } }
   run = plot.player{ fig = fig, reset = f, step = g, draw = d, record = true }
   b = ax:brush{}                                paint a target: b:target()
   fig:state()                                   a string that brings all back
