@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vm/vm.h"
+
 #define STREAM_PAUSE 0.03             /* seconds that text waits for more of its kind */
 enum {
   STREAM_BYTES = 32 << 10,            /* that go out at once */
@@ -160,7 +162,7 @@ static void quit(void) {
   K->quit = true;
   pthread_mutex_unlock(&K->lock);
   if (again) return;
-  kill(getpid(), SIGTERM);            /* interrupt.c stops what runs */
+  if (!vm_interrupt_leaving()) kill(getpid(), SIGTERM);   /* interrupt.c stops what runs */
   wake(K->inbox_wake);
   wake(K->answers_wake);
 }
@@ -288,6 +290,7 @@ static void *run(void *unused) {
       pthread_mutex_unlock(&K->lock);
     }
     if (is_orphan()) quit();
+    if (vm_interrupt_leaving()) wake(K->inbox_wake);   /* a signal may come just before the wait */
   }
   send_due();
   return NULL;

@@ -2,6 +2,7 @@
 import base64
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -319,8 +320,12 @@ def test_shutdown():
         same(process.poll(), 0)
         k.close()
     k = Kernel()
-    same(k.run("os.exit(3)", stop_on_error=False).reply["status"], "error")
     process = k.km.provisioner.process
+    os.kill(k.pid, signal.SIGTERM)
+    wait_for(lambda: process.poll() is not None, "the end of an idle kernel")
+    k.close()
+    k = Kernel()
+    same(k.run("os.exit(3)", stop_on_error=False).reply["status"], "error")
     k.km.restart_kernel()
     k.kc.wait_for_ready(timeout=PATIENCE)
     same(k.run("1").result(), "1")
