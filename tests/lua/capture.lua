@@ -275,6 +275,24 @@ check.test("rows of a step run in tiles, and give what whole tensors give", func
   end
 end)
 
+check.test("no row of a product depends on the rows beside it", function()
+  for _, size in ipairs { { 5, 7 }, { 130, 33 }, { 256, 96 }, { 300, 700 } } do
+    for _, dtype in ipairs { "f32", "f64" } do
+      local k, n, spec = size[1], size[2], { dtype = dtype }
+      local x = tensor.randn(150, k, spec)
+      for _, w in ipairs { tensor.randn(k, n, spec), tensor.randn(n, k, spec):t() } do
+        local all = x:matmul(w)
+        for _, rows in ipairs { { 1, 20 }, { 37, 5 }, { 100, 51 } } do
+          local part = x:narrow(1, rows[1], rows[2])
+          check.ok(part:matmul(w):equal(all:narrow(1, rows[1], rows[2])), ("%d x %d, %s"):format(k, n, dtype))
+          part = part:t():contiguous():t()              -- the same numbers by columns
+          check.ok(part:matmul(w):equal(all:narrow(1, rows[1], rows[2])), ("%d x %d, %s"):format(k, n, dtype))
+        end
+      end
+    end
+  end
+end)
+
 check.test("groups of rows share a stage with the rows themselves", function()
   local g, per = 16, 24
   local w = tensor.randn(8, 8)
