@@ -15,7 +15,8 @@ local STYLE = [[
   --back: #171c21; --cell: #20272e; --link: #7fb3ea; --key: #cf9ae4; --str: #8acb9b; --num: #e7a878;
   --com: #8b98a5; --bad: #ff8a80; --note: #202c38 } .output img { background: #fff; border-radius: 4px } }
 * { box-sizing: border-box }
-body { margin: 0 auto; padding: 2rem 1.2rem 5rem; max-width: 56rem; color: var(--ink); background: var(--back);
+body { margin: 0 auto; padding: 2rem 1.2rem 5rem; max-width: 56rem; color: var(--ink); background:
+  var(--back);
   font: 16px/1.6 system-ui, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif }
 h1, h2, h3 { line-height: 1.25; margin: 2.2rem 0 .8rem } h1 { margin-top: .5rem; font-size: 2rem }
 h2 { padding-bottom: .25rem; border-bottom: 1px solid var(--line) }
@@ -32,9 +33,11 @@ pre { margin: 0; overflow-x: auto } pre code { background: none; padding: 0; fon
 .stderr { color: var(--soft) }
 .error pre { color: var(--bad); border-left: 3px solid var(--bad); padding-left: .8rem }
 table { border-collapse: collapse; margin: .8rem 0; font-size: .92em }
-th, td { padding: .25rem .7rem; border: 1px solid var(--line) } th { background: var(--cell); text-align: left }
+th, td { padding: .25rem .7rem; border: 1px solid var(--line) } th { background: var(--cell);
+  text-align: left }
 .output td { text-align: right; font-variant-numeric: tabular-nums }
-blockquote { margin: 1rem 0; padding: .1rem 1rem; background: var(--note); border-left: 4px solid var(--link) }
+blockquote { margin: 1rem 0; padding: .1rem 1rem; background: var(--note); border-left: 4px solid
+  var(--link) }
 details { margin: 1rem 0; border: 1px solid var(--line); border-radius: 6px; padding: 0 .9rem }
 details[open] { padding-bottom: .6rem } summary { cursor: pointer; padding: .5rem 0; color: var(--link) }
 .k { color: var(--key) } .s { color: var(--str) } .n { color: var(--num) } .c { color: var(--com) }

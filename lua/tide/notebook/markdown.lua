@@ -15,11 +15,13 @@ local function keep(kept, html)
   return "\1" .. #kept .. "\1"
 end
 
-local signs = { alpha = "α", beta = "β", gamma = "γ", delta = "δ", epsilon = "ε", theta = "θ", kappa = "κ",
-  lambda = "λ", mu = "μ", pi = "π", rho = "ρ", sigma = "σ", tau = "τ", phi = "φ", omega = "ω", Sigma = "Σ",
-  to = "→", cdot = "·", times = "×", le = "≤", ge = "≥", ne = "≠", approx = "≈", sim = "∼", infty = "∞",
-  nabla = "∇", int = "∫", sum = "∑", sqrt = "√", langle = "⟨", rangle = "⟩", log = "log ", sin = "sin ",
-  cos = "cos ", arctan = "arctan ", exp = "exp ", [","] = " " }
+local signs = {
+  alpha = "α", beta = "β", gamma = "γ", delta = "δ", epsilon = "ε", theta = "θ", kappa = "κ",
+  lambda = "λ", mu = "μ", pi = "π", rho = "ρ", sigma = "σ", tau = "τ", phi = "φ", omega = "ω",
+  Sigma = "Σ", to = "→", cdot = "·", times = "×", le = "≤", ge = "≥", ne = "≠", approx = "≈",
+  sim = "∼", infty = "∞", nabla = "∇", int = "∫", sum = "∑", sqrt = "√", langle = "⟨", rangle = "⟩",
+  log = "log ", sin = "sin ", cos = "cos ", arctan = "arctan ", exp = "exp ",
+}
 
 -- Formulas of one line: letters, signs, sub- and superscripts.
 local function formula(text)
@@ -186,7 +188,10 @@ local function heading(line, o)
   return ('<h%d id="%s">%s</h%d>'):format(#marks, id, inline(text, o), #marks)
 end
 
-local function is_rule(line) return line:gsub("%s", ""):find "^%-%-%-+$" or line:gsub("%s", ""):find "^%*%*%*+$" end
+local function is_rule(line)
+  line = line:gsub("%s", "")
+  return line:find "^%-%-%-+$" or line:find "^%*%*%*+$"
+end
 
 local function starts_block(lines, i)
   local line = lines[i]
