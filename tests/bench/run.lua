@@ -70,6 +70,7 @@ end
 
 local about = machine.about()
 local path = o.out ~= "" and o.out or ("tests/bench/results/%s.json"):format(about.slug)
+assert(os.execute("mkdir -p " .. Peer.quoted(path:match "^(.*)/" or ".")))
 local results = { machine = about, date = os.date "!%Y-%m-%d %H:%M UTC", rounds = o.rounds,
                   seconds = o.seconds, quick = o.quick, peers = {}, rows = {}, load_before = machine.load() }
 
