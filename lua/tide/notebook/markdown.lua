@@ -19,8 +19,8 @@ local signs = {
   alpha = "α", beta = "β", gamma = "γ", delta = "δ", epsilon = "ε", theta = "θ", kappa = "κ",
   lambda = "λ", mu = "μ", pi = "π", rho = "ρ", sigma = "σ", tau = "τ", phi = "φ", omega = "ω",
   Sigma = "Σ", to = "→", cdot = "·", times = "×", le = "≤", ge = "≥", ne = "≠", approx = "≈",
-  sim = "∼", infty = "∞", nabla = "∇", int = "∫", sum = "∑", sqrt = "√", langle = "⟨", rangle = "⟩",
-  log = "log ", sin = "sin ", cos = "cos ", arctan = "arctan ", exp = "exp ",
+  sim = "∼", infty = "∞", nabla = "∇", int = "∫", sum = "∑", sqrt = "√",
+  langle = "⟨", rangle = "⟩", log = "log ", sin = "sin ", cos = "cos ", arctan = "arctan ", exp = "exp ",
 }
 
 -- Formulas of one line: letters, signs, sub- and superscripts.
