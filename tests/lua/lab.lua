@@ -237,6 +237,43 @@ t.test("tide lab --save draws what the model says", function()
   t.eq(plot.theme(), "paper")
 end)
 
+t.test("the window's controls and its state as a text, without a window", function()
+  local lab = tide.lab { latents = 50, seed = 3, target = "moons", lr = 0.05 }
+  t.eq({ lab.model.o.seed, lab.model.o.lr, lab.model.o.target }, { 3, 0.05, "moons" })
+  lab.player:run(10)
+  lab.handle:drag(1, 0.5)
+  t.near(lab.model.y:get(1, 1), 1, 1e-6)
+  lab.controls:set("map", "C - L")
+  t.eq(lab.view.kind, "bound")
+  lab.controls:set("from", 0.4)
+  t.near(lab.model.o.from, 0.4)
+  lab.controls:set("to", 0.2)
+  t.ok(lab.model.o.from < 0.2 and lab.controls.from < 0.2, "times stay in order")
+  local other = tide.lab { latents = 50 }
+  other.fig:state(lab.fig:state())
+  tide.wait_all()
+  t.eq({ other.model.o.target, other.model.o.seed, other.view.kind, other.model.steps },
+    { "moons", 3, "bound", 10 })
+  other.controls:set("target", "draw")
+  tide.wait_all()
+  t.eq(other.model.o.target, "moons", "nothing is drawn yet")
+  other.brush:stroke { { -1, -1 }, { 1, 1 } }
+  other.brush.calls:call("release")
+  tide.wait_all()
+  t.eq({ other.model.target.name, other.model.steps }, { "draw", 0 })
+  t.ok(tide.metrics.pearson(other.model.data:select(2, 1), other.model.data:select(2, 2)) > 0.9)
+end)
+
+t.test("examples/lab.lua is tide lab", function()
+  local program = arg[-1] or "tide"
+  local text, status = t.shell(program .. " examples/lab.lua --help")
+  t.ok(status == 0 and text:find "Ten minutes" and text:find "tide lab", text)
+  text, status = t.shell("TIDE_HEADLESS=1 " .. program .. " lab --seed 2")
+  t.ok(status == 1 and text:find "--save", text)
+  text, status = t.shell(program .. " lab --flow-steps 50 --save x.png")
+  t.ok(status == 1 and text:find "tide lab: flow_steps is one of 10, 30", text)
+end)
+
 t.test("the picture follows the model", function()
   local m = model_of { target = "mog" }
   local view = require("tide.lab.view").new(m)

@@ -63,7 +63,7 @@ local function check(o)
   number("lr", o.lr, 1e-4, 1)
   number("from", o.from, 0, 1)
   number("to", o.to, 0, 1)
-  if o.to - o.from < 0.01 then
+  if o.to - o.from < 0.0099 then
     tide.raise(("lab: times go from %g to %g; `to` must be larger by 0.01"):format(o.from, o.to))
   end
   number("draws", o.draws, 1, 64, true)

@@ -18,7 +18,7 @@ local PLAYING = 64                    -- at most so many while latents move
 local PRINTED = 128                   -- and in a file
 local REST = 0.1                      -- seconds between looks at the dragged latent in a run
 local WORDS = 0.25                    -- and between changes of the sentences
-local SPAN = 0.05                     -- least difference of the times of the loss
+local SPAN = 0.01                     -- least difference of the times of the loss
 local L = model.limit
 
 -- The maps of model.kinds as the menu calls them.
@@ -118,6 +118,7 @@ local function handles(self)
   end)
   self.noise:on("drag", function() self:look() end)
   self.time:on("drag", function(t)
+    if math.abs(t - v.t) < 1e-6 then return end
     v:choose(nil, t)
     if v.kind ~= "residual" then self.controls:set("map", "R(y, t)") end
     self.model:map("residual", FINENESS[1], t)
@@ -182,7 +183,7 @@ end
 -- The options of the model that the controls say.
 local function wanted(self, c)
   local o = { target = c.target, loss = c.loss, lr = c.lr, draws = c.draws, seed = c.seed,
-    from = math.min(c.from, c.to - SPAN / 2), to = c.to }
+    from = math.min(c.from, c.to - SPAN), to = c.to }
   local steps = math.tointeger(tonumber(c.field:match "%d+"))
   o.field, o.flow_steps = steps and "trained" or "exact", steps
   if o.target == "draw" and not self.points then o.target = self.model.o.target end
@@ -205,22 +206,23 @@ local function make_controls(self)
     { name = "loss", choices = model.losses, value = o.loss },
     { name = "map", choices = MAPS, value = map_name(self.view.kind), label = "map, keys 1 to 7",
       keys = true },
-    { name = "lr", 1e-3, 0.2, value = o.lr, log = true, label = "learning rate", format = "%.3f" },
-    { name = "from", 0, 1 - SPAN, value = math.min(o.from, 1 - SPAN), label = "times from", format = "%.2f" },
-    { name = "to", SPAN, 1, value = math.max(o.to, SPAN), label = "times to", format = "%.2f" },
+    { name = "lr", math.min(1e-3, o.lr), math.max(0.2, o.lr), value = o.lr, log = true, label = "learning rate",
+      format = "%.3f" },
+    { name = "from", 0, 0.99, value = math.min(o.from, 0.99), label = "times from", format = "%.2f" },
+    { name = "to", 0.01, 1, value = o.to, label = "times to", format = "%.2f" },
     { name = "draws", 1, 64, value = o.draws, integer = true, log = true, label = "draws per step" },
     { name = "pace", 5, 500, value = 40, integer = true, log = true, label = "steps per second" },
-    { name = "seed", 1, 20, value = math.min(math.max(o.seed, 1), 20), integer = true, live = false },
+    { name = "seed", math.min(1, o.seed), math.max(20, o.seed), value = o.seed, integer = true, live = false },
     { name = "clear", label = "clear the drawing", kind = "button", hide = true },
     columns = 5,
   }
   local function live() self:apply() end
   for _, name in ipairs { "loss", "lr", "from", "to", "draws" } do self.controls:on(name, live) end
   self.controls:on("from", function(from, c)
-    if c.to < from + SPAN then c.to = from + SPAN end
+    if c.to < from + SPAN then c.to = math.min(1, from + SPAN) end
   end)
   self.controls:on("to", function(to, c)
-    if c.from > to - SPAN then c.from = to - SPAN end
+    if c.from > to - SPAN then c.from = math.max(0, to - SPAN) end
   end)
   self.controls:on("map", function(name)
     self.view:choose(map_of(name))
