@@ -8,9 +8,9 @@ Ten minutes with people who have never seen it:
    trained on data and is frozen now. Both curves go down. Why does the loss not
    go to 0? The dashed line is what true data have.
 2. It fails. The curves pass below that line. Less loss than data have is no
-   success: the latents gather on a few points. Choose the target rings, and they
-   leave the data. Choose the loss excess: they spread again, and the curves come
-   back to the line.
+   success: the latents gather on a few points. Choose the target rings: they crowd
+   on the inner one; with a flow of 100 steps they leave the data. Choose the loss
+   excess: they spread again, and the curves come back to the line.
 3. Why. Drag the pink point across the map. It is a latent; black arrows are the
    field on its path from the orange noise point, orange ones the straight velocity.
    The loss is their difference, the pink arrow the way down, the curve below the

@@ -9,11 +9,16 @@ local LOSSES = {
   excess = "the excess loss",
 }
 
+-- The loss that values are of: before there is a second flow, the excess is not known.
+local function loss_of(m)
+  return m.o.loss == "excess" and not m.critic and "align" or m.o.loss
+end
+
 -- Titles of the maps.
 M.maps = {
   nll = function() return "negative log-likelihood" end,
   loss = function(m)
-    return m.o.loss == "align" and "alignment loss L(y)"
+    return loss_of(m) == "align" and "alignment loss L(y)"
       or m.o.loss == "likelihood" and "likelihood-weighted loss" or "excess loss"
   end,
   align = function() return "alignment loss L(y)" end,
@@ -42,8 +47,8 @@ end
 function about.loss(m)
   if m.o.loss == "excess" then
     if not m.critic then
-      return "The excess is the alignment loss minus that of a second flow, fitted to the latents. " ..
-        "The map shows it from the first step on."
+      return "The excess is this loss minus that of a second flow, fitted to the latents: the map " ..
+        "shows it from the first step on."
     end
     return "The alignment loss minus that of a second flow, fitted to the latents as they are now: " ..
       "flat when both have the same distribution."
@@ -118,7 +123,7 @@ end
 
 local function point_text(p, loss)
   return ("The point: %s is %.2f, NLL %.2f. Black: the field on its path; orange: the straight " ..
-    "velocity; the loss is the mean square of the difference."):format(loss, p.loss, p.nll)
+    "velocity; the alignment loss is the mean square of their difference."):format(loss, p.loss, p.nll)
 end
 
 -- Up to three lines.
@@ -126,7 +131,7 @@ function M.of(m, kind, t, numbers, probe, note)
   local list = { about[kind](m, t) }
   local first, second = story(m, numbers)
   list[2] = first .. " " .. second
-  list[3] = note or probe and point_text(probe, LOSSES[m.o.loss]) or nil
+  list[3] = note or probe and point_text(probe, LOSSES[loss_of(m)]) or nil
   return list
 end
 
