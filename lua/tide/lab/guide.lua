@@ -12,10 +12,12 @@ Ten minutes with people who have never seen it:
    on the inner one; with a flow of 100 steps they leave the data. Choose the loss
    excess: they spread again, and the curves come back to the line.
 3. Why. Drag the pink point across the map. It is a latent; black arrows are the
-   field on its path from the orange noise point, orange ones the straight velocity.
-   The loss is their difference, the pink arrow the way down, the curve below the
-   times at which the loss arises. Drag the line there: early times know only the
-   centre of the data. Press 5, then 6: what is said to be a bound on log p, and log p.
+   field on its path from the orange noise point, orange ones the straight
+   velocity. The loss is their difference, the pink arrow the way down, the curve
+   on the right the times at which the loss arises. Drag the line there: early
+   times know only the centre of the data. Press 5, then 6: what is said to be a
+   bound on log p, and log p.
 
-Keys: space plays and pauses, . takes one step, r starts anew with the same seed,
-1 to 7 choose the map, ? lists all. The bar of the player goes back through the run.]]
+Keys: space plays and pauses, . takes one step, a comma one phase of a step, r
+starts anew with the same seed, 1 to 7 choose the map, ? lists all. The bar of the
+player goes back through the run.]]
