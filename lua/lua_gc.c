@@ -110,6 +110,10 @@ static int l_forget(lua_State *L) {
 void td__lua_gc_open(lua_State *L) {
   td_set_reclaim(reclaim);
   td__lua_current = NULL;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  *(const void **)lua_getextraspace(lua_tothread(L, -1)) = NULL;  /* Lua leaves it as it is */
+  *(const void **)lua_getextraspace(L) = NULL;
+  lua_pop(L, 1);
   lua_newuserdatauv(L, 0, 0);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, l_forget);

@@ -76,6 +76,25 @@ static void small_trim(void) {
     }
 }
 
+/* ---- what a thread keeps until it ends ---- */
+
+static void scratch_forget(void);
+static void scope_forget(void);
+static pthread_key_t thread_key;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+
+static void thread_ends(void *mark) {
+  (void)mark;
+  scratch_forget();
+  scope_forget();
+}
+static void thread_start(void) { pthread_key_create(&thread_key, thread_ends); }
+/* From now on this thread has something to give back. */
+static void thread_keeps(void) {
+  pthread_once(&thread_once, thread_start);
+  pthread_setspecific(thread_key, &thread_key);
+}
+
 /* ---- scratch memory of kernels ---- */
 
 /* Kernels run on any thread and often, so each thread keeps its last blocks. */
@@ -86,16 +105,15 @@ typedef struct scratch {
   _Alignas(ALIGN) char mem[];
 } scratch;
 static _Thread_local struct { scratch *list; int n; } spare;
-static pthread_key_t spare_key;
-static pthread_once_t spare_once = PTHREAD_ONCE_INIT;
 
-static void spare_drop(void *list) {
-  for (scratch *s = list, *next; s; s = next) {
+static void scratch_forget(void) {
+  for (scratch *s = spare.list, *next; s; s = next) {
     next = s->next;
     allocator.free(s);
   }
+  spare.list = NULL;
+  spare.n = 0;
 }
-static void spare_start(void) { pthread_key_create(&spare_key, spare_drop); }
 
 void *td__scratch(size_t n) {
   scratch **best = NULL;
@@ -127,22 +145,23 @@ void td__scratch_drop(void *p) {
     *last = NULL;
     spare.n--;
   }
-  pthread_once(&spare_once, spare_start);
-  pthread_setspecific(spare_key, spare.list);
+  if (spare.n == 1) thread_keeps();
 }
 
 /* ---- scopes ---- */
 
 static _Thread_local struct { td_tensor **v; int n, cap; } scope;
 
+static void scope_forget(void) {
+  free(scope.v);
+  scope.v = NULL;
+  scope.n = scope.cap = 0;
+}
+
 int td_scope_open(void) { return scope.n; }
 void td_scope_close(int mark) {
   while (scope.n > mark) td_drop(scope.v[--scope.n]);
-  if (!scope.n && scope.cap > 4096) {         /* a rare large one: give it back */
-    free(scope.v);
-    scope.v = NULL;
-    scope.cap = 0;
-  }
+  if (!scope.n && scope.cap > 4096) scope_forget();     /* a rare large one */
 }
 
 td_tensor *td__scoped(td_tensor *t) {
@@ -154,6 +173,7 @@ td_tensor *td__scoped(td_tensor *t) {
       td_drop(t);
       return td_fail_null(TD_ENOMEM, "out of memory for a scope of %d", cap);
     }
+    if (!scope.v) thread_keeps();
     scope.v = v;
     scope.cap = cap;
   }
