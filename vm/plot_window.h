@@ -42,7 +42,7 @@ int td_plot_window_news(void);
   "the display is gone: windows are closed, the program goes on"
 
 /* ---- between the two threads (plot_window.c, plot_window_loop.c) ---------- */
-#define TD_PLOT_SHARE 0.15 /* of a core that drawing may take while Lua computes */
+#define TD_PLOT_SHARE 0.08 /* of a core that drawing may take while Lua computes */
 #define TD_PLOT_PAUSE 0.016 /* seconds between frames, at least */
 
 typedef enum {

@@ -229,7 +229,7 @@ assert(not fig.open)]] },
 ["plot.Figure.due"] = {
   sig = "fig:due()",
   text = "True now and then while the figure has a window: when it is worth the work to compute what " ..
-    "it shows anew. Drawing then takes at most 15 % of a core and shows at most 60 pictures a " ..
+    "it shows anew. Drawing then takes at most 8 % of a core and shows at most 60 pictures a " ..
     "second. False without a window.",
   args = { { "fig", "Figure" } }, returns = "boolean",
   example = [[
