@@ -4,55 +4,9 @@ local tide = require "tide"
 local plot = tide.plot
 local grab, event = require "tide.plot.grab", require "tide.plot.event"
 local SCALE = 1.5                      -- pixels per point of a window
-local PATIENCE = 60                    -- seconds until a sign must have come
-
-local function sh(command)
-  local p = io.popen(command)
-  local out = p:read "a"
-  p:close()
-  return out
-end
-
-local function case(name, good, why)
-  print((good and "ok " or "no ") .. name .. (good and "" or " | " .. tostring(why)))
-end
-
--- Listens until sign() is true; its value.
-local function wait_for(sign, deaf, patience)
-  local deadline = tide.clock() + (patience or PATIENCE)
-  local v = sign()
-  while not v and tide.clock() < deadline do
-    if deaf then sh "sleep 0.02" else event.wait(20) end
-    if not deaf and require("tide.job")._live() > 0 then tide.yield() end
-    v = sign()
-  end
-  return v
-end
-
----- the screen ----
-
-local function screenshot(id)
-  local dump = sh("xwd -silent -id " .. id)
-  local h = { string.unpack(">" .. ("I4"):rep(25), dump) }
-  local width, height, little, line = h[5], h[6], h[8] == 0, h[13]
-  local at, rows = h[1] + 12 * h[20], {}
-  for i = 0, height - 1 do
-    local row = dump:sub(at + i * line + 1, at + i * line + 4 * width)
-    rows[i + 1] = row:gsub("(.)(.)(.)(.)", little and "%3%2%1" or "%2%3%4")
-  end
-  return table.concat(rows), width, height
-end
-
--- Mean difference of the bytes of two pictures.
-local function distance(a, b)
-  if #a ~= #b then return math.huge end
-  local sum = 0
-  for i = 1, #a do
-    local x, y = a:byte(i), b:byte(i)
-    if x ~= y then sum = sum + math.abs(x - y) end
-  end
-  return sum / #a
-end
+local screen = require "tests.screen"
+local sh, case, wait_for = screen.sh, screen.case, screen.wait_for
+local screenshot, distance = screen.screenshot, screen.distance
 
 ---- one figure ----
 

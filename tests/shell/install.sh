@@ -13,7 +13,7 @@ for option in $("$TIDE" --help | grep -oE '^  (-[a-zA-Z-]|--[a-z]+)( |$)'); do
   sed 's/\\-/-/g' "$man" | grep -qE -- "^\.BI? \"?$option( |\$)" || missing="$missing $option"
 done
 same "the manual page has every option" "$missing" ""
-words=$("$TIDE" --help | sed -n 's/^       .*tide \([a-z]*\) .*/\1/p')
+words=$("$TIDE" --help | sed -n 's/^       [^ ]*tide \([a-z]*\) .*/\1/p')
 same "and every command" "$(for w in $words; do grep -q "^.B tide $w" "$man" || echo "$w"; done)" ""
 if command -v man >/dev/null && command -v groff >/dev/null; then
   same "man finds nothing to complain of" \

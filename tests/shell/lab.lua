@@ -1,25 +1,10 @@
 -- lab.lua -- what lab.sh runs: a person who plays, asks for maps, drags a latent and a
 -- time, and paints a target.
 local tide = require "tide"
-local event, job = require "tide.plot.event", require "tide.job"
-local PATIENCE = 60                    -- seconds until a sign must have come
+local screen = require "tests.screen"
+local sh = screen.sh
 
-local function sh(command)
-  local p = io.popen(command)
-  local out = p:read "a"
-  p:close()
-  return out
-end
-
--- Listens until sign() is true.
-local function case(name, sign)
-  local deadline = tide.clock() + PATIENCE
-  while not sign() and tide.clock() < deadline do
-    event.wait(20)
-    if job._live() > 0 then tide.yield() end
-  end
-  print((sign() and "ok " or "no ") .. name)
-end
+local function case(name, sign) screen.case(name, screen.wait_for(sign)) end
 
 local lab = tide.lab { latents = 60 }
 local m, c = lab.model, lab.controls

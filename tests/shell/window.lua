@@ -5,46 +5,9 @@ local plot = tide.plot
 local tmp = os.getenv "tmp"
 local SCALE = 1.5                      -- pixels per point of a window
 
-local function sh(command)
-  local p = io.popen(command)
-  local out = p:read "a"
-  p:close()
-  return out
-end
-
-local function case(name, good, why)
-  print((good and "ok " or "no ") .. name .. (good and "" or " | " .. tostring(why)))
-end
-
----- pictures ----
-
--- The pixels of an xwd dump as r, g, b bytes, with width and height.
-local function decode(dump)
-  local h = { string.unpack(">" .. ("I4"):rep(25), dump) }
-  local width, height, little, line, colors = h[5], h[6], h[8] == 0, h[13], h[20]
-  assert(h[12] == 32 and #dump > 100, "a screen of 24 bits is needed")
-  local rows, at = {}, h[1] + 12 * colors
-  for i = 0, height - 1 do
-    local row = dump:sub(at + i * line + 1, at + i * line + 4 * width)
-    rows[i + 1] = row:gsub("(.)(.)(.)(.)", little and "%3%2%1" or "%2%3%4")
-  end
-  return table.concat(rows), width, height
-end
-
-local function screenshot(id)
-  return decode(sh(("xwd -silent -id %s"):format(id)))
-end
-
--- How far two pictures are apart: mean difference of their bytes.
-local function distance(a, b)
-  if #a ~= #b then return math.huge end
-  local sum = 0
-  for i = 1, #a, 1 do
-    local x, y = a:byte(i), b:byte(i)
-    if x ~= y then sum = sum + (x > y and x - y or y - x) end
-  end
-  return sum / #a
-end
+local screen = require "tests.screen"
+local sh, case, decode = screen.sh, screen.case, screen.decode
+local screenshot, distance = screen.screenshot, screen.distance
 
 -- What fig would show with these limits and this size in pixels.
 local function expected(fig, ax, o)

@@ -1,52 +1,15 @@
 # window.sh -- windows: used by xdotool under Xvfb, without a display, with one that goes away.
 # time limit: 200 s
-. tests/check.sh
-
-for f in Xvfb xdotool xwd; do
-  if ! command -v $f >/dev/null; then
-    skip "windows" "there is no $f here"
-    exit 0
-  fi
-done
-servers=
-stop() { [ -z "$servers" ] || kill $servers 2>/dev/null; }
-trap 'status=$?; trap - EXIT; stop; finish' EXIT
-export tmp SDL_VIDEODRIVER=x11
-export SDL_MOUSE_DOUBLE_CLICK_TIME=3000 # two clicks are a double click also where all is slow
-unset WAYLAND_DISPLAY TIDE_HEADLESS TIDE_SCALE
-
-# serve FILE [OPTIONS]: starts a server and leaves the name of its display in FILE.
-serve() {
-  local file=$1
-  shift
-  Xvfb -displayfd 3 -screen 0 1280x1024x24 -nolisten tcp "$@" 3>"$file" >/dev/null 2>&1 &
-  server=$!
-  servers="$servers $server"
-  for _ in $(seq 100); do
-    [ -s "$file" ] && break
-    sleep 0.1
-  done
-  [ -s "$file" ]
-}
-if ! serve "$tmp/display"; then
-  skip "windows" "Xvfb does not start here"
-  exit 0
-fi
-DISPLAY=:$(cat "$tmp/display")
-export DISPLAY
+subject="windows"
+. tests/display.sh
 
 here=$PWD
 ${CC:-cc} -o "$tmp/xclose" tests/shell/xclose.c -lX11 || exit 1
 mkdir "$tmp/cwd"
-(cd "$tmp/cwd" && "$TIDE" "$here/tests/shell/window.lua") >"$tmp/out" 2>"$tmp/err"
-code=$?
-while read -r verdict name; do
-  case $verdict in
-  ok) result 0 "$name" ;;
-  no) result 1 "${name%% | *}" "${name#* | }" ;;
-  esac
-done <"$tmp/out"
-same "the conversation comes to its end" "$code $(tail -n 1 "$tmp/out") $(cat "$tmp/err")" "0 end "
+cd "$tmp/cwd" || exit 1
+converse "$here/tests/shell/window.lua"
+cd "$here" || exit 1
+same "without a complaint" "$(cat "$tmp/err")" ""
 
 # ---- the ends of programs ----
 show='f = plot.figure{} f:axes():line{y = {1, 2}} f:show() assert(f.open)'

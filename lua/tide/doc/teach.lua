@@ -65,6 +65,7 @@ z:on("drag", function(x, y) arrow:set{ from = {x, y}, to = {0, 0} } end)
 z:drag(2, -1)
 assert(arrow:get("from")[1][1] == 2 or arrow:get("from")[1] == 2)]] },
 ["plot.Handle"] = { text = "What ax:handle returns: get, set, on, drag, remove.",
+  returns = "a class",
   example = 'assert(tostring(plot.figure{}:axes():handle{ x = 1, y = 2 }) == "handle (point): x 1, y 2")' },
 ["plot.Handle.get"] = { text = "Where it is: x, y of a point; x or y of a line; x0, y0, x1, y1 of a rect.",
   args = { { "handle", "Handle" } }, returns = "numbers", example = [[
@@ -120,8 +121,7 @@ c:on("lr", function(lr) heard = lr end)
 c.lr = 0.05
 assert(heard == 0.05 and c.target == "moons")]] },
 ["plot.Controls"] = { text = "What fig:controls returns: a table of values with the methods get, set, on, " ..
-  "list, " ..
-  "reset and change.", example = [[
+  "list, reset and change.", returns = "a class", example = [[
 local text = ""
 for name, value in pairs(plot.figure{}:controls{ a = { 1, 2, integer = true }, b = true }) do
   text = text .. name .. tostring(value)
@@ -190,6 +190,7 @@ brush:stroke{ {-1, 0}, {1, 0} }
 local target = brush:target()
 assert(target:sample(100).shape[1] == 100)]] },
 ["plot.Brush"] = { text = "What ax:brush returns: stroke, clear, ink, empty, target, set, on, remove.",
+  returns = "a class",
   example = "assert(plot.figure{}:axes{ xlim = {0, 1}, ylim = {0, 1} }:brush{}:empty())" },
 ["plot.Brush.stroke"] = {
   sig = "brush:stroke(points [, {erase=}])", text = "A stroke through points, as a hand would make it.",
@@ -264,8 +265,7 @@ local run = plot.player{ fig = fig, seed = 7, stop = 100,
 run:run(20)
 assert(run.steps == 20)]] },
 ["plot.Player"] = { text = "What plot.player returns. Fields: steps (how many are done), seed, playing, " ..
-  "slow, over " ..
-  "(stop is reached), phase, job.", example = [[
+  "slow, over (stop is reached), phase, job.", returns = "a class", example = [[
 local run = plot.player{ reset = function() end, step = function() end }
 assert(run.steps == 0 and not run.playing)]] },
 ["plot.Player.play"] = { text = "Plays, in a job, until it is paused, stops, or its window is closed.",
@@ -389,6 +389,7 @@ if plot.can_save then
   os.remove(path)
 end]] },
 ["plot.Record"] = { text = "What fig:record returns. Fields: count (frames so far), path.",
+  returns = "a class",
   example = 'assert(not pcall(function() plot.figure{}:record{ path = "run.avi" } end))' },
 ["plot.Record.frame"] = { text = "A frame of what the figure shows now.", args = { { "rec", "Record" } },
   returns = "Record", example = [[
