@@ -37,7 +37,7 @@ code=0
 text=$(TIDE_NO_INSTALL=1 setup build) || code=$?
 same "TIDE_NO_INSTALL stops with status 1" $code 1
 has "and prints the command" "$text" "apt-get install -y --no-install-recommends"
-has "and says why a package is needed" "$text" "matrix products"
+has "and says why a package is needed" "$text" "decompositions"
 check "and runs nothing" test ! -e "$tmp/calls"
 check "and leaves no configuration" test ! -e "$tmp/out/config.mk"
 
