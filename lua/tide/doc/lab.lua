@@ -10,7 +10,8 @@ return {
     "Random numbers come from streams of its own. See also ?lab.",
   args = { { "options", "table", "target [\"mog\"]: mog, grid, moons, rings, spiral, swissroll, or " ..
     "\"draw\"; points (N, 2) and width [0.08]: what is drawn; " ..
-    "field [\"exact\"] or \"trained\"; flow_steps [1000]: 10, 30, 100, 300, 1000 or 3000; loss [\"align\"], \"likelihood\" or \"excess\"; lr [0.02]; " ..
+    "field [\"exact\"] or \"trained\"; flow_steps [1000]: 10, 30, 100, 300, 1000 or 3000; " ..
+    "loss [\"align\"], \"likelihood\" or \"excess\"; lr [0.02]; " ..
     "from [0] and to [1]: times of the loss; draws [4] of (t, noise) for each latent and step; latents " ..
     "[300]; seed [1]; map [\"loss\"], \"nll\", \"align\", \"C\", \"bound\", \"log_p\" or \"residual\" at " ..
     "time [0.5]", optional = true } },
