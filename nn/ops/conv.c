@@ -8,6 +8,8 @@
 
 #define TEXT(t) td_shape_text((t)->ndim, (t)->shape, (char[160]){ 0 }, 160)
 
+enum { STEP_MOST = 1 << 20 };    /* keeps what is computed of sizes within 64 bits */
+
 static int64_t stride_of(const td_call *c) { return c->attr[0].i; }
 static int64_t pad_of(const td_call *c) { return c->attr[1].i; }
 
@@ -19,9 +21,9 @@ static td_status check(const td_call *c, const td_tensor *pictures, const td_ten
   if (weight && weight->ndim != 4)
     return td_fail(TD_ESHAPE, "%s: the weight must have four dims, the last two of them height and "
                    "width of the kernel; it has shape %s", name, TEXT(weight));
-  if (stride_of(c) < 1 || pad_of(c) < 0)
-    return td_fail(TD_EARG, "%s: stride must be at least 1 and pad at least 0, not %lld and %lld",
-                   name, (long long)stride_of(c), (long long)pad_of(c));
+  if (stride_of(c) < 1 || stride_of(c) > STEP_MOST || pad_of(c) < 0 || pad_of(c) > STEP_MOST)
+    return td_fail(TD_EARG, "%s: stride must be from 1, pad from 0 to %d pixels; they are %lld and %lld",
+                   name, STEP_MOST, (long long)stride_of(c), (long long)pad_of(c));
   return TD_OK;
 }
 
@@ -130,7 +132,8 @@ static td_status weight_infer(const td_call *c, td_spec *out) {
   td_status st = check(c, x, NULL);
   if (!st) st = check(c, g, NULL);
   if (st) return st;
-  if (c->nlist != 2 || c->list[0] < 1 || c->list[1] < 1)
+  if (c->nlist != 2 || c->list[0] < 1 || c->list[1] < 1 || c->list[0] > STEP_MOST ||
+      c->list[1] > STEP_MOST)
     return td_fail(TD_EARG, "conv2d_weight_grad: size must be height and width of the kernel");
   bool fits = g->shape[0] == x->shape[0];
   for (int d = 2; d < 4; d++) {
