@@ -7,6 +7,7 @@
 ** anywhere in Lua code.  Whether gradients are recorded belongs to each coroutine
 ** anyway. */
 #include "lua_td.h"
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -175,6 +176,7 @@ static int l_run(lua_State *L) {
   td_lua_slice *s = &td__lua_slice;
   td_rng *stream = swap(L, j, j->stream);
   s->until = td__lua_clock() + seconds;
+  s->apart = isinf(seconds);
   s->through = true;
   s->leaving = false;
   s->cancel = how == CANCEL;

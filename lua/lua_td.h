@@ -69,6 +69,7 @@ bool td_lua_flag(lua_State *L, int opt, const char *name);  /* of table opt */
 typedef struct td_lua_slice {
   lua_State *job;          /* coroutine of the job that runs; NULL: none does */
   double until;            /* td__lua_clock at which safe points yield */
+  bool apart;              /* without an end: runs in the midst of what waits for it */
   bool through;            /* every coroutine between job and the one that runs
                            ** may be left */
   bool nested;             /* the program passes yields on through coroutines */

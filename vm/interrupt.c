@@ -144,8 +144,9 @@ static void stop_script(lua_State *L) {
   if (deliver) luaL_error(L, "interrupted!");
 }
 
+/* What runs apart is no job in this sense: Ctrl-C is for it. */
 static bool sheltered(void) {
-  return td__lua_slice.job || td__lua_slice.shields > 0;
+  return (td__lua_slice.job && !td__lua_slice.apart) || td__lua_slice.shields > 0;
 }
 
 /* Is what runs not to be stopped? */
@@ -478,7 +479,7 @@ static void watch(lua_State *L, bool begins) {
     double ms = 1e3 * (td__lua_slice.until - td__lua_clock());
     waiter = running;
     running = L;
-    set_alarm((ms > 0 ? (int)ms : 0) + OVERTIME_MS);
+    if (!td__lua_slice.apart) set_alarm((ms > 0 ? (int)ms : 0) + OVERTIME_MS);
   } else {
     set_alarm(0);
     running = waiter;
