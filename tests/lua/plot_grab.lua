@@ -13,6 +13,22 @@ end
 
 ---- controls ----
 
+t.test("names of controls are their own business", function()
+  local c = plot.figure {}:controls { slow = function() end, any = { 0, 1 }, what = { "a", "b" } }
+  local heard = {}
+  for _, name in ipairs { "slow", "any", "what" } do c:on(name, function() heard[#heard + 1] = name end) end
+  c.any = 1
+  c.what = "b"
+  table.sort(heard)
+  t.eq(heard, { "any", "what" })
+end)
+
+t.test("a step cannot run its own player", function()
+  local run
+  run = plot.player { reset = function() end, step = function() run:run(1) end }
+  t.raises("cannot run the player that runs it", function() run:run(1) end)
+end)
+
 t.test("controls have values, kinds and an order", function()
   local c = controls { lr = { 1e-4, 1e-1, value = 1e-2, log = true }, noise = true,
     data = { "moons", "rings", value = "rings" }, n = { 1, 64, value = 8, integer = true },

@@ -63,22 +63,24 @@ function M.closed(fig) shown[fig] = nil end
 local Callbacks = {}
 Callbacks.__index = Callbacks
 
-function M.callbacks(what) return setmetatable({ what = what }, Callbacks) end
+function M.callbacks(what) return setmetatable({ what = what, lists = {} }, Callbacks) end
 
 -- on(name, f): f is called from now on; f == nil: none is any more.
 function Callbacks:set(name, f)
   if f ~= nil and not tide.callable(f) then
     tide.raise(("%s: on('%s', f) needs a function, not a %s"):format(self.what, name, type(f)))
   end
-  self[name] = self[name] or {}
-  if f == nil then self[name] = {} else table.insert(self[name], { f = f }) end
+  local list = f ~= nil and self.lists[name] or {}
+  if f ~= nil then list[#list + 1] = { f = f } end
+  self.lists[name] = list
 end
 
-function Callbacks:any(name) return self[name] ~= nil and #self[name] > 0 end
+function Callbacks:of(name) return self.lists[name] or {} end
+function Callbacks:any(name) return #self:of(name) > 0 end
 
 -- Do calls of this name take long?
 function Callbacks:slow(name)
-  for _, c in ipairs(self[name] or {}) do
+  for _, c in ipairs(self:of(name)) do
     if c.slow then return true end
   end
   return false
@@ -108,15 +110,15 @@ function M.apart(f, ...)
 end
 
 function Callbacks:call(name, ...)
-  local list = self[name] or {}
+  local list = self:of(name)
   for _, c in ipairs(table.move(list, 1, #list, 1, {})) do
     local from = tide.clock()
     local ok, err, trace = M.apart(c.f, ...)
     c.slow = tide.clock() - from > SLOW
     if not ok then
       complain(self.what, name, err, trace)
-      for i = #self[name], 1, -1 do
-        if self[name][i] == c then table.remove(self[name], i) end
+      for i = #list, 1, -1 do
+        if list[i] == c then table.remove(list, i) end
       end
     end
   end
@@ -124,7 +126,7 @@ end
 
 -- The same without being apart: for what is called in the middle of other work.
 function Callbacks:call_here(name, ...)
-  for _, c in ipairs(self[name] or {}) do c.f(...) end
+  for _, c in ipairs(self:of(name)) do c.f(...) end
 end
 
 ---- the queue ----

@@ -289,6 +289,9 @@ end
 function Player:run(n)
   if n ~= nil then check_whole("run(n): n", n, 1) end
   if n == nil and self.stop == nil then fail "run() without a number needs a stop" end
+  if self.co and coroutine.status(self.co) ~= "suspended" then
+    fail "a step cannot run the player that runs it"
+  end
   pause(self)
   local bar <close> = tide.progress { label = self.name,
     total = n or (math.type(self.stop) == "integer" and self.stop - self.steps) or nil }

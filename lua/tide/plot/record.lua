@@ -83,14 +83,17 @@ function Record.new(fig, o)
   local stage = event.stage(fig)
   if stage.recording then fail "this figure is being recorded; close that recording first" end
   local kind = o.path:lower():match "%.(%w+)$"
+  if kind ~= "gif" and kind ~= "mp4" then
+    fail(("'%s' ends neither in .gif nor in .mp4"):format(o.path))
+  end
+  local ok, why = require "tide.place"(o.path)
+  if not ok then fail(("%s cannot be written: %s"):format(o.path, why)) end
   local r = setmetatable({ fig = fig, every = o.every, calls = 0, count = 0, path = o.path }, Record)
   if kind == "gif" then
     if o.widgets then fail "widgets are for .mp4" end
     r.out = fig:gif(o.path, { fps = math.min(o.fps, 50), scale = o.scale })
-  elseif kind == "mp4" then
-    r.out = open_mp4(o.path, o)
   else
-    fail(("'%s' ends neither in .gif nor in .mp4"):format(o.path))
+    r.out = open_mp4(o.path, o)
   end
   stage.recording = r
   return r
