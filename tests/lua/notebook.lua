@@ -136,6 +136,8 @@ t.test("what is no notebook", function()
   t.raises("it has no cells", reading "{}")
   t.raises("it has no cells", reading "3")
   t.raises("nbformat 4 is understood, not 3", reading '{"nbformat": 3, "cells": []}')
+  t.raises("cell 1: its outputs are no list", reading
+    '{"nbformat": 4, "cells": [{"cell_type": "code", "source": "", "outputs": 7}]}')
   t.raises("cell 1 has no cell_type", reading '{"nbformat": 4, "cells": [{"source": ""}]}')
   t.raises("cell 1 has no source", reading '{"nbformat": 4, "cells": [{"cell_type": "raw"}]}')
   t.raises("without output_type", reading('{"nbformat": 4, "cells": [{"cell_type": "code", ' ..

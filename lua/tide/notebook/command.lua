@@ -112,10 +112,24 @@ local function text_of(nb, path, to, o)
   return file.text(nb)
 end
 
+-- What would make all the work useless is said before it.
+local function prepare(path, nb, to, o)
+  local language = file.language_of(nb)
+  if language and language ~= "lua" then
+    fail("%s: its cells are %s, not Lua", path, language)
+  end
+  if o.check then return end
+  local ok, why = require "tide.place"(to)
+  if not ok then fail("%s cannot be written: %s", to, why) end
+end
+
 local function one(path, o)
   local nb, to = file.read(path), target(path, o)
   if o.clear then clear(nb)
-  elseif not o.no_run and o.to ~= "lua" and not run(path, nb, o) then return false end
+  elseif not o.no_run and o.to ~= "lua" then
+    prepare(path, nb, to, o)
+    if not run(path, nb, o) then return false end
+  end
   if o.check then return true end
   local text = text_of(nb, path, to, o)
   file.save(to, text)

@@ -65,7 +65,10 @@ local function check_cell(path, i, cell)
   if meta ~= nil and type(meta) ~= "table" then
     bad(path, ("cell %d: its metadata is no object"):format(i))
   end
-  for _, out in ipairs(type(outputs) == "table" and outputs or {}) do
+  if outputs ~= nil and type(outputs) ~= "table" then
+    bad(path, ("cell %d: its outputs are no list"):format(i))
+  end
+  for _, out in ipairs(outputs or {}) do
     if type(out) ~= "table" or type(out.output_type) ~= "string"
       or (out.data ~= nil and type(out.data) ~= "table") then
       bad(path, ("cell %d: an output without output_type"):format(i))
@@ -96,6 +99,16 @@ function M.read(path)
   file:close()
   if not text then tide.raise(("nb: %s cannot be read"):format(path)) end
   return M.parse(text, path)
+end
+
+-- The language that the cells are said to be in, in small letters; nil: nothing is said.
+function M.language_of(nb)
+  local meta = type(nb.metadata) == "table" and nb.metadata or {}
+  for _, place in ipairs { { "kernelspec", "language" }, { "language_info", "name" } } do
+    local part = meta[place[1]]
+    local name = type(part) == "table" and part[place[2]]
+    if type(name) == "string" then return name:lower() end
+  end
 end
 
 ---- writing ----
