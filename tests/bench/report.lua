@@ -115,9 +115,11 @@ copied by hand.
   counted.
 * *plain* is what one writes first, a time for each point; *shared* is a variant by hand that computes the
   conditioning once for all points that have the same time, as this library does by itself. *pairs*
-  computes a density from all pairs. *whole function* compiles the expression, instead of calling its ops.
+  computes a density from all pairs; log densities below -20 are not compared, since peers lose them.
+  *whole function* compiles the expression, instead of calling its ops.
 * The ceiling is measured in the same run: products of the shapes that occur, multiply-adds that touch no
-  memory, and memory.
+  memory, and memory. All products of the formula are counted, also those that can be left out, so a row
+  may reach more than the ceiling.
 * Work that would take minutes is cut, and the complete figure is the cut one times its factor; how time
   grows is below.
 
