@@ -166,7 +166,20 @@ local function search_text(text)
   return table.concat(out, "\n"), #found > 0
 end
 
+-- What stands in a module or a class that has no entry of its own, or nil.
+local function contents(word)
+  local names, start = {}, word .. "."
+  for _, name in ipairs(doc.names()) do
+    local rest = name:sub(1, #start) == start and not doc.all()[name].inplace and name:sub(#start + 1)
+    if rest then names[#names + 1] = rest end
+  end
+  if #names == 0 then return nil end
+  return ("%s has %s; ?%s.%s explains one."):format(word, table.concat(names, ", "), word, names[1])
+end
+
 local function unknown(word)
+  local held = contents(word)
+  if held then return held end
   local near, found, names = nearest(word), M.find(word:match("[%w_]+$") or word), {}
   local out = { ("There is no entry '%s'."):format(word) }
   if near then out[#out + 1] = ("Did you mean %s?"):format(near) end

@@ -53,6 +53,12 @@ t.test("a semicolon at the end silences", function()
   t.eq(one("'a;' -- b;"), "a;")
 end)
 
+t.test("an error at the end names the last line", function()
+  local function why(text) return statement.session():read(text).error end
+  t.ok(why("x ="):find("^[^:]*:1: unexpected symbol near <eof>"), why("x ="))
+  t.ok(why("x = 1\ny ="):find("^[^:]*:2: "), why("x = 1\ny ="))
+end)
+
 t.test("what is empty", function()
   for _, text in ipairs { "", "  \n\n", "-- a comment", "--[[ two\nlines ]]", "> ", "\r\n" } do
     t.eq(one(text), "empty", text)

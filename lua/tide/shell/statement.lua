@@ -42,6 +42,14 @@ end
 
 local function loads(code, chunk) return load(code, chunk or CHUNK, "t") end
 
+-- The error of a text that was read with a line break behind it: no line is after the last.
+local function on_last_line(err, text)
+  local last = select(2, text:gsub("\n", "")) + 1
+  return (err:gsub("^(.-:)(%d+):", function(place, line)
+    return tonumber(line) > last and place .. last .. ":" or nil
+  end))
+end
+
 local function at_eof(err) return err and err:find("<eof>$") ~= nil end
 
 -- Would further lines make the text complete?
@@ -184,7 +192,7 @@ local function pieces_of(text, plain)
   local pieces = not plain and mixed_pieces(text, tokens)
   if pieces then return pieces end
   more = more or at_eof(err) or not plain and text:find("\n", 1, true) and open_expression(text, tokens)
-  return nil, err, more
+  return nil, on_last_line(err, text), more
 end
 
 -- ---- a session ----
