@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_DEVICES 15
 static td_backend *devices[MAX_DEVICES];
@@ -92,7 +93,9 @@ static void find_plugins(void) {
     if (slash) *slash = 0;
     snprintf(path, sizeof path, "%s/libtide_cuda.so", slash ? exe : ".");
   }
-  if (!td_backend_load(path)) snprintf(note, sizeof note, "%s", td_error());
+  if (!set && access(path, F_OK))
+    snprintf(note, sizeof note, "there is no libtide_cuda.so beside the program; `make cuda` builds it");
+  else if (!td_backend_load(path)) snprintf(note, sizeof note, "%s", td_error());
 }
 const char *td_backend_note(void) { find_plugins(); return note; }
 
@@ -111,5 +114,6 @@ td_backend *td_device(const char *name) {
              devices[i]->name);
   }
   return td_fail_null(TD_EDEVICE, "there is no device '%s'; there is: %s%s%s",
-    name, known, note[0] ? "; plug-in: " : "", note);
+    name, known, note[0] && !strncmp(name, "cuda", 4) ? "; " : "",
+    !strncmp(name, "cuda", 4) ? note : "");
 }
