@@ -78,7 +78,7 @@ local function parse(spec, o, text)
       fail(spec, ("--%s wants a number, not '%s'"):format(o[1], text))
     end
     local least = o.least or 0
-    if (o.whole or math.type(o[2]) == "integer") and math.type(n) ~= "integer" then
+    if (o.whole or not o.type and math.type(o[2]) == "integer") and math.type(n) ~= "integer" then
       fail(spec, ("--%s wants a whole number, not '%s'"):format(o[1], text))
     end
     if not (n >= least and n < math.huge) then

@@ -107,7 +107,7 @@ end
 function M.main(args)
   local ok, message = pcall(command, args)
   if not ok then
-    local text = tostring(message):gsub("^tide/lab/[^:]*:%d+: ", ""):gsub("^lab: ", "")
+    local text = tostring(message):gsub("^tide/[^:]*:%d+: ", ""):gsub("^lab: ", "")
     io.stderr:write("tide lab: ", text, "\n")
   end
   return ok
