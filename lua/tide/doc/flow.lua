@@ -383,7 +383,8 @@ assert(t:nll(t:sample(100)):isfinite():all():item())]] },
     "else darkness against its brightest pixel. It is constant on each pixel, so the NLL is exact (inf " ..
     "where there is no ink), and samples spread over whole pixels. y points up; the middle is 0.",
   args = { { "picture", "string|tensor", "a .png file, or (H,W) or (H,W,C)" },
-    options("from: 'auto', 'darkness' or 'alpha' ['auto'], invert: bright counts [false], name") },
+    options("from: 'auto', 'darkness' or 'alpha' ['auto'], invert: bright counts [false], name; " ..
+      "extent: {x0, x1, y0, y1}, where the picture lies; nothing is scaled then") },
   returns = "a target", errors = "A picture without anything dark.",
   example = [[
 local t = flow.targets.image(tensor.from{ { 0, 1 }, { 1, 0 } })
