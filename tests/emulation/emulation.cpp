@@ -188,7 +188,7 @@ static const size_t STACK = 128 << 10, SHARED_MOST = 227 << 10;
 struct place { jmp_buf at; char *stack; };
 
 static std::vector<fiber> fibers;
-static std::vector<place *> places;
+static std::vector<place *> &places = *new std::vector<place *>();     /* never destroyed */
 static std::vector<char> shared_memory;
 static size_t dynamic_shared, shared_used = SHARED_MOST;
 static fiber *self;
