@@ -87,6 +87,7 @@ static void thread_ends(void *mark) {
   (void)mark;
   scratch_forget();
   scope_forget();
+  small_trim();
 }
 static void thread_start(void) { pthread_key_create(&thread_key, thread_ends); }
 /* From now on this thread has something to give back. */
