@@ -129,20 +129,19 @@ template <class T> static attention<T> sizes(const td_call *c, int first) {
   a.scale = c->attr[0].f;
   return a;
 }
-static dim3 rows(int64_t n) { return dim3((unsigned)(n < GPU_GRID_MOST ? n : GPU_GRID_MOST)); }
 
 template <class T> static td_status run_forward(const td_call *c, td_tensor **out) {
   attention<T> a = sizes<T>(c, 0);
   a.y = (T *)out[0]->data, a.lse_out = (T *)out[1]->data;
-  return a.b * a.n > 0 ? gpu_launch(c, forward<T>, rows(a.b * a.n), dim3((unsigned)TILE), 0, a) : TD_OK;
+  return a.b * a.n > 0 ? gpu_launch(c, forward<T>, gpu_blocks(a.b * a.n), dim3((unsigned)TILE), 0, a) : TD_OK;
 }
 template <class T> static td_status run_back(const td_call *c, td_tensor **out) {
   attention<T> a = sizes<T>(c, 1);
   a.g = (const T *)c->in[0]->data, a.lse = (const T *)c->in[4]->data, a.delta = (const T *)c->in[5]->data;
   a.gq = (T *)out[0]->data, a.gk = (T *)out[1]->data, a.gv = (T *)out[2]->data;
   dim3 block((unsigned)TILE);
-  td_status st = a.b * a.n > 0 ? gpu_launch(c, back_query<T>, rows(a.b * a.n), block, 0, a) : TD_OK;
-  return st || a.b * a.m <= 0 ? st : gpu_launch(c, back_key<T>, rows(a.b * a.m), block, 0, a);
+  td_status st = a.b * a.n > 0 ? gpu_launch(c, back_query<T>, gpu_blocks(a.b * a.n), block, 0, a) : TD_OK;
+  return st || a.b * a.m <= 0 ? st : gpu_launch(c, back_key<T>, gpu_blocks(a.b * a.m), block, 0, a);
 }
 #define KERNEL(name) \
   static td_status k_##name(const td_call *c, td_tensor **out) { \

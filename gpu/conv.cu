@@ -72,8 +72,6 @@ template <class F> static td_status by_lots(const td_call *c, int64_t n, int64_t
   return st;
 }
 
-static dim3 blocks(int64_t n) { return gpu_grid(n); }
-
 template <class T> static td_status forward(const td_call *c, td_tensor *out) {
   const td_tensor *w = c->in[1], *bias = c->in[2];
   gpu_conv v = sizes(c, out, c->in[0], w->shape[2], w->shape[3]);
@@ -81,10 +79,10 @@ template <class T> static td_status forward(const td_call *c, td_tensor *out) {
   const T *x = (const T *)c->in[0]->data;
   T *y = (T *)out->data;
   td_status st = TD_OK;
-  if (bias) st = gpu_launch(c, channel_bias<T>, blocks(size), dim3(GPU_BLOCK), 0, y,
+  if (bias) st = gpu_launch(c, channel_bias<T>, gpu_grid(size), dim3(GPU_BLOCK), 0, y,
                             (const T *)bias->data, size, v.o, each);
   return st ? st : by_lots(c, v.n, v.k * each * (int64_t)sizeof(T), [&](int64_t at, int64_t n, char *col) {
-    td_status s = gpu_launch(c, columns<T>, blocks(n * v.k * each), dim3(GPU_BLOCK), 0, v,
+    td_status s = gpu_launch(c, columns<T>, gpu_grid(n * v.k * each), dim3(GPU_BLOCK), 0, v,
                              x + at * v.c * v.h * v.w, (T *)col, n);
     gpu_product p = {};
     p.count = n, p.m = v.o, p.n = each, p.k = v.k;
@@ -105,7 +103,7 @@ template <class T> static td_status adjoint(const td_call *c, td_tensor *out) {
     p.a = w->data, p.b = c->in[0]->data + at * v.o * each * (int64_t)sizeof(T), p.c = col;
     p.ai = 1, p.ak = v.k, p.bb = v.o * each, p.bk = each, p.bj = 1;
     td_status s = gpu_multiply(c, p, out->dtype);
-    return s ? s : gpu_launch(c, uncolumns<T>, blocks(n * plane), dim3(GPU_BLOCK), 0, v, (const T *)col,
+    return s ? s : gpu_launch(c, uncolumns<T>, gpu_grid(n * plane), dim3(GPU_BLOCK), 0, v, (const T *)col,
                               bias ? (const T *)bias->data : NULL, (T *)out->data + at * plane, n);
   });
 }
@@ -115,14 +113,14 @@ template <class T> static td_status weights(const td_call *c, td_tensor *out) {
   int64_t each = v.oh * v.ow, size = v.o * v.k;
   return by_lots(c, v.n, (v.k * each + size) * (int64_t)sizeof(T), [&](int64_t at, int64_t n, char *col) {
     T *part = (T *)col + n * v.k * each;
-    td_status s = gpu_launch(c, columns<T>, blocks(n * v.k * each), dim3(GPU_BLOCK), 0, v,
+    td_status s = gpu_launch(c, columns<T>, gpu_grid(n * v.k * each), dim3(GPU_BLOCK), 0, v,
                              (const T *)c->in[1]->data + at * v.c * v.h * v.w, (T *)col, n);
     gpu_product p = {};
     p.count = n, p.m = v.o, p.n = v.k, p.k = each;
     p.a = c->in[0]->data + at * v.o * each * (int64_t)sizeof(T), p.b = col, p.c = (char *)part;
     p.ab = v.o * each, p.ai = each, p.ak = 1, p.bb = v.k * each, p.bk = 1, p.bj = each;
     if (!s) s = gpu_multiply(c, p, out->dtype);
-    return s ? s : gpu_launch(c, add_parts<T>, blocks(size), dim3(GPU_BLOCK), 0, (const T *)part,
+    return s ? s : gpu_launch(c, add_parts<T>, gpu_grid(size), dim3(GPU_BLOCK), 0, (const T *)part,
                               (T *)out->data, size, n, at == 0);
   });
 }

@@ -70,11 +70,12 @@ td_status gpu_launch(const td_call *c, void (*kernel)(P...), dim3 grid, dim3 blo
 const int GPU_BLOCK = 256;
 const int64_t GPU_GRID_MOST = 1 << 16;
 
-/* Blocks of GPU_BLOCK threads for n items, which kernels visit with GPU_EACH. */
-static inline dim3 gpu_grid(int64_t n) {
-  int64_t blocks = (n + GPU_BLOCK - 1) / GPU_BLOCK;
-  return dim3((unsigned)(blocks < GPU_GRID_MOST ? blocks : GPU_GRID_MOST));
+/* A block for each of n items, or, where there are too many, for every so many of them. */
+static inline dim3 gpu_blocks(int64_t n) {
+  return dim3((unsigned)(n < GPU_GRID_MOST ? n : GPU_GRID_MOST));
 }
+/* Blocks of GPU_BLOCK threads for n items, which kernels visit with GPU_EACH. */
+static inline dim3 gpu_grid(int64_t n) { return gpu_blocks((n + GPU_BLOCK - 1) / GPU_BLOCK); }
 #define GPU_EACH(i, n) \
   for (int64_t i = blockIdx.x * (int64_t)blockDim.x + threadIdx.x; i < (n); \
        i += (int64_t)gridDim.x * blockDim.x)

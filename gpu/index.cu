@@ -112,17 +112,22 @@ static td_tensor without(const td_tensor *x, int64_t dim, const td_tensor *like)
   return v;
 }
 
-static td_status k_gather(const td_call *c, td_tensor **out) {
-  const td_tensor *x = c->in[0];
-  int64_t dim = c->attr[0].i;
-  td_status st = check_positions(c, x->ndim ? x->shape[dim] : 1);
-  if (st || !td__numel(out[0])) return st;
-  td_tensor flat = without(x, dim, c->in[1]), *in[] = { c->in[1], &flat };
-  gpu_layout l = gpu_layout_of(out[0], 2, in);
+/* y = x at the positions along dim; index has the shape of y. */
+static td_status run_gather(const td_call *c, td_tensor *y, td_tensor *index, const td_tensor *x,
+                            int64_t dim) {
+  td_tensor flat = without(x, dim, y), *in[] = { index, &flat };
+  gpu_layout l = gpu_layout_of(y, 2, in);
   int64_t step = x->ndim ? x->stride[dim] * gpu_size(x->dtype) : 0;
   void (*const fns[])(gpu_layout, int64_t) = { gather<uint8_t>, gather<uint8_t>, gather<uint32_t>,
     gather<uint64_t>, gather<uint16_t>, gather<uint32_t>, gather<uint64_t> };
   return gpu_launch(c, fns[x->dtype], gpu_grid(l.n), dim3(GPU_BLOCK), 0, l, step);
+}
+
+static td_status k_gather(const td_call *c, td_tensor **out) {
+  const td_tensor *x = c->in[0];
+  int64_t dim = c->attr[0].i;
+  td_status st = check_positions(c, x->ndim ? x->shape[dim] : 1);
+  return st || !td__numel(out[0]) ? st : run_gather(c, out[0], c->in[1], x, dim);
 }
 
 /* Places of y that meet belong to one line along dim: a thread for each line. */
@@ -190,12 +195,7 @@ static td_status k_index_select(const td_call *c, td_tensor **out) {
   td_status st = check_positions(c, x->shape[dim]);
   if (st || !td__numel(out[0])) return st;
   td_tensor index = spread(c->in[1], x, dim, c->in[1]->shape[0]);
-  td_tensor flat = without(x, dim, out[0]), *in[] = { &index, &flat };
-  gpu_layout l = gpu_layout_of(out[0], 2, in);
-  void (*const fns[])(gpu_layout, int64_t) = { gather<uint8_t>, gather<uint8_t>, gather<uint32_t>,
-    gather<uint64_t>, gather<uint16_t>, gather<uint32_t>, gather<uint64_t> };
-  return gpu_launch(c, fns[x->dtype], gpu_grid(l.n), dim3(GPU_BLOCK), 0, l,
-                    x->stride[dim] * gpu_size(x->dtype));
+  return run_gather(c, out[0], &index, x, dim);
 }
 
 static td_status k_index_add(const td_call *c, td_tensor **out) {

@@ -45,9 +45,5 @@ static inline gpu_lines gpu_lines_of(const td_tensor *x, int nout, td_tensor **o
 __device__ static inline char *gpu_line(const gpu_lines &l, int k, int64_t line) {
   return l.t[k].p + gpu_part_at(l.t[k].where, line);
 }
-/* A block for each line. */
-static inline dim3 gpu_line_blocks(const gpu_lines &l) {
-  return dim3((unsigned)(l.count < GPU_GRID_MOST ? l.count : GPU_GRID_MOST));
-}
 
 #endif

@@ -173,9 +173,6 @@ template <class T> static norm_rows<T> rows_of(const td_call *c, const td_tensor
   q.centre = c->op->name[0] == 'l';
   return q;
 }
-static dim3 row_blocks(int64_t count) {
-  return dim3((unsigned)(count < GPU_GRID_MOST ? count : GPU_GRID_MOST));
-}
 template <class T> static const T *data(const td_tensor *t) { return t ? (const T *)t->data : NULL; }
 
 template <class T> static td_status run_norm(const td_call *c, td_tensor **out) {
@@ -183,14 +180,14 @@ template <class T> static td_status run_norm(const td_call *c, td_tensor **out) 
   q.w = data<T>(c->in[1]);
   q.b = c->nin > 2 ? data<T>(c->in[2]) : NULL;
   q.y = (T *)out[0]->data;
-  return q.count ? gpu_launch(c, norm<T>, row_blocks(q.count), dim3(NORM_BLOCK), 0, q) : TD_OK;
+  return q.count ? gpu_launch(c, norm<T>, gpu_blocks(q.count), dim3(NORM_BLOCK), 0, q) : TD_OK;
 }
 template <class T> static td_status run_norm_grad(const td_call *c, td_tensor **out) {
   norm_rows<T> q = rows_of<T>(c, c->in[1]);
   q.g = data<T>(c->in[0]);
   q.w = data<T>(c->in[2]);
   q.y = (T *)out[0]->data;
-  return q.count ? gpu_launch(c, norm_grad<T>, row_blocks(q.count), dim3(NORM_BLOCK), 0, q) : TD_OK;
+  return q.count ? gpu_launch(c, norm_grad<T>, gpu_blocks(q.count), dim3(NORM_BLOCK), 0, q) : TD_OK;
 }
 template <class T> static td_status run_weight_grad(const td_call *c, td_tensor **out) {
   norm_rows<T> q = rows_of<T>(c, c->in[1]);

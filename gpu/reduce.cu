@@ -75,8 +75,7 @@ template <class R> td_status run(const td_call *c, const gpu_reduction *r) {
   if (!r->kept.n) return TD_OK;
   if (r->gone.n <= SHORT || r->kept.n >= MANY)
     return gpu_launch(c, by_thread<R>, gpu_grid(r->kept.n), dim3(GPU_BLOCK), 0, *r);
-  int64_t blocks = r->kept.n < GPU_GRID_MOST ? r->kept.n : GPU_GRID_MOST;
-  return gpu_launch(c, by_block<R>, dim3((unsigned)blocks), dim3(GPU_BLOCK), 0, *r);
+  return gpu_launch(c, by_block<R>, gpu_blocks(r->kept.n), dim3(GPU_BLOCK), 0, *r);
 }
 
 typedef td_status (*reduce_fn)(const td_call *, const gpu_reduction *);
@@ -250,7 +249,7 @@ static td_status k_softmax(const td_call *c, td_tensor **out) {
   gpu_lines l = gpu_lines_of(c->in[0], 1, out, c->attr[0].i);
   if (!l.count || !l.n) return TD_OK;
   return gpu_launch(c, out[0]->dtype == TD_F64 ? softmax<double> : softmax<float>,
-                    gpu_line_blocks(l), dim3(GPU_BLOCK), 0, l, c->op->name[0] == 'l');
+                    gpu_blocks(l.count), dim3(GPU_BLOCK), 0, l, c->op->name[0] == 'l');
 }
 
 template <class T, class L, class O> __global__ void cumsum(gpu_lines l) {
