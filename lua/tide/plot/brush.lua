@@ -8,7 +8,7 @@ local Brush = {}
 Brush.__index = Brush
 Brush.__name = "tide.plot.Brush"
 
-local EVENTS = { press = true, drag = true, release = true }
+local EVENTS = { "press", "drag", "release" }
 local CELLS = 96
 
 local function fail(text) tide.raise("brush: " .. text) end
@@ -43,7 +43,7 @@ function Brush.new(ax, o)
   end
   local b = setmetatable({ ax = ax, fig = fig, n = o.n, extent = extent,
     size = o.size or (extent[2] - extent[1]) / 12 }, Brush)
-  b.calls = event.callbacks "brush"
+  b.calls = event.callbacks("brush", EVENTS)
   b.serial = grab.add(fig, "brush", { axes = axes, lo = { extent[1], extent[3] },
     hi = { extent[2], extent[4] }, nx = o.n, ny = o.n, size = b.size, erase = o.erase and true or false,
     hidden = not o.visible, color = o.color })
@@ -101,11 +101,6 @@ end
 
 -- on(event, f): f(brush) at "press", "drag" and "release".
 function Brush:on(what, f)
-  if not EVENTS[what] then
-    local near = type(what) == "string" and tide.nearest(what, { "press", "drag", "release" })
-    fail(("there is no event '%s'%s (events: press, drag, release)"):format(tostring(what),
-      near and ("; did you mean '%s'?"):format(near) or ""))
-  end
   self.calls:set(what, f)
   return self
 end

@@ -63,10 +63,23 @@ function M.closed(fig) shown[fig] = nil end
 local Callbacks = {}
 Callbacks.__index = Callbacks
 
-function M.callbacks(what) return setmetatable({ what = what, lists = {} }, Callbacks) end
+-- what: the object, as errors call it; names: its events (nil: any).
+function M.callbacks(what, names)
+  return setmetatable({ what = what, names = names, lists = {} }, Callbacks)
+end
+
+local function check_name(self, name)
+  for _, known in ipairs(self.names) do
+    if name == known then return end
+  end
+  local near = type(name) == "string" and tide.nearest(name, self.names)
+  tide.raise(("%s: there is no event '%s'%s (events: %s)"):format(self.what, tostring(name),
+    near and ("; did you mean '%s'?"):format(near) or "", table.concat(self.names, ", ")))
+end
 
 -- on(name, f): f is called from now on; f == nil: none is any more.
 function Callbacks:set(name, f)
+  if self.names then check_name(self, name) end
   if f ~= nil and not tide.callable(f) then
     tide.raise(("%s: on('%s', f) needs a function, not a %s"):format(self.what, name, type(f)))
   end

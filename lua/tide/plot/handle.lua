@@ -10,7 +10,7 @@ Handle.__name = "tide.plot.Handle"
 
 local KINDS = { point = { "x", "y" }, x = { "x" }, y = { "y" }, rect = { "x0", "y0", "x1", "y1" } }
 local DIMS = { point = { 1, 2 }, x = { 1 }, y = { 2 }, rect = { 1, 2, 1, 2 } }
-local EVENTS = { press = true, drag = true, release = true, hover = true, leave = true }
+local EVENTS = { "press", "drag", "release", "hover", "leave" }
 local SIZE = 9                     -- points across
 
 local function fail(text) tide.raise("handle: " .. text) end
@@ -93,7 +93,7 @@ function Handle.new(ax, o)
   fields.v = values_of(kind, o)
   fields.name = o.name or ""
   local h = setmetatable({ ax = ax, fig = fig, kind = kind, name = o.name }, Handle)
-  h.calls = event.callbacks "handle"
+  h.calls = event.callbacks("handle", EVENTS)
   h.serial = grab.add(fig, kind, fields)
   local v = { grab.bound(fig, h.serial, table.unpack(fields.v)) }
   grab.set(fig, h.serial, { v = v, start = v })
@@ -139,12 +139,6 @@ end
 
 -- on(event, f): f(x, y) of a point; the same numbers as get().
 function Handle:on(what, f)
-  if not EVENTS[what] then
-    local names = { "press", "drag", "release", "hover", "leave" }
-    local near = type(what) == "string" and tide.nearest(what, names)
-    fail(("there is no event '%s'%s (events: %s)"):format(tostring(what),
-      near and ("; did you mean '%s'?"):format(near) or "", table.concat(names, ", ")))
-  end
   self.calls:set(what, f)
   return self
 end

@@ -15,7 +15,7 @@ Player.__name = "tide.plot.Player"
 local SHOW = 0.04                  -- seconds between updates of the count on the screen
 local SLOW = 1.25                  -- seconds for each phase in slow motion
 local KEEP, MEMORY = 500, 256      -- frames, and MB of data
-local EVENTS = { play = true, pause = true, reset = true, step = true, seek = true }
+local EVENTS = { "play", "pause", "reset", "step", "seek" }
 
 local function fail(text) tide.raise("player: " .. text) end
 
@@ -221,7 +221,7 @@ local function make(o)
     phases = read_phases(o.phases), stop = o.stop, record = read_record(o.record), seed = o.seed,
     rest = o.slow, name = o.name, steps = 0, playing = false, slow = false, over = false, due = 0,
     wish_steps = 0, wish_phases = 0, wish_reset = false, nothing = {}, serving = false,
-    stream = tide.generator(o.seed), calls = event.callbacks "player" }, Player)
+    stream = tide.generator(o.seed), calls = event.callbacks("player", EVENTS) }, Player)
 end
 
 -- plot.player{...}: makes it, and does its reset.
@@ -369,12 +369,6 @@ end
 ---- what a person does ----
 
 function Player:on(what, f)
-  if not EVENTS[what] then
-    local names = { "play", "pause", "reset", "step", "seek" }
-    local near = type(what) == "string" and tide.nearest(what, names)
-    fail(("there is no event '%s'%s (events: %s)"):format(tostring(what),
-      near and ("; did you mean '%s'?"):format(near) or "", table.concat(names, ", ")))
-  end
   self.calls:set(what, f)
   return self
 end
