@@ -146,9 +146,12 @@ case("r resets, . makes a step", run.steps == 1, run.steps)
 ---- views and brushes ----
 
 pointer(at(1, 1), "mousedown 1", at(2, 1), at(3, 1), "mouseup 1")
-wait_for(function() return fig:state():find "v%.1=" end)
-local text = fig:state()
-local lo = tonumber(text:match "v%.1=([^,]*),")
+local text, lo
+wait_for(function()                    -- the end of the drag, not its first half
+  text = fig:state()
+  lo = tonumber(text:match "v%.1=([^,]*),")
+  return lo and math.abs(lo + 2) < 0.1
+end)
 case("limits that a person chose are in the state", lo and math.abs(lo + 2) < 0.1, text)
 pointer(at(1, 1), "key h")
 wait_for(function() return not fig:state():find "v%.1=" end)
