@@ -212,6 +212,14 @@ static int get_field(lua_State *L, td_tensor *t, const char *name) {
   return 1;
 }
 
+/* Does a loop over ipairs(x) ask for the position behind the last? */
+static bool is_end(lua_State *L, const td_tensor *x) {
+  lua_Debug caller;
+  return lua_isinteger(L, 2) && td_ndim(x) && lua_tointeger(L, 2) == td_shape(x)[0] + 1 &&
+         lua_getstack(L, 1, &caller) && lua_getinfo(L, "nS", &caller) &&
+         *caller.what == 'C' && !strcmp(caller.namewhat, "for iterator");
+}
+
 static int l_index(lua_State *L) {
   part parts[TD_MAXDIM];
   if (lua_type(L, 2) == LUA_TSTRING) {
@@ -221,7 +229,9 @@ static int l_index(lua_State *L) {
       return 1;
     return get_field(L, td_lua_check(L, 1), name);
   }
-  td_tensor **b = td_lua_box(L), *x = td_lua_check(L, 1);
+  td_tensor **b, *x = td_lua_check(L, 1);
+  if (is_end(L, x)) return 0;
+  b = td_lua_box(L);
   int n = read_index(L, 2, x, parts);
   int mark = td_scope_open();
   td_error_clear();

@@ -206,6 +206,14 @@ static int l_order(lua_State *L) {
                       "a:gt(b), a:ge(b), a:eq(b) give a tensor of booleans");
 }
 
+/* pairs(x) goes through the rows, as ipairs(x) does */
+static int l_pairs(lua_State *L) {
+  lua_getglobal(L, "ipairs");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 3);
+  return 3;
+}
+
 static int l_concat(lua_State *L) {
   return td_lua_error(L, "a tensor cannot be joined with '..': use "
                       "tostring(x), x:item(), or tensor.cat{a, b}");
@@ -220,6 +228,7 @@ void td__lua_meta(lua_State *L) {
   static const luaL_Reg others[] = {
     { "__unm", l_unm }, { "__len", l_len }, { "__eq", l_eq },
     { "__lt", l_order }, { "__le", l_order }, { "__concat", l_concat },
+    { "__pairs", l_pairs },
     { "__tostring", td_lua_tostring }, { NULL, NULL }
   };
   for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {

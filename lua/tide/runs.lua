@@ -408,31 +408,43 @@ local function csv_cell(v)
   return text:find '[,"\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
-local function csv_lines(self)
-  local function any() return true end
-  local options = keys_of(self, "options", any)
-  local figures = keys_of(self, "figures", any)
-  table.sort(options)
-  table.sort(figures)
-  local names = { "name", "dir", "date", "status", "seconds", "seed" }
-  local lines = {}
-  for _, key in ipairs(options) do
-    if key ~= "seed" then names[#names + 1] = key end
+-- The columns {name=, part=, key=} of a CSV, each name once: a figure that only repeats an option is
+-- left out, what else has a name that is taken is called "option KEY" or "figure KEY".
+local function csv_columns(self)
+  local columns, taken = {}, {}
+  local function add(part, key)
+    local name = taken[key] and (part == "options" and "option " or "figure ") .. key or key
+    taken[name] = true
+    columns[#columns + 1] = { name = name, part = part, key = key }
   end
-  local from = #names
-  for _, key in ipairs(figures) do
-    if not fixed[key] then names[#names + 1] = key end
-  end
-  for i, run in ipairs(self) do
-    local cells = { csv_cell(run.name), csv_cell(run.dir), csv_cell(run.started),
-                    csv_cell(run.status), csv_cell(run.seconds), csv_cell(run.seed) }
-    for j = 7, #names do
-      cells[j] = csv_cell(run[j <= from and "options" or "figures"][names[j]])
+  for _, key in ipairs { "name", "dir", "started", "status", "seconds", "seed" } do add(nil, key) end
+  columns[3].name, taken.date = "date", true
+  local function repeats(key)
+    for _, run in ipairs(self) do
+      if run.figures[key] ~= nil and run.options[key] ~= run.figures[key] then return false end
     end
+    return true
+  end
+  for _, part in ipairs { "options", "figures" } do
+    local keys = keys_of(self, part, function(key)
+      if part == "options" then return key ~= "seed" end
+      return not fixed[key] and not repeats(key)
+    end)
+    table.sort(keys)
+    for _, key in ipairs(keys) do add(part, key) end
+  end
+  return columns
+end
+
+local function csv_lines(self)
+  local columns, names, lines = csv_columns(self), {}, {}
+  for j, c in ipairs(columns) do names[j] = csv_cell(c.name) end
+  lines[1] = table.concat(names, ",")
+  for i, run in ipairs(self) do
+    local cells = {}
+    for j, c in ipairs(columns) do cells[j] = csv_cell((c.part and run[c.part] or run)[c.key]) end
     lines[i + 1] = table.concat(cells, ",")
   end
-  for j, name in ipairs(names) do names[j] = csv_cell(name) end
-  lines[1] = table.concat(names, ",")
   return lines
 end
 

@@ -120,6 +120,7 @@ def test_file():
     import subprocess
     from client import TIDE
     for text, said in (("{", "no connection file"), ('{"shell_port": 1}', "there is no iopub_port"),
+                       ('{"shell_port": 70000}', "shell_port is 70000, but"),
                        (json.dumps({c + "_port": 1 for c in ("shell", "iopub", "stdin", "control", "hb")} |
                                    {"signature_scheme": "hmac-none", "ip": "127.0.0.1"}), "signature_scheme")):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as f:

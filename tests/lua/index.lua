@@ -135,6 +135,17 @@ t.test("get and set reach single elements", function()
   t.eq(tensor.from { true }:get(1), true)
 end)
 
+t.test("loops go through the rows and end", function()
+  for _, each in ipairs { ipairs, pairs } do
+    local x, rows = grid(), {}
+    for i, row in each(x) do rows[i] = row end
+    t.eq(#rows, 3)
+    t.ok(rows[3]:equal(x[3]))
+    t.raises("1 entries for a tensor of 0 dims", function() for _ in each(tensor.from(1)) do end end)
+  end
+  for _ in ipairs(tensor.zeros(0, 2)) do error "there is no row" end
+end)
+
 t.test("wrong indices say what would be right", function()
   local x = grid()
   local function at(i) return function() return x[i] end end

@@ -125,9 +125,18 @@ t.test("a source may be one string; numbers of the format are checked", function
   local nb = file.parse('{"nbformat": 4, "nbformat_minor": 2, "metadata": {}, "cells": ' ..
     '[{"cell_type": "code", "metadata": {}, "outputs": [], "source": "a\\nb"}]}', "x")
   t.eq(nb.cells[1].source, "a\nb")
-  file.number(nb)
+  file.complete(nb)
   t.eq(nb.nbformat_minor, 5)
   t.ok(nb.cells[1].id:find "^%x+$")
+end)
+
+t.test("what the format demands is there in the end, though it was left out", function()
+  local nb = file.parse('{"nbformat": 4, "nbformat_minor": 5, "cells": [{"cell_type": "code", ' ..
+    '"source": "1"}, {"cell_type": "raw", "source": "", "metadata": null}]}', "x")
+  t.eq(run.run(nb), nil)
+  local text = file.text(nb)
+  t.ok(text:find('"execution_count": 1', 1, true) and text:find('"outputs": [', 1, true), text)
+  t.eq(select(2, text:gsub('"metadata": {}', "")), 3)
 end)
 
 t.test("what is no notebook", function()

@@ -154,6 +154,17 @@ t.test("lists: columns, sorting, patterns, differences", function()
   t.ok(tostring(tide.runs(t.tmp "nowhere")):find "there is no run")
 end)
 
+t.test("a CSV has each name once", function()
+  local dir = t.tmp "twice"
+  local run = tide.run { name = "exp", dir = dir, seed = 1,
+    options = { steps = 5, same = 2, status = "x", name = "y" } }
+  run:finish { steps = 4, same = 2, loss = 1 }
+  local csv = tostring(tide.runs(dir, { csv = true }))
+  t.eq(csv:match "^[^\n]*", "name,dir,date,status,seconds,seed,option name,same,option status,steps," ..
+    "loss,figure steps")
+  t.ok(csv:find ",y,2,x,5,1,4$", csv)
+end)
+
 t.test("pictures of curves", function()
   if not tide.plot.can_save then t.skip "no drawing" end
   local dir, out = t.tmp "curves", t.tmp "c.png"

@@ -20,7 +20,8 @@ x:ne(y); x == y asks whether both are the same object.
 Dims and positions count from 1, negative ones from the end; 0 is an error. x[2] is one position of
 dim 1, which disappears; x[{1, 3}] a range, both ends included; x[{1, -1, 2}] a range with a step;
 x[{ {}, 2 }] has one entry for each dim, {} being all of it. These are views: they share memory with x.
-x[mask] and x[positions] take a tensor of booleans or integers and copy. All of them can be assigned to.]],
+x[mask] and x[positions] take a tensor of booleans or integers and copy. All of them can be assigned to.
+for i, row in ipairs(x) goes through the rows, as views.]],
   example = [[
 local x = tensor.arange(6):reshape(2, 3)
 assert(x[2][3]:item() == 6)

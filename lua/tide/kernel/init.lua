@@ -22,7 +22,13 @@ local function read_connection(path)
   local ok, c = pcall(require("tide.json").decode, text)
   if not ok or type(c) ~= "table" then error(path .. " is no connection file of Jupyter", 0) end
   for _, name in ipairs { "shell", "iopub", "stdin", "control", "hb" } do
-    if not c[name .. "_port"] then error(("%s: there is no %s_port"):format(path, name), 0) end
+    local port = c[name .. "_port"]
+    if not port then error(("%s: there is no %s_port"):format(path, name), 0) end
+    local n = math.tointeger(tonumber(port))
+    if c.transport ~= "ipc" and not (n and n >= 1 and n <= 65535) then
+      error(("%s: %s_port is %s, but ports are whole numbers from 1 to 65535"):format(path, name,
+        tostring(port)), 0)
+    end
   end
   return c
 end

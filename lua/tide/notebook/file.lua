@@ -146,12 +146,20 @@ local function new_id(source, taken)
   return ("%08x"):format(h)
 end
 
--- Gives cells without an id one.
-function M.number(nb)
+local function or_empty(v) return v ~= json.null and v or {} end
+
+-- Gives a notebook what the format demands and it lacks: metadata, ids, the fields of code.
+function M.complete(nb)
   local taken = {}
+  nb.metadata = or_empty(nb.metadata)
   for _, cell in ipairs(nb.cells) do taken[cell.id or false] = true end
   for _, cell in ipairs(nb.cells) do
     if not cell.id then cell.id = new_id(cell.cell_type .. cell.source, taken) end
+    cell.metadata = or_empty(cell.metadata)
+    if cell.cell_type == "code" then
+      cell.outputs = json.list(or_empty(cell.outputs))
+      cell.execution_count = cell.execution_count or json.null
+    end
   end
   nb.nbformat_minor = math.max(5, tonumber(nb.nbformat_minor) or 5)
   return nb
@@ -166,7 +174,7 @@ function M.cell(kind, source, metadata)
 end
 
 function M.new(cells)
-  return M.number { cells = json.list(cells), nbformat = 4, nbformat_minor = 5,
+  return M.complete { cells = json.list(cells), nbformat = 4, nbformat_minor = 5,
     metadata = { kernelspec = copy(M.kernelspec), language_info = copy(M.language) } }
 end
 

@@ -135,8 +135,7 @@ function M.run(nb, o)
   o = o or {}
   local statement = require "tide.shell.statement"
   local runner = { session = statement.session(), count = 0, scale = o.scale }
-  file.number(nb)
-  nb.metadata = nb.metadata or {}
+  file.complete(nb)
   nb.metadata.kernelspec = nb.metadata.kernelspec or file.kernelspec
   nb.metadata.language_info = nb.metadata.language_info or file.language
   local _ <close> = begin(runner)
