@@ -18,10 +18,23 @@ function check.field(name, v)
     :format(name, tide.type(v), hint))
 end
 
+local function what(x)
+  return tensor.is_tensor(x) and "of shape " .. tensor.shape_text(x) or "a " .. type(x)
+end
+
+-- Points of any shape (B, ...).
 function check.points(name, x)
+  if not tensor.is_tensor(x) or x:dim() < 2 then
+    tide.raise(("%s: points must be a tensor of shape (B, D) or (B, ...), not %s")
+      :format(name, what(x)))
+  end
+end
+
+-- Points that must be vectors.
+function check.vectors(name, x)
   if not tensor.is_tensor(x) or x:dim() ~= 2 then
-    tide.raise(("%s: points must be a tensor of shape (B, D), not %s"):format(name,
-      tensor.is_tensor(x) and "of shape " .. tensor.shape_text(x) or "a " .. type(x)))
+    tide.raise(("%s: points must be vectors, a tensor of shape (B, D), not %s; " ..
+      "x:flatten(2, -1) makes vectors of pictures"):format(name, what(x)))
   end
 end
 

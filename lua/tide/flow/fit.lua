@@ -6,6 +6,7 @@ local tensor = tide.tensor
 local path = require "tide.flow.path"
 local loss = require "tide.flow.loss"
 local check = require "tide.flow.check"
+local condition = require "tide.flow.condition"
 local loop = require "tide.flow.loop"
 local validation = require "tide.flow.validate"
 
@@ -72,10 +73,12 @@ end
 
 ---- a step ----
 
-local function drop_labels(labels, v, p)
-  if not labels or p == 0 then return labels end
+-- Each label gives way to "none" with probability p, for guidance; images stay.
+local function drop_labels(c, v, p)
+  local labels, image = condition.split(c)
+  if not labels or p == 0 or not v.null_label then return c end
   local gone = tensor.rand(labels.shape, { device = labels.device }):lt(p)
-  return labels:masked_fill(gone, v.null_label)
+  return condition.join(labels:masked_fill(gone, v.null_label), image)
 end
 
 -- Adds the gradient of the mean loss over the rows x1, in o.accumulate pieces; all
@@ -94,20 +97,20 @@ local function gradients(v, x1, labels, o)
   local size, sum = (n + k - 1) // k, nil
   for first = 1, n, size do
     local count = math.min(size, n - first + 1)
-    local function part(x) return x and x:narrow(1, first, count) end
+    local function part(x) return x:narrow(1, first, count) end
     local value = loop.compute(o, loss.matching_loss, v, part(x1), {
-      path = o.path, labels = part(labels), t = part(t), x0 = part(x0) }) * (count / n)
+      path = o.path, labels = condition.map(labels, part), t = part(t), x0 = part(x0) }) * (count / n)
     value:backward()
     sum = sum and sum + value:detach() or value:detach()
   end
   return sum
 end
 
--- One update from rows and labels; returns the loss.
+-- One update from rows and their condition, in its two parts; returns the loss.
 local function stepper(v, o, run)
-  return loop.captured(o.capture, function(x1, labels)
+  return loop.captured(o.capture, function(x1, labels, image)
     run.optimizer:zero_grad()
-    local value = gradients(v, x1, labels, o)
+    local value = gradients(v, x1, condition.join(labels, image), o)
     if o.clip then tide.optim.clip_grad_norm(v:parameters(), o.clip) end
     run.optimizer:step()
     if run.ema then run.ema:update() end
@@ -118,7 +121,7 @@ end
 local function train_step(draw, o, run)
   local x1, labels = loop.rows("flow.train", draw, o.batch * o.accumulate)
   if x1:size(1) == 0 then tide.raise("flow.train: the source gave no rows") end
-  return run.update(x1, labels)
+  return run.update(x1, condition.split(labels))
 end
 
 ---- what is noted along the way ----

@@ -8,6 +8,7 @@ local loss = require "tide.flow.loss"
 local ode = require "tide.flow.ode"
 local check = require "tide.flow.check"
 local evaluate = require "tide.flow.evaluate"
+local point = require "tide.flow.point"
 
 local likelihood = {}
 
@@ -18,18 +19,19 @@ local function trace(v, z, t, o)
   local out = v(z, t, o.labels)
   check.velocity("flow.divergence", out, z)
   local total
-  local dim = z:size(2)
+  local dim = point.size(z)
+  out = out:flatten(2, -1)
   for d = 1, dim do
     local g = tensor.grad(out:narrow(2, d, 1):sum(), z, {
       create_graph = o.create_graph, retain = d < dim or o.create_graph,
       allow_unused = true })
     if g then
-      local column = g:select(2, d)
+      local column = g:flatten(2, -1):select(2, d)
       total = total and total + column or column
     end
   end
   return total or tensor.zeros(z:size(1), { dtype = z.dtype, device = z.device }),
-    out
+    out:reshape(z.shape)
 end
 
 -- e . J e for noise e that stays the same through a solve (Hutchinson 1990).
@@ -41,7 +43,7 @@ local function hutchinson(v, z, t, o)
   if not g then
     return tensor.zeros(z:size(1), { dtype = z.dtype, device = z.device }), out
   end
-  return (g * o.noise):sum(2), out
+  return point.sum(g * o.noise), out
 end
 
 local function draw_noise(kind, like)
@@ -158,7 +160,7 @@ function likelihood.nll_estimate(v, y, o)
   check.field("flow.nll_estimate", v)
   check.points("flow.nll_estimate", y)
   check.count("flow.nll_estimate", "samples", o.samples, 1)
-  local n, dim = y:size(1), y:size(2)
+  local n, dim = y:size(1), point.size(y)
   local function run()
     local sum
     for k in tide.progress(o.samples, { label = "nll", unit = "sample" }) do
@@ -166,7 +168,7 @@ function likelihood.nll_estimate(v, y, o)
         * ((1 - o.eps) / o.samples)
       local r, used = loss.residual(v, y, { t = t, labels = o.labels })
       local spread = t:square() + (1 - t):square()
-      local term = (r - used.x0:square():sum(2) / spread) * (t / (1 - t))
+      local term = (r - point.sum(used.x0:square()) / spread) * (t / (1 - t))
       sum = sum and sum + term or term
     end
     return sum * ((1 - o.eps) / o.samples)
@@ -197,7 +199,7 @@ function likelihood.surrogate(v, y, o)
     local div, out = likelihood.divergence(v, z, t, {
       method = o.divergence, labels = o.labels })
     tide.no_grad(function()
-      local r = o.path:residual(out, u, z):square():sum(2)
+      local r = point.sum(o.path:residual(out, u, z):square())
       c = c and c - div or -div
       align = align and align + r or r
     end)

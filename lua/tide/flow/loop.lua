@@ -4,6 +4,7 @@
 local tide = require "tide"
 local tensor = tide.tensor
 local check = require "tide.flow.check"
+local condition = require "tide.flow.condition"
 
 local loop = {}
 
@@ -27,10 +28,11 @@ function loop.sampler(name, source)
              "function of n, not " .. type(source))
 end
 
--- n rows and their labels; a source that gives fewer at a time is asked again.
+-- n rows and what they are conditioned on; a source that gives fewer at a time is asked again.
 function loop.rows(name, draw, n)
   local x, labels = draw(n)
   check.points(name, x)
+  condition.check(name, labels)
   if x:size(1) >= n or x:size(1) == 0 then return x, labels end
   local xs, ls, have = { x }, { labels }, x:size(1)
   while have < n do
@@ -39,7 +41,7 @@ function loop.rows(name, draw, n)
     xs[#xs + 1], ls[#ls + 1] = more, some
     have = have + more:size(1)
   end
-  return tensor.cat(xs, 1), labels and tensor.cat(ls, 1)
+  return tensor.cat(xs, 1), labels and condition.cat(ls)
 end
 
 ---- checks ----

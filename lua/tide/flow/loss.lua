@@ -8,14 +8,10 @@ local tensor = tide.tensor
 local path = require "tide.flow.path"
 local check = require "tide.flow.check"
 local evaluate = require "tide.flow.evaluate"
+local point = require "tide.flow.point"
+local condition = require "tide.flow.condition"
 
 local loss = {}
-
-local function over_dims(r)
-  local dims = {}
-  for d = 2, r:dim() do dims[d - 1] = d end
-  return r:square():sum(dims)
-end
 
 -- Times in [0, 1 - eps], one per row: independent, or one in each of n strata.
 function loss.times(n, like, eps, stratified)
@@ -72,6 +68,7 @@ function loss.residual(v, x1, o)
   check.field("flow.residual", v)
   check.points("flow.residual", x1)
   check.path("flow.residual", o.path)
+  condition.check("flow.residual", o.labels)
   check.number("flow.residual", "eps", o.eps, 0, 1, true)
   if type(o.t) == "number" then check.number("flow.residual", "t", o.t, 0, 1) end
   local t, shared = times_of(x1, o)
@@ -83,7 +80,7 @@ function loss.residual(v, x1, o)
   local out = shared and grouped_field(v, z, shared, t, o.labels)
     or v(z, t, o.labels)
   check.velocity("flow", out, z)
-  return over_dims(o.path:residual(out, u, z)), { t = t, x0 = x0, z = z }
+  return point.sum(o.path:residual(out, u, z):square()), { t = t, x0 = x0, z = z }
 end
 
 function loss.matching_loss(v, x1, o)
@@ -102,7 +99,8 @@ end
 -- noise between neighbours, and one row of conditioning per draw.
 function loss.draws(k, dim, o)
   check.count("flow.draws", "k", k, 1)
-  check.count("flow.draws", "dim", dim, 1)
+  local shape = type(dim) == "table" and { k, table.unpack(dim) } or { k, dim }
+  for d = 2, math.max(#shape, 2) do check.count("flow.draws", "dim", shape[d], 1) end
   o = tide.options("flow.draws", o, {
     "generator", "dtype", "device", eps = 0, path = path.linear() })
   local spec = { dtype = o.dtype, device = o.device }
@@ -110,7 +108,7 @@ function loss.draws(k, dim, o)
     local t = (tensor.rand(k, spec) + tensor.arange(0, k - 1, spec)) / k
     return {
       t = t * (1 - o.eps),
-      x0 = o.path:prior(tensor.randn(k, dim, spec)),
+      x0 = o.path:prior(tensor.randn(shape, spec)),
       count = k, eps = o.eps,
     }
   end
@@ -140,7 +138,7 @@ local function with_shared(v, y, o)
   if not tide.grad_enabled() then v = evaluate.settled(v, y) end
   for k = 1, d.count do
     local t = d.t:get(k)
-    local x0 = d.x0[k]:reshape(1, -1)
+    local x0 = d.x0[k]:unsqueeze(1)
     local r = loss.residual(v, y, {
       t = t, x0 = x0:expand(y.shape), labels = o.labels, path = o.path })
     r = weighted(r, t, o)
@@ -156,7 +154,9 @@ local function with_own(v, y, o)
     local shape = y.shape
     table.insert(shape, 1, k)
     y = y:unsqueeze(1):expand(shape):flatten(1, 2)
-    if labels then labels = labels:unsqueeze(1):expand(k, n):flatten(1, 2) end
+    labels = condition.map(labels, function(c)
+      return c:unsqueeze(1):expand({ k, table.unpack(c.shape) }):flatten(1, 2)
+    end)
   end
   local r, used = loss.residual(v, y, {
     t = o.t, x0 = o.x0, labels = labels, path = o.path, eps = o.eps,

@@ -8,6 +8,7 @@ local loss = require "tide.flow.loss"
 local critics = require "tide.flow.critic"
 local check = require "tide.flow.check"
 local loop = require "tide.flow.loop"
+local point = require "tide.flow.point"
 
 local move = {}
 
@@ -107,7 +108,7 @@ local function new_run(v, y, o)
     step = 0, base = 0, seconds = 0, y = latents, snapshots = {},
     curve = { step = {}, align = {}, nll = {} },
     optimizer = tide.optim.Adam({ latents }, { lr = o.lr, betas = o.betas }),
-    draws = loss.draws(o.eval_draws, y:size(2), {
+    draws = loss.draws(o.eval_draws, point.shape(y), {
       dtype = y.dtype, device = y.device, path = o.path }),
     objective = objective(field, o), conditioning = conditioning, table_error = apart,
   }, Run)

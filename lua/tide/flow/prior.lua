@@ -78,7 +78,7 @@ local function projection_of(x, o)
 end
 
 local function of_vectors(x, name, o)
-  check.points("flow.prior", x)
+  check.vectors("flow.prior", x)
   x = x:detach():to("f32")
   local n = x:size(1)
   if n < 2 * HELD_OUT then

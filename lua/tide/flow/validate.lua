@@ -6,6 +6,7 @@ local tensor = tide.tensor
 local check = require "tide.flow.check"
 local loss = require "tide.flow.loss"
 local loop = require "tide.flow.loop"
+local condition = require "tide.flow.condition"
 
 local SEED = 20250607               -- of the draws, whatever the user's seed is
 
@@ -62,7 +63,7 @@ local function piece(self, v, first, n)
   local function part(x) return x and x:narrow(1, first, n) end
   local x1, x0, t = part(d.x1), part(d.x0), part(d.t)
   local z = self.path:interpolate(x0, x1, t)
-  local out = v(z, t, part(d.labels))
+  local out = v(z, t, condition.map(d.labels, part))
   local u = self.path:velocity(x0, x1, t)
   local value = self.path:residual(out, u, z):square():sum():item()
   if not self.exact then return value end
@@ -109,7 +110,9 @@ function Validation:load_state_dict(state)
     tide.raise("load_state_dict: this is not the state of a validation")
   end
   local device = self.draws.x1.device
-  for key, t in pairs(state.draws) do self.draws[key] = t:to(device) end
+  for key, c in pairs(state.draws) do
+    self.draws[key] = condition.map(c, function(t) return t:to(device) end)
+  end
   for key in pairs(self.curve) do self.curve[key] = state.curve[key] end
   self.floor, self.lowest = state.floor, state.lowest
   return self
