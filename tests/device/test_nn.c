@@ -136,7 +136,6 @@ TEST(updates_are_noticed) {
 TEST(complaints) {
   lists l;
   REQUIRE(lists_make(&l, TD_F32, 0));
-  td_tensor *step = td_full(test_device(), TD_I64, 0, NULL, 0);
   td_tensor *two = td_full(test_device(), TD_F32, 1, (int64_t[]){ 2 }, 1);
   td_list a = list(&l, 0), b = list(&l, 1), less = { TENSORS - 1, l.t[1] };
   CHECK(td_sgd_(a, less, td_num(1), 0) != TD_OK);

@@ -3,49 +3,14 @@
 **
 ** FUZZ_SECONDS=300 goes on with random changes for so long; the seed is printed. */
 #include "tests/io.h"
+#include "tests/fault.h"
 #include "tensor/op.h"
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <time.h>
 #include <zlib.h>
 
 #define DATA "tests/data/"
-
-/* ---- failing allocations ---- */
-
-static struct { bool on; long left; } fault;
-static long blocks;                    /* held now */
-
-#if defined __GLIBC__ && !defined __SANITIZE_ADDRESS__ && \
-    !defined __SANITIZE_THREAD__
-#define EVERY 1
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t a, size_t b);
-void *__libc_realloc(void *p, size_t n);
-void *__libc_memalign(size_t a, size_t n);
-void __libc_free(void *p);
-static bool fails(void) { return fault.on && fault.left-- == 0; }
-static void *held(void *p) { blocks += p != NULL; return p; }
-void *malloc(size_t n) { return fails() ? NULL : held(__libc_malloc(n)); }
-void *calloc(size_t a, size_t b) {
-  return fails() ? NULL : held(__libc_calloc(a, b));
-}
-void *realloc(void *p, size_t n) {
-  if (fails()) return NULL;
-  void *q = __libc_realloc(p, n);
-  return p ? q : held(q);
-}
-int posix_memalign(void **p, size_t a, size_t n) {
-  return fails() || !(*p = held(__libc_memalign(a, n))) ? ENOMEM : 0;
-}
-void *aligned_alloc(size_t a, size_t n) {
-  return fails() ? NULL : held(__libc_memalign(a, n));
-}
-void free(void *p) { blocks -= p != NULL; __libc_free(p); }
-#else
-#define EVERY 0                        /* the sanitizer owns the allocator */
-#endif
 
 /* ---- the corpus: what other programs wrote, and what is written here ---- */
 
@@ -257,7 +222,7 @@ TEST(random_changes) {
 /* ---- memory ---- */
 
 TEST(every_allocation_fails) {
-  if (!EVERY) SKIP("the sanitizer owns the allocator");
+  if (!TEST_EVERY) SKIP("the sanitizer owns the allocator");
   REQUIRE(make_corpus());
   for (int i = 0; i < samples; i++) {
     char path[200];
@@ -302,7 +267,7 @@ static td_status write_one(const char *name, td_tensor *t, const td_archive *a) 
 TEST(every_allocation_of_a_writer_fails) {
   static const char *const names[] = { "w.npy", "w.npy.gz", "w.npz", "pack.npz",
     "w.safetensors", "w.csv", "w.idx", "w.png" };
-  if (!EVERY) SKIP("the sanitizer owns the allocator");
+  if (!TEST_EVERY) SKIP("the sanitizer owns the allocator");
   td_archive a = { 0 };
   td_tensor *t = td_transpose(td_full(td_cpu(), TD_F32, 2, (int64_t[]){ 2, 9 }, .5),
                               0, 1);

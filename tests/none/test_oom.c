@@ -1,54 +1,14 @@
 /* test_oom.c -- every allocation of a script fails once: nothing may leak or
 ** crash, the failure must be reported, and everything must work afterwards. */
 #include "tests/test.h"
+#include "tests/fault.h"
 #include "tensor/op.h"
 #include "nn/nn.h"
-#include <errno.h>
 
 /* ---- failing allocations ---- */
 
-static struct {
-  bool on;
-  bool lasting;            /* all later ones fail too: nothing can be freed */
-  long left;               /* allocations until the failure */
-  long failed;
-} fault;
-static long blocks;        /* held now */
-
-static bool fails(void) {
-  if (!fault.on || fault.left-- > 0) return false;
-  if (!fault.lasting && fault.left < -1) return false;
-  fault.failed++;
-  return true;
-}
-
-#if defined __GLIBC__ && !defined __SANITIZE_ADDRESS__ && \
-    !defined __SANITIZE_THREAD__
-/* The program's own allocation functions take the place of the C library's. */
+#if TEST_EVERY
 #define COVERS "every allocation"
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t a, size_t b);
-void *__libc_realloc(void *p, size_t n);
-void *__libc_memalign(size_t a, size_t n);
-void __libc_free(void *p);
-
-static void *held(void *p) { blocks += p != NULL; return p; }
-void *malloc(size_t n) { return fails() ? NULL : held(__libc_malloc(n)); }
-void *calloc(size_t a, size_t b) {
-  return fails() ? NULL : held(__libc_calloc(a, b));
-}
-void *realloc(void *p, size_t n) {
-  if (fails()) return NULL;
-  void *q = __libc_realloc(p, n);
-  return p ? q : held(q);
-}
-int posix_memalign(void **p, size_t a, size_t n) {
-  return fails() || !(*p = held(__libc_memalign(a, n))) ? ENOMEM : 0;
-}
-void *aligned_alloc(size_t a, size_t n) {
-  return fails() ? NULL : held(__libc_memalign(a, n));
-}
-void free(void *p) { blocks -= p != NULL; __libc_free(p); }
 static void install(void) { }
 
 #else
