@@ -225,6 +225,28 @@ static int l_npz_write(lua_State *L) {
   return finish(L, td_npz_write(path, a, lua_toboolean(L, 4)));
 }
 
+/* ---- checksums ---- */
+
+/* crc32(crc, x): goes on from crc over the bytes of a string or of a tensor's elements */
+static int l_crc32(lua_State *L) {
+  uint32_t crc = (uint32_t)luaL_checkinteger(L, 1);
+  size_t n;
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    const char *s = lua_tolstring(L, 2, &n);
+    crc = td_io_crc(crc, s, n);
+  } else {
+    td_tensor *t = td_lua_check(L, 2);
+    int mark = td_scope_open();
+    td_tensor *host = td_io_host(t, true);
+    if (host)
+      crc = td_io_crc(crc, host->data, (size_t)td_numel(t) * td_dtype_size(td_type(t)));
+    td_scope_close(mark);
+    if (!host) return td_lua_raise(L);
+  }
+  lua_pushinteger(L, crc);
+  return 1;
+}
+
 /* ---- folders ---- */
 
 /* mkdir(path): makes a folder and those above it. */
@@ -277,7 +299,8 @@ static const luaL_Reg functions[] = {
   { "csv_read", l_csv_read }, { "csv_write", l_csv_write },
   { "png_read", l_png_read }, { "png_write", l_png_write },
   { "idx_read", l_idx_read }, { "idx_write", l_idx_write },
-  { "list", l_list }, { "mkdir", l_mkdir }, { "is_file", l_is_file }, { NULL, NULL }
+  { "list", l_list }, { "mkdir", l_mkdir }, { "is_file", l_is_file },
+  { "crc32", l_crc32 }, { NULL, NULL }
 };
 
 static int open_data_core(lua_State *L) {

@@ -128,6 +128,8 @@ void td_io_swap(void *p, int64_t n, size_t size);   /* the bytes of n elements *
 /* t on the host, contiguous, in a type the format has. */
 td_tensor *td_io_host(td_tensor *t, bool bf16_ok);
 void td_io_put(td_writer *w, const td_tensor *host);  /* all its bytes */
+/* CRC-32 goes on from crc (at first 0) over n bytes. */
+uint32_t td_io_crc(uint32_t crc, const void *p, size_t n);
 
 /* ---- archives (io_archive.c) ---- */
 bool td_archive_wants(const td_archive *a, const char *name);

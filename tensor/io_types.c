@@ -3,6 +3,7 @@
 #include "io.h"
 #include "map.h"
 #include <string.h>
+#include <zlib.h>
 
 static const td_kind kinds[] = {
   { 'f', 4, TD_F32, true }, { 'f', 8, TD_F64, true }, { 'w', 2, TD_BF16, true },
@@ -132,4 +133,8 @@ td_tensor *td_io_host(td_tensor *t, bool bf16_ok) {
 void td_io_put(td_writer *w, const td_tensor *host) {
   td_writer_put(w, host->data,
                 (size_t)td__numel(host) * td_dtype_size(host->dtype));
+}
+
+uint32_t td_io_crc(uint32_t crc, const void *p, size_t n) {
+  return n ? (uint32_t)crc32_z(crc, p, n) : crc;
 }

@@ -136,6 +136,13 @@ local function check_path(what, path)
   end
 end
 
+-- The checksum of all that a file says: its texts, and names and elements of tensors in order.
+local function checksum(random, state, tensors, names)
+  local crc = files.crc32(files.crc32(0, random), state)
+  for _, name in ipairs(names) do crc = files.crc32(files.crc32(crc, name), tensors[name]) end
+  return ("%08x"):format(crc)
+end
+
 -- Writes what is in the table to one file, which appears whole or not at all.
 -- {keep=n} leaves the n files before it as path.1 (the last), path.2 and so on.
 function checkpoint.save(path, things, o)
@@ -159,17 +166,21 @@ function checkpoint.save(path, things, o)
   for name in pairs(tensors) do names[#names + 1] = name end
   table.sort(names)
   for n = o.keep, 1, -1 do core.keep(aged(path, n - 1), aged(path, n)) end
-  files.safetensors_write(path, tensors, names, {
-    format = FORMAT, version = tide.version,
-    random = json.encode(tide.random_state(), true),
-    state = json.encode(tree, true) })
+  local random, state = json.encode(tide.random_state(), true), json.encode(tree, true)
+  files.safetensors_write(path, tensors, names, { format = FORMAT, version = tide.version,
+    random = random, state = state, crc32 = checksum(random, state, tensors, names) })
 end
 
--- The table of values in one file; raises when it is no checkpoint.
+-- The table of values in one file; raises when it is no checkpoint.  Those of earlier versions
+-- have no checksum.
 local function read(path)
-  local tensors, _, notes = files.safetensors_read(path, nil)
+  local tensors, names, notes = files.safetensors_read(path, nil)
   if not notes or notes.format ~= FORMAT then
     error(path .. ": this is not a checkpoint of tide.checkpoint.save", 0)
+  end
+  table.sort(names)
+  if notes.crc32 and notes.crc32 ~= checksum(notes.random or "", notes.state or "", tensors, names) then
+    error(path .. ": the checkpoint is damaged: its contents do not have the checksum that was kept", 0)
   end
   local tree, why = json.decode(notes.state or "")
   local random = json.decode(notes.random or "")
