@@ -184,6 +184,7 @@ static int l_run(lua_State *L) {
   if (s->watch) s->watch(co, true);
   int status = step(L, co, how);
   s->job = NULL;
+  s->leaving = false;                 /* what is yielded from now on is no job's */
   if (s->watch) s->watch(L, false);
   lua_sethook(co, NULL, 0, 0);
   j->stream = swap(L, j, stream);

@@ -118,6 +118,19 @@ t.test("a generator made outside goes on inside, values intact", function()
   t.ok(job.seconds >= 0.12)
 end)
 
+t.test("a coroutine outside of jobs gives one a slice, and yields itself", function()
+  local job = tide.spawn(function() while true do tide.yield() end end)
+  local gen = coroutine.wrap(function()
+    for i = 1, 3 do
+      local before = job.seconds
+      while job.seconds == before do tide.yield() end
+      coroutine.yield(i)
+    end
+  end)
+  t.eq({ gen(), gen(), gen() }, { 1, 2, 3 })
+  job:cancel()
+end)
+
 t.test("inside a C function that calls back the job goes on", function()
   local list = {}
   for i = 1, 40 do list[i] = (i * 17) % 41 end
