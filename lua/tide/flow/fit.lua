@@ -6,7 +6,7 @@ local tensor = tide.tensor
 local path = require "tide.flow.path"
 local loss = require "tide.flow.loss"
 local check = require "tide.flow.check"
-local condition = require "tide.flow.condition"
+local condition = require "tide.nn.condition"
 local loop = require "tide.flow.loop"
 local validation = require "tide.flow.validate"
 

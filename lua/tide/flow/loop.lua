@@ -4,7 +4,7 @@
 local tide = require "tide"
 local tensor = tide.tensor
 local check = require "tide.flow.check"
-local condition = require "tide.flow.condition"
+local condition = require "tide.nn.condition"
 
 local loop = {}
 

@@ -9,7 +9,7 @@ local path = require "tide.flow.path"
 local check = require "tide.flow.check"
 local evaluate = require "tide.flow.evaluate"
 local point = require "tide.flow.point"
-local condition = require "tide.flow.condition"
+local condition = require "tide.nn.condition"
 
 local loss = {}
 

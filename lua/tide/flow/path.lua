@@ -8,16 +8,10 @@
 local tide = require "tide"
 local tensor = tide.tensor
 local sphere = require "tide.flow.sphere"
+local point = require "tide.flow.point"
 
 local path = {}
-
--- t ready to multiply x: (B) becomes (B,1,...).
-local function column(t, x)
-  if type(t) == "number" or t:dim() == 0 then return t end
-  local shape = { t:size(1) }
-  for d = 2, x:dim() do shape[d] = 1 end
-  return t:reshape(shape)
-end
+local column = point.column
 
 ---- affine paths: z = alpha(t) x1 + beta(t) x0 ----
 
@@ -41,7 +35,7 @@ end
 function Affine:prior(like) return tensor.randn_like(like) end
 
 function Affine:prior_log_density(x0)
-  return x0:square():sum(2) * -0.5 - x0:size(2) * 0.5 * math.log(2 * math.pi)
+  return point.sum(x0:square()) * -0.5 - point.size(x0) * 0.5 * math.log(2 * math.pi)
 end
 
 function Affine:residual(v, u) return v - u end

@@ -5,7 +5,7 @@ local tensor = tide.tensor
 local path = require "tide.flow.path"
 local ode = require "tide.flow.ode"
 local check = require "tide.flow.check"
-local condition = require "tide.flow.condition"
+local condition = require "tide.nn.condition"
 local evaluate = require "tide.flow.evaluate"
 
 local sample = {}

@@ -6,7 +6,7 @@ local tensor = tide.tensor
 local check = require "tide.flow.check"
 local loss = require "tide.flow.loss"
 local loop = require "tide.flow.loop"
-local condition = require "tide.flow.condition"
+local condition = require "tide.nn.condition"
 
 local SEED = 20250607               -- of the draws, whatever the user's seed is
 

@@ -15,18 +15,10 @@
 local tide = require "tide"
 local nn = require "tide.nn"
 local tensor = tide.tensor
+local conditioned = require "tide.nn.conditioned"
+local linear = conditioned.linear
 
 local EPS = 1e-6                       -- of the layer norms
-local FEATURES, PERIOD = 256, 1e4      -- of the sinusoid
-
-local function linear(inputs, outputs, spec, start)
-  local layer = nn.Linear(inputs, outputs, spec)
-  start(layer.weight)
-  nn.init.zeros_(layer.bias)
-  return layer
-end
-
-local function small(weight) return nn.init.normal_(weight, 0, 0.02) end
 
 ---- a block ----
 
@@ -50,22 +42,18 @@ end
 
 ---- the network ----
 
-local VelocityMLP = nn.Module:extend("VelocityMLP")
+local VelocityMLP = conditioned.Net:extend("VelocityMLP")
+VelocityMLP.title = "flow.VelocityMLP"
 
 local activations = { silu = tensor.silu, gelu = tensor.gelu }
 
 local function check(o)
-  for _, name in ipairs { "dim", "hidden", "blocks", "classes", "cond" } do
-    local v = o[name]
-    if v ~= nil and (math.type(v) ~= "integer" or v < (name == "blocks" and 0 or 1)) then
-      tide.raise(("flow.VelocityMLP: %s must be a positive whole number, not %s")
-        :format(name, tostring(v)))
-    end
-  end
-  if not o.dim then
+  if o.dim == nil then
     tide.raise("flow.VelocityMLP: give the dimension of the points, as in " ..
                "flow.VelocityMLP{dim=2}")
   end
+  conditioned.check_sizes("flow.VelocityMLP", o, { dim = 1, hidden = 1, blocks = 0 },
+    { classes = 1, cond = 1 })
   if not activations[o.act] then
     tide.raise("flow.VelocityMLP: act is 'silu' or 'gelu', not " .. tostring(o.act))
   end
@@ -82,14 +70,8 @@ function VelocityMLP:init(o)
   local w, spec = o.hidden, { dtype = o.dtype, device = o.device }
   local xavier, zeros = nn.init.xavier_uniform_, nn.init.zeros_
   self.dim, self.hidden, self.act = o.dim, w, o.act
-  self.classes, self.cond = o.classes, o.cond
-  self.time1 = linear(FEATURES, w, spec, small)
-  self.time2 = linear(w, w, spec, small)
-  if o.classes then
-    self.null_label = o.classes + 1
-    self.label = nn.Embedding(o.classes + 1, w, {
-      std = 0.02, dtype = o.dtype, device = o.device })
-  end
+  self.cond = o.cond
+  self:make_embedding(w, o)
   if o.cond then
     self.features = linear(o.cond, w, spec, xavier)
     self.no_features = nn.Parameter(tensor.zeros(1, w, spec))
@@ -108,43 +90,6 @@ function VelocityMLP:extra()
   if self.classes then text = text .. ", classes=" .. self.classes end
   if self.cond then text = text .. ", cond=" .. self.cond end
   return text
-end
-
--- t as a vector of 1 or n times, in the type of the weights.
-local function times(self, t, n)
-  local like = self.input.weight
-  if type(t) == "number" then
-    return tensor.full({ 1 }, t, { dtype = like.dtype, device = like.device })
-  end
-  if not tensor.is_tensor(t) then
-    tide.raise("flow.VelocityMLP: t must be a number or a tensor, not a " .. type(t))
-  end
-  local count = t:numel()
-  if count ~= 1 and count ~= n then
-    tide.raise(("flow.VelocityMLP: t must be one number or one for each of the " ..
-      "%d points; it has shape %s"):format(n, tensor.shape_text(t)))
-  end
-  if t:dim() ~= 1 then t = t:reshape(count) end
-  return t.dtype == like.dtype and t or t:to(like.dtype)
-end
-
--- What a label or a vector of features adds to the embedding of the time.
-local function condition(self, c, n)
-  if self.classes then
-    if tensor.is_tensor(c) then
-      if c:dim() ~= 1 or (c:size(1) ~= n and c:size(1) ~= 1) then
-        tide.raise(("flow.VelocityMLP: labels must be a vector of %d; they have " ..
-          "shape %s"):format(n, tensor.shape_text(c)))
-      end
-      return self.label(c)
-    end
-    return self.label { c or self.null_label }
-  elseif self.cond then
-    return c and self.features(c) or self.no_features
-  elseif c ~= nil then
-    tide.raise("flow.VelocityMLP: this network takes no condition; make it with " ..
-               "classes= or cond=")
-  end
 end
 
 -- Points may come in groups that share a time: the modulation is then computed
@@ -166,11 +111,10 @@ end
 
 -- What the modulations are made of: SiLU of the embedded time and condition, (T, hidden).
 local function embedding(self, t, c, n)
-  local e = times(self, t, n):sinusoid(FEATURES, PERIOD)
-  e = self.time2(self.time1(e):silu())
-  local extra = condition(self, c, n)
-  if extra then e = e + extra end
-  return e:silu()
+  local rows
+  if self.cond then rows = c and self.features(c) or self.no_features
+  else rows = self:label_rows(c, n) end
+  return self:embedding(t, rows, n):silu()
 end
 
 ---- layer by layer: with gradients of everything ----
@@ -231,7 +175,7 @@ function VelocityMLP:runs_whole(z) return tide.no_grad(whole, self, z) end
 local function modulations(self, t, c, n)
   local snap = taken[self]
   if snap and snap.table and c == nil then
-    return snap.table, times(self, t, n) * (snap.table:size(1) - 1)
+    return snap.table, self:times(t, n) * (snap.table:size(1) - 1)
   end
   if snap and c == nil and type(t) == "number" and snap.t == t then return snap.mod end
   local place

@@ -8,9 +8,11 @@ local nn = {
   is_module = base.is_module,
   init = require "tide.nn.initialize",
 }
-for _, part in ipairs { "tide.nn.layers", "tide.nn.mlp", "tide.nn.batchnorm", "tide.nn.conv",
-                        "tide.nn.functional" } do
-  for name, value in pairs(require(part)) do nn[name] = value end
+for _, part in ipairs { "layers", "mlp", "batchnorm", "conv", "position", "dit", "unet",
+                        "functional" } do
+  for name, value in pairs(require("tide.nn." .. part)) do nn[name] = value end
 end
+
+nn.LabelEmbedding = require("tide.nn.conditioned").LabelEmbedding
 
 return nn

@@ -1,0 +1,117 @@
+-- conditioned.lua -- what velocity nets share: they are called as v(z, t [, c]) and turn
+-- the time and a label into one vector,
+--
+--   Linear(SiLU(Linear(sinusoid(t)))) + a row for the label
+--
+-- and how their layers start.
+
+local tide = require "tide"
+local tensor = tide.tensor
+local base = require "tide.nn.module"
+local layers = require "tide.nn.layers"
+local init = require "tide.nn.initialize"
+
+local FEATURES, PERIOD = 256, 1e4      -- of the sinusoid
+
+local conditioned = {}
+
+-- A linear layer without bias at first, its weight filled by start.
+function conditioned.linear(inputs, outputs, spec, start)
+  local layer = layers.Linear(inputs, outputs, spec)
+  start(layer.weight)
+  init.zeros_(layer.bias)
+  return layer
+end
+
+local function small(weight) return init.normal_(weight, 0, 0.02) end
+
+-- Raises unless o[name] is a whole number of at least `least` for each name; nil may be
+-- left out where the list has it as optional.
+function conditioned.check_sizes(title, o, names, optional)
+  for _, list in ipairs { names, optional or {} } do
+    for name, least in pairs(list) do
+      local v = o[name]
+      if (v ~= nil or list == names) and (math.type(v) ~= "integer" or v < least) then
+        tide.raise(("%s: %s must be a whole number of at least %d, not %s"):format(title, name,
+          least, tostring(v)))
+      end
+    end
+  end
+end
+
+---- labels ----
+
+-- nn.LabelEmbedding(classes, size, {std=0.02}): a row for each of the labels 1..classes and
+-- one for none (null_label).
+local LabelEmbedding = layers.Embedding:extend("LabelEmbedding")
+function LabelEmbedding:init(classes, size, o)
+  o = tide.options("nn.LabelEmbedding", o, { "dtype", "device", std = 0.02 })
+  conditioned.check_sizes("nn.LabelEmbedding", { classes = classes, size = size },
+    { classes = 1, size = 1 })
+  layers.Embedding.init(self, classes + 1, size, o)
+  self.null_label = classes + 1
+end
+
+-- Rows (n, size) of labels (n); without labels one row (1, size), that of none.
+function LabelEmbedding:forward(labels)
+  return layers.Embedding.forward(self, labels or { self.null_label })
+end
+
+---- the class ----
+
+local Net = base.Module:extend("Conditioned")
+Net.title = "a velocity net"           -- in messages
+
+-- The parts that embed time and labels in `width` numbers; o has classes, dtype, device.
+function Net:make_embedding(width, o)
+  local spec = { dtype = o.dtype, device = o.device }
+  self.time1 = conditioned.linear(FEATURES, width, spec, small)
+  self.time2 = conditioned.linear(width, width, spec, small)
+  self.classes = o.classes
+  if o.classes then
+    self.label = LabelEmbedding(o.classes, width, spec)
+    self.null_label = self.label.null_label
+  end
+end
+
+-- t as a vector of 1 or n times, in the type of the weights.
+function Net:times(t, n)
+  local like = self.time1.weight
+  if type(t) == "number" then
+    return tensor.full({ 1 }, t, { dtype = like.dtype, device = like.device })
+  end
+  if not tensor.is_tensor(t) then
+    tide.raise(("%s: t must be a number or a tensor, not a %s"):format(self.title, type(t)))
+  end
+  local count = t:numel()
+  if count ~= 1 and count ~= n then
+    tide.raise(("%s: t must be one number or one for each of the %d points; it has shape %s")
+      :format(self.title, n, tensor.shape_text(t)))
+  end
+  if t:dim() ~= 1 then t = t:reshape(count) end
+  return t.dtype == like.dtype and t or t:to(like.dtype)
+end
+
+-- Rows of the labels of n points, or nil where the net has none.
+function Net:label_rows(labels, n)
+  if self.classes then
+    if not tensor.is_tensor(labels) then return self.label(labels and { labels }) end
+    if labels:dim() ~= 1 or (labels:size(1) ~= n and labels:size(1) ~= 1) then
+      tide.raise(("%s: labels must be a vector of %d; they have shape %s"):format(self.title, n,
+        tensor.shape_text(labels)))
+    end
+    return self.label(labels)
+  elseif labels ~= nil then
+    tide.raise(("%s: this network takes no condition; make it with classes= or cond=")
+      :format(self.title))
+  end
+end
+
+-- The embedded time of n points, plus `rows` (those of labels): (1, width) or (n, width).
+function Net:embedding(t, rows, n)
+  local e = self.time2(self.time1(self:times(t, n):sinusoid(FEATURES, PERIOD)):silu())
+  return rows and e + rows or e
+end
+
+conditioned.Net, conditioned.LabelEmbedding = Net, LabelEmbedding
+return conditioned
