@@ -1,9 +1,9 @@
 -- models.lua -- the networks of fashion_ae.lua: the autoencoder, what each method adds
--- to its reconstruction loss, the classifier that judges, and a cache for what is
--- trained once.
+-- to its reconstruction loss, the classifier that judges.
 
 local tide = require "tide"
 local tensor, nn, flow = tide.tensor, tide.nn, tide.flow
+local cache = require "images.cache"
 
 local models = {}
 
@@ -33,16 +33,7 @@ end
 
 function Autoencoder:decode(z) return self.decoder(z):sigmoid() end
 
--- f on rows of x in pieces, without gradients: latents, images, features.
-function models.map(f, x)
-  return tide.no_grad(function()
-    local parts = {}
-    for from = 1, x:size(1), 2000 do
-      parts[#parts + 1] = f(x:narrow(1, from, math.min(2000, x:size(1) - from + 1)))
-    end
-    return tensor.cat(parts)
-  end)
-end
+models.map, models.cached = cache.map, cache.net
 
 function models.latents(ae, x)
   return models.map(function(rows) return (ae:encode(rows)) end, x)
@@ -145,29 +136,6 @@ function models.features(net, x)
 end
 function models.probabilities(net, x)
   return models.map(function(rows) return net(rows):softmax(2) end, x)
-end
-
----- what is trained once ----
-
--- A 64-bit hash (FNV-1a) as text.
-local function hash(text)
-  local h = 0xcbf29ce484222325
-  for i = 1, #text do h = (h ~ text:byte(i)) * 0x100000001b3 end
-  return ("%016x"):format(h)
-end
-
--- Weights of net from the cache, or trained now and put there.  The key says all that
--- they depend on; seeds of the user are not among it.
-function models.cached(net, dir, name, key, train)
-  local path = ("%s/%s-%s.safetensors"):format(dir, name, hash(key))
-  local ok, weights, _, metadata = pcall(tide.data.load, path)
-  if ok and metadata.key == key then
-    net:load_state_dict(weights)
-  else
-    train(net)
-    tide.data.save(path, net:state_dict(), { metadata = { key = key } })
-  end
-  return net:freeze(), ok
 end
 
 return models
