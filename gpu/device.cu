@@ -5,6 +5,7 @@
 #include <string.h>
 
 td_status (*gpu_fail)(td_status code, const char *fmt, ...);
+const bool *gpu_tf32;
 
 /* ---- errors ---- */
 
@@ -196,6 +197,7 @@ static void make(gpu *g, int id) {
   b->copy_in = copy_in, b->copy_out = copy_out, b->copy = copy_within;
   b->sync = device_sync, b->describe = describe;
   b->kernels = lists;
+  b->bf16 = gpu_bf16_ops;
   b->self = g;
 }
 
@@ -204,6 +206,7 @@ int td_backend_init(int abi, const td_host *host, td_backend **list, int max) {
   static gpu devices[8];
   if (abi != TD_BACKEND_ABI) return -1;
   gpu_fail = host->fail;
+  gpu_tf32 = host->tf32;
   int n = 0;
   cudaError_t e = cudaGetDeviceCount(&n);
   if (e != cudaSuccess || n == 0) {

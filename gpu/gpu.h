@@ -31,6 +31,8 @@ static inline gpu *gpu_of(const td_call *c) { return (gpu *)c->be->self; }
 
 /* The host's td_fail. */
 extern td_status (*gpu_fail)(td_status code, const char *fmt, ...);
+/* The host's choice: products of f32 by tensor cores that round their inputs to TF32. */
+extern const bool *gpu_tf32;
 
 /* Makes this device current, and ready at its first use. */
 td_status gpu_enter(gpu *g);
@@ -144,6 +146,7 @@ struct gpu_product {
 td_status gpu_multiply(const td_call *c, gpu_product p, int dtype);
 
 /* ---- lists of kernels, one for each file ---- */
+extern const char *const gpu_bf16_ops[];        /* whose kernels take bf16 */
 extern const td_kernel_entry gpu_map_kernels[], gpu_reduce_kernels[], gpu_random_kernels[],
   gpu_nn_kernels[], gpu_update_kernels[], gpu_blas_kernels[], gpu_index_kernels[],
   gpu_conv_kernels[], gpu_attention_kernels[], gpu_sort_kernels[];

@@ -1,7 +1,6 @@
 /* map.cu -- elementwise ops: the formulas of elementwise.def for every type, over any
 ** strides; choices, limits, conversions, fills, triangles. */
-#include "gpu/gpu.h"
-#include "tensor/convert.h"
+#include "gpu/bf16.h"
 
 #ifdef __NVCC__
 #pragma nv_diag_suppress 186   /* comparisons of u8 with its own limits are meant */
@@ -32,8 +31,15 @@ template <class F> td_status run1(const td_call *c, td_tensor *out, int nin, td_
   gpu_layout l = gpu_layout_of(out, nin, in);
   return l.n ? gpu_launch(c, map1<F>, gpu_grid(l.n), dim3(GPU_BLOCK), 0, l) : TD_OK;
 }
-template <class F> td_status run2(const td_call *c, td_tensor *out, int nin, td_tensor *const *in) {
+/* Numbers beside tensors of bf16 come as f32. */
+static gpu_layout layout_for(size_t size, td_tensor *out, int nin, td_tensor *const *in) {
   gpu_layout l = gpu_layout_of(out, nin, in);
+  for (int i = 0; i < nin && size == sizeof(gpu_bf16); i++)
+    if (in[i]->number) l.t[1 + i].bits = td__to_bf16(*(const float *)in[i]->num.b);
+  return l;
+}
+template <class F> td_status run2(const td_call *c, td_tensor *out, int nin, td_tensor *const *in) {
+  gpu_layout l = layout_for(sizeof(typename F::in), out, nin, in);
   return l.n ? gpu_launch(c, map2<F>, gpu_grid(l.n), dim3(GPU_BLOCK), 0, l) : TD_OK;
 }
 
@@ -73,17 +79,32 @@ template <class T, bool BOOL, class V> __device__ static inline T keep(V v) {
 #undef UNARY
 #undef BINARY
 
+/* A formula for bf16 computes in f32. */
+template <class F> struct narrow {
+  typedef gpu_bf16 in;
+  typedef gpu_bf16 out;
+  static __device__ inline out at(in x) { return gpu_bf16((float)F::at((float)x)); }
+  static __device__ inline out at(in a, in b) { return gpu_bf16((float)F::at((float)a, (float)b)); }
+};
+template <class F> struct narrow_truth : narrow<F> {
+  typedef uint8_t out;
+  static __device__ inline out at(gpu_bf16 x) { return F::at((float)x); }
+  static __device__ inline out at(gpu_bf16 a, gpu_bf16 b) { return F::at((float)a, (float)b); }
+};
+
 /* by element type, in the order of td_dtype: bool u8 i32 i64 bf16 f32 f64 */
-#define TABLE_F(run, name) NULL, NULL, NULL, NULL, NULL, \
+#define TABLE_F(run, name) NULL, NULL, NULL, NULL, run<narrow<name##_of<float, false>>>, \
   run<name##_of<float, false>>, run<name##_of<double, false>>
-#define TABLE_N(run, name) run<name##_of<uint8_t, true>>, run<name##_of<uint8_t, false>>, \
-  run<name##_of<int32_t, false>>, run<name##_of<int64_t, false>>, NULL, \
-  run<name##_of<float, false>>, run<name##_of<double, false>>
-#define TABLE_B TABLE_N
+#define TABLE_ALL(run, name, narrow) run<name##_of<uint8_t, true>>, run<name##_of<uint8_t, false>>, \
+  run<name##_of<int32_t, false>>, run<name##_of<int64_t, false>>, \
+  run<narrow<name##_of<float, false>>>, run<name##_of<float, false>>, run<name##_of<double, false>>
+#define TABLE_N(run, name) TABLE_ALL(run, name, narrow)
+#define TABLE_B(run, name) TABLE_ALL(run, name, narrow_truth)
 
 static td_status by_type(const td_call *c, td_tensor *out, const map_fn *fns) {
-  map_fn fn = fns[c->in[0]->dtype];
-  return fn ? fn(c, out, c->nin, c->in) : gpu_no_type(c, c->in[0]->dtype);
+  const td_tensor *x = c->in[c->nin > 1 && c->in[0]->number];
+  map_fn fn = fns[x->dtype];
+  return fn ? fn(c, out, c->nin, c->in) : gpu_no_type(c, x->dtype);
 }
 
 #define KERNEL(run, name, kind) \
@@ -141,7 +162,7 @@ template <class T> __global__ void choose(gpu_layout l) {
 }
 
 static td_status k_where(const td_call *c, td_tensor **out) {
-  gpu_layout l = gpu_layout_of(out[0], 3, c->in);
+  gpu_layout l = layout_for((size_t)gpu_size(out[0]->dtype), out[0], 3, c->in);
   if (!l.n) return TD_OK;
   void (*const fns[])(gpu_layout) = { choose<uint8_t>, choose<uint8_t>, choose<uint32_t>,
     choose<uint64_t>, choose<uint16_t>, choose<uint32_t>, choose<uint64_t> };
@@ -267,6 +288,15 @@ static td_status k_triangle(const td_call *c, td_tensor **out) {
 }
 
 /* ---- the list; of two entries with one name the later counts ---- */
+
+const char *const gpu_bf16_ops[] = {
+#define UNARY(name, kind, formula, grad, saves, lo, hi, doc) #name,
+#define BINARY(name, kind, formula, ga, gb, sa, sb, lo, hi, doc) #name,
+#include "tensor/elementwise.def"
+#undef UNARY
+#undef BINARY
+  "where", "mm", "bmm", "linear", NULL
+};
 
 const td_kernel_entry gpu_map_kernels[] = {
 #define UNARY(name, kind, formula, grad, saves, lo, hi, doc) { #name, k_##name },

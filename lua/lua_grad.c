@@ -1,4 +1,5 @@
 /* lua_grad.c -- backward, tensor.grad, and whether gradients are recorded. */
+#include <string.h>
 #include "lua_td.h"
 
 /* ---- marking leaves ---- */
@@ -176,6 +177,20 @@ static int l_autocast(lua_State *L) {
   return lua_gettop(L) - 2;
 }
 
+/* tide.precision(mode?): what it was */
+static int l_precision(lua_State *L) {
+  static const char *const modes[] = { "strict", "tf32" };
+  const char *mode = luaL_optstring(L, 1, NULL);
+  bool on = mode && !strcmp(mode, "tf32"), old = td_tf32(on);
+  if (!mode) td_tf32(old);
+  else if (!on && strcmp(mode, "strict")) {
+    td_tf32(old);
+    td_lua_error(L, "precision: \"strict\" or \"tf32\", not '%s'", mode);
+  }
+  lua_pushstring(L, modes[old]);
+  return 1;
+}
+
 static int l_grad_enabled(lua_State *L) {
   td__lua_enter(L);
   lua_pushboolean(L, td_grad_enabled());
@@ -193,7 +208,7 @@ void td__lua_autograd(lua_State *L) {
 void td__lua_grad_mode(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "grad_mode", l_grad_mode }, { "grad_enabled", l_grad_enabled },
-    { "autocast", l_autocast }, { NULL, NULL }
+    { "autocast", l_autocast }, { "precision", l_precision }, { NULL, NULL }
   };
   luaL_setfuncs(L, functions, 0);
 }

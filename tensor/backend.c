@@ -19,6 +19,10 @@ static void bind_kernels(td_backend *b) {
       td_op *op = td_op_find(e->op);
       if (op) op->kernel[b->slot] = e->run;
     }
+  for (const char *const *name = b->bf16; name && *name; name++) {
+    td_op *op = td_op_find(*name);
+    if (op) op->bf16[b->slot] = true;
+  }
 }
 
 td_status td__backend_add(td_backend *b) {
@@ -59,7 +63,7 @@ td_backend *td_backend_load(const char *path) {
   if (!h) return td_fail_null(TD_EDEVICE, "%s", dlerror());
   td_backend_init_fn init;
   *(void **)&init = dlsym(h, "td_backend_init");
-  static const td_host host = { td_fail };
+  static const td_host host = { td_fail, &td__tf32 };
   td_backend *list[MAX_DEVICES];
   int n = init ? init(TD_BACKEND_ABI, &host, list, MAX_DEVICES) : -1;
   if (n < 0)

@@ -237,9 +237,15 @@ static td_status normalise_dims(td_call *c) {
 }
 
 static _Thread_local td_dtype products = TD_F32;
+bool td__tf32;
 td_dtype td_autocast(td_dtype d) {
   td_dtype old = products;
   products = d;
+  return old;
+}
+bool td_tf32(bool on) {
+  bool old = td__tf32;
+  td__tf32 = on;
   return old;
 }
 
@@ -295,13 +301,13 @@ static td_status run(const td_call *c, td_tensor **out) {
   return st || !td__maps ? st : td__map_check_all(c->in, c->nin);
 }
 
-/* On the CPU bf16 is a storage type: compute in f32, round the results. */
+/* Where bf16 is a storage type only: compute in f32, round the results. */
 static td_status run_bf16(const td_call *c, td_tensor **out) {
   td_tensor *in[16], *wide[TD_MAXOUT];
   td_call q = *c;
   if (c->nin > 16)
-    return td_fail(TD_EDTYPE, "%s: lists of bf16 tensors are not supported on "
-                   "the CPU; convert with x:to(\"f32\")", c->op->name);
+    return td_fail(TD_EDTYPE, "%s: lists of bf16 tensors are not supported; "
+                   "convert with x:to(\"f32\")", c->op->name);
   q.in = in;
   for (int i = 0; i < c->nin; i++) {
     in[i] = c->in[i];
@@ -347,7 +353,7 @@ static td_status execute(const td_call *c, td_tensor **out) {
     q.in = in;
   }
   if (!st)
-    st = c->be == td_cpu() && !(c->op->rule->flags & TD_BF16_OK) &&
+    st = !(c->op->rule->flags & TD_BF16_OK) && !c->op->bf16[c->be->slot] &&
       uses_bf16(c, out) ? run_bf16(&q, out) : run(&q, out);
   if (in != few) free(in);
   td_grad_enable(grad);

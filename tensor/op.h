@@ -96,7 +96,7 @@ enum {                     /* td_rule.flags */
   TD_INDEX0 = 256,         /* result 0 holds positions (1-based in Lua) */
   TD_INDEX1 = 512,         /* result 1 does */
   TD_ANYDEVICE = 1024,     /* further inputs may be on other devices */
-  TD_BF16_OK = 2048,       /* the CPU kernel handles bf16 itself */
+  TD_BF16_OK = 2048,       /* kernels of all devices take bf16 themselves */
   TD_PRODUCT = 4096,       /* a product of matrices: td_autocast narrows it */
 };
 typedef struct td_rule {
@@ -136,6 +136,7 @@ struct td_op {
   bool has_list;           /* an M argument */
   td_arg arg[TD_MAXARG];
   td_kernel kernel[TD_MAXBACKEND];
+  bool bf16[TD_MAXBACKEND];            /* takes bf16 itself; others get f32 */
   td_op *next;             /* all ops, in order of registration */
 };
 
@@ -214,12 +215,15 @@ struct td_backend {
   const char *(*describe)(td_backend *b);
   void (*trim)(td_backend *b);         /* give cached memory back; may be NULL */
   const td_kernel_entry *const *kernels;   /* lists ended by {0}, list by NULL */
+  const char *const *bf16;             /* ops whose kernels take it, beside those of
+                                       ** TD_BF16_OK, to NULL; may be NULL */
   td_memory memory;                    /* kept by the core */
   void *self;
 };
 /* A plug-in exports this; host gives it what it needs of the program. */
 typedef struct td_host {
   td_status (*fail)(td_status code, const char *fmt, ...);
+  const bool *tf32;                    /* td_tf32, as it is now */
 } td_host;
 typedef int (*td_backend_init_fn)(int abi, const td_host *host,
                                   td_backend **list, int max);
@@ -238,6 +242,7 @@ const td_kernel_entry *td_cpu_pick(const td_kernel_entry *base,
                                    const td_kernel_entry *v4);
 void td_cpu_add(const td_kernel_entry *list);
 td_kernel td__kernel(td_op *op, td_backend *b);
+extern bool td__tf32;                 /* see td_tf32 */
 void td__backends_rebind(void);       /* after ops or kernels were added */
 
 /* ---- for kernels ---- */

@@ -142,6 +142,9 @@ bool td_grad_enable(bool on);             /* returns what it was */
 /* Products of f32 matrices take and give this type instead while it is bf16;
 ** gradients reach the f32 tensors.  Returns what it was (TD_F32: as they come). */
 td_dtype td_autocast(td_dtype products);
+/* Products of f32 on a GPU round their inputs to TF32, 10 bits of fraction; on the CPU
+** nothing changes.  Returns what it was.  A captured step keeps what it was made with. */
+bool td_tf32(bool on);
 enum { TD_RETAIN_GRAPH = 1, TD_CREATE_GRAPH = 2 };
 /* Accumulates into .grad of every leaf; gy NULL means 1 (y has one element). */
 td_status td_backward(td_tensor *y, td_tensor *gy, unsigned flags);

@@ -369,11 +369,25 @@ TEST(bad_arguments) { each_case(check_bad_arguments); }
 /* ---- other devices against the CPU ---- */
 
 static td_backend *other_device;
-static struct { int cases, refused; double worst, worst_grad; } parity;
+static struct { int cases, narrow, refused; double worst, worst_grad; } parity;
 
 /* A refusal is right when the op itself has no kernel there, or is composed. */
 static bool lacks_kernel(const td_op *op) {
   return op->cls[0] == 'C' || !op->kernel[other_device->slot];
+}
+
+/* bf16: that of products and formulas in kernels of their own, of others through f32. */
+static void check_parity_bf16(const op_case *k) {
+  inputs v;
+  if (!inputs_make(&v, k, TD_BF16)) return;
+  results_of(&want, k, v.x, PLAIN, td_cpu());
+  results_of(&got, k, v.x, PLAIN, other_device);
+  if (want.st || (got.st == TD_ENOSUP && lacks_kernel(k->op)) ||
+      (got.st == TD_EDTYPE && k->op->cls[0] == 'U')) return;
+  if (got.st) { BAD("bf16: %s", td_error()); return; }
+  double d = results_apart(k, &got, &want);
+  if (!(d < 2e-2)) BAD("bf16 on %s differs by %.2g", other_device->name, d);
+  parity.narrow++;
 }
 
 static void check_parity(const op_case *k) {
@@ -409,8 +423,8 @@ static void print_coverage(void) {
     there += op->kernel[other_device->slot] != NULL;
   }
   printf("# %s: %d of %d kernels; %d cases agree to %.1e, gradients to %.1e; "
-         "%d refused\n", other_device->name, there, kernels, parity.cases,
-         parity.worst, parity.worst_grad, parity.refused);
+         "%d in bf16; %d refused\n", other_device->name, there, kernels, parity.cases,
+         parity.worst, parity.worst_grad, parity.narrow, parity.refused);
   for (td_op *op = td_ops_first(); op; op = op->next) {
     if ((op->cls[0] != 'K' && op->cls[0] != 'U') ||
         op->kernel[other_device->slot]) continue;
@@ -428,6 +442,7 @@ TEST(parity) {
     if (other_device == td_cpu() || strchr(other_device->name, ':')) continue;
     memset(&parity, 0, sizeof parity);
     each_case(check_parity);
+    each_case(check_parity_bf16);
     print_coverage();
   }
 }

@@ -77,6 +77,17 @@ local y = tide.autocast("bf16", function() return tensor.ones(1, 2):matmul(w) en
 assert(y.dtype == "bf16" and (y + 1.5):sum():item() == 7)
 y:sum():backward()
 assert(w.dtype == "f32" and w.grad.dtype == "f32")]] },
+["tide.precision"] = {
+  text = "How products of f32 matrices are made on a GPU: \"strict\" (the default), or \"tf32\" by tensor " ..
+    "cores, which round their inputs to 10 bits of fraction (errors near 1e-3) and are several times faster. " ..
+    "On the CPU both are the same. A captured step keeps the mode that it was recorded with; bf16 is " ..
+    "tide.autocast's.",
+  args = { { "mode", "string", '"strict" or "tf32"; default: leave it as it is', optional = true } },
+  returns = "string: what it was", errors = "Another mode.",
+  example = [[
+local old = tide.precision("tf32")
+assert(tide.precision() == "tf32" and tensor.ones(2, 2):matmul(tensor.ones(2, 2)):sum():item() == 8)
+tide.precision(old)]] },
 ["tide.grad_enabled"] = { text = "Are gradients recorded now?", returns = "boolean",
   example = "assert(tide.grad_enabled() == true)" },
 ["tide.scope"] = {
