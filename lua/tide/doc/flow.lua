@@ -1,6 +1,7 @@
 -- flow.lua -- documentation of the flow library.
-local field = { "v", "field", "called as v(z, t [, labels]) with z (B,D), t a number or (B)" }
-local points = { "y", "tensor", "points, shape (B,D)" }
+local field = { "v", "field", "called as v(z, t [, labels]) with z (B, ...), t a number or (B); labels: " ..
+  "(B), features (B,F), or {labels=, image=} for nets that read channels beside the points" }
+local points = { "y", "tensor", "points of any shape (B, ...): vectors, pictures, tokens" }
 local function options(what) return { "options", "table", what, optional = true } end
 local align_paper = "Li et al. 2025, Aligning Latent Spaces with Flow Priors, arXiv 2506.05240"
 local fm_paper = "Lipman et al. 2023, Flow Matching for Generative Modeling, arXiv 2210.02747"
@@ -47,8 +48,8 @@ assert((z:norm(2, 2) - 2):abs():max():item() < 1e-5)]] },
 ["flow.residual"] = {
   text = "The squared residual |v(z_t,t) - u_t|^2 of each row, summed over dims, at random or " ..
     "given times and noise.",
-  args = { field, { "x1", "tensor", "data or latents, (B,D)" },
-    options("t: number or (B); x0: noise (B,D); labels; path; eps: times end at 1 - eps; " ..
+  args = { field, { "x1", "tensor", "data or latents, (B, ...)" },
+    options("t: number or (B); x0: noise like x1; labels; path; eps: times end at 1 - eps; " ..
       "stratified: one time in each of B strata") },
   returns = "tensor (B), and a table with t, x0, z", source = align_paper .. ", eq. 5",
   example = [[
@@ -58,7 +59,7 @@ assert(r:size(1) == 3)]] },
 ["flow.matching_loss"] = {
   text = "The flow-matching loss: the residual averaged over the batch, to be minimised over the " ..
     "weights of v.",
-  args = { field, { "x1", "tensor", "data (B,D)" },
+  args = { field, { "x1", "tensor", "data (B, ...)" },
     options("t, x0, labels, path, stratified, groups; reduction: 'mean' or 'none' for (B)") },
   returns = "tensor, 0-dim or (B)", source = fm_paper .. ", eq. 23",
   example = [[
@@ -76,7 +77,7 @@ flow.matching_loss(v, tensor.randn(8, 2)):backward()]] },
       "function of t; clip: largest weight; reduction: 'mean' or 'none'; draws: shared ones from " ..
       "flow.draws; t, x0: own draws; labels; path; eps; stratified; groups: that many groups of " ..
       "successive points share a time, which saves most of a net's conditioning") },
-  returns = "tensor, 0-dim or (B)", errors = "Points that are not (B,D); an unknown weight or reduction.",
+  returns = "tensor, 0-dim or (B)", errors = "Points without a dim after the first; an unknown weight or reduction.",
   source = align_paper .. ", eq. 5; weight: Kong, Brekelmans and Ver Steeg 2023, arXiv 2302.03792",
   example = [[
 local prior = flow.targets.mog().exact
@@ -86,9 +87,9 @@ assert(y.grad:isfinite():all():item())]] },
 ["flow.draws"] = {
   text = "K pairs of time and noise to be used for every point, so that values at neighbouring " ..
     "points share their noise; times are stratified.",
-  args = { { "k", "integer", "how many" }, { "dim", "integer", "D" },
+  args = { { "k", "integer", "how many" }, { "dim", "integer|table", "D, or the sizes of a point" },
     options("generator, dtype, device, path; eps: times end at 1 - eps") },
-  returns = "table with t (K), x0 (K,D), count, eps",
+  returns = "table with t (K), x0 (K, ...), count, eps",
   example = [[
 local draws = flow.draws(8, 2)
 local l = flow.align_loss(flow.targets.mog().exact, tensor.zeros(3, 2),
@@ -104,7 +105,7 @@ assert(c.t:numel() == 5 and c.r:numel() == 5)]] },
 ["flow.floor"] = {
   text = "The alignment loss of data itself: what a set of latents that is distributed as the data " ..
     "has. A smaller loss is the sign of collapse.",
-  args = { field, { "data", "tensor", "(N,D)" }, options("samples [16], weight, labels, path") },
+  args = { field, { "data", "tensor", "(N, ...)" }, options("samples [16], weight, labels, path") },
   returns = "the mean and its standard error, numbers",
   example = [[
 local g = flow.exact.gaussian { mean = { 0, 0 }, std = 0.5 }
@@ -141,10 +142,11 @@ assert(same:item() == 0)]] },
     "checkpoint= and resume= a run that was killed goes on from a file and ends with the same numbers, " ..
     "bit by bit.",
   args = { { "v", "nn.Module", "the net" },
-    { "source", "target|tensor|function", "gives rows: source:sample(n), random rows, or source(n)" },
+    { "source", "target|tensor|function", "gives rows: source:sample(n), random rows, or source(n); " ..
+      "labels as a second value, or {labels=, image=}" },
     options("steps [1000], batch [256], lr [1e-3], optimizer ['Adam'], betas, weight_decay, " ..
       "schedule(step, steps): factor of lr; clip: largest gradient norm; ema: decay; path; " ..
-      "label_drop [0.1]; stratified; every: steps between recorded losses; report(info), " ..
+      "label_drop [0.1]: share of labels replaced by v.null_label; stratified; every: steps between recorded losses; report(info), " ..
       "report_every; label: name of the progress line; yield: yields after each step; " ..
       "accumulate [1]: a step takes accumulate * batch rows in pieces of batch, which gives the " ..
       "numbers of the larger batch up to rounding; precision ['f32'], or 'bf16': products in bf16 with " ..
@@ -173,7 +175,7 @@ assert(run.step == 10)]] },
     "on the sphere. The run has y (the latents), " ..
     "curve (lists step, align, nll), snapshots, seconds, critic, conditioning (how modulations were " ..
     "found) and table_error.",
-  args = { field, { "y", "tensor", "where latents start, (B,D); not changed" },
+  args = { field, { "y", "tensor", "where latents start, (B, ...); not changed" },
     options("steps [1000], lr [1e-2], loss: 'align', 'likelihood', 'excess' or f(v, y); samples; " ..
       "schedule(step, steps): factor of lr; " ..
       "clip: largest likelihood weight [20]; critic: a flow.critic or its options; nll(y): mean " ..
@@ -210,22 +212,27 @@ local y, info = flow.integrate(function(x) return -x end, tensor.ones(1, 1),
 assert(math.abs(y:item() - math.exp(-1)) < 1e-5 and info.nfe == 80)]] },
 ["flow.sample"] = {
   text = "Draws from a flow: solves its ODE from noise at t = 0 to data at t = 1. With labels, cfg=s " ..
-    "uses v_null + s (v_label - v_null); s = 1 is the field of the labels itself.",
-  args = { field, { "n", "integer|tensor", "how many, or the noise to start from (n,D)" },
-    options("solver, steps, rtol, atol, labels, cfg [1], path, trajectory, dim, dtype, device, " ..
-      "create_graph") },
-  returns = "tensor (n,D), and the table of flow.integrate",
+    "uses v_null + s (v_label - v_null); s = 1 is the field of the labels itself. A net with a null_label " ..
+    "finds both in one call on twice the points; an image beside the points stays in both.",
+  args = { field, { "n", "integer|tensor", "how many, or the noise to start from (n, ...)" },
+    options("solver, steps, rtol, atol, labels, cfg [1], path, trajectory, dtype, device, " ..
+      "create_graph; shape: sizes of a point, as {1, 28, 28}, or dim (default: v.shape or v.dim)") },
+  returns = "tensor (n, ...), and the table of flow.integrate: nfe counts velocities, net_nfe how often " ..
+    "the net saw each point, which under guidance is twice that",
   source = fm_paper .. "; guidance: Dao et al. 2023, arXiv 2307.08698, eq. 9",
   example = [[
 local x = flow.sample(flow.targets.mog().exact, 100, { solver = "rk4", steps = 20 })
-assert(x:size(1) == 100 and x:isfinite():all():item())]] },
+assert(x:size(1) == 100 and x:isfinite():all():item())
+local v = nn.DiT { size = 4, width = 16, depth = 1, classes = 3 }
+local y, info = flow.sample(v, 2, { labels = tensor.from { 1, 3 }:long(), cfg = 2, steps = 5 })
+assert(y:size(4) == 4 and info.nfe == 5 and info.net_nfe == 10)]] },
 
 -- ---- likelihood ----
 ["flow.divergence"] = {
   text = "Trace of the Jacobian of v in z, for each row. 'exact' takes the field's own formula where " ..
-    "it has one, else tangents where the field can (v:trace), else D vector-Jacobian products; 'trace' " ..
+    "it has one, else tangents where the field can (v:trace), else as many vector-Jacobian products as a point has numbers; 'trace' " ..
     "always the latter; 'hutchinson' one product with random noise.",
-  args = { field, { "z", "tensor", "(B,D)" }, { "t", "number|tensor" },
+  args = { field, { "z", "tensor", "(B, ...)" }, { "t", "number|tensor" },
     options("method, noise: 'rademacher', 'gaussian' or a tensor; labels; create_graph") },
   returns = "tensor (B), and v(z,t)", source = "Hutchinson 1990; Grathwohl et al. 2019, arXiv 1810.01367",
   example = [[
