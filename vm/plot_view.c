@@ -27,6 +27,7 @@ td_plot_view *td_plot_view_new(td_plot_figure *f, double scale) {
   }
   v->figure = td_plot_figure_keep(f);
   v->scale = scale;
+  v->fit = 1;
   v->moved = true;
   return v;
 }
@@ -356,9 +357,19 @@ static void cancel(td_plot_view *v) {
   v->drag = TD_PLOT_IDLE;
 }
 
+/* Letters of a window that gets smaller stay as large as they are while there is room. */
+static double fit_of(const td_plot_view *v, int w, int h) {
+  if (!(v->full_w > 0 && v->full_h > 0)) return 1;
+  double room = v->several ? 0.85 : 0.5;
+  return fmin(1, fmax(fmin(w / v->full_w, h / v->full_h) / room, 0.5));
+}
+
 void td_plot_view_resize(td_plot_view *v, int w, int h) {
   if (w == v->w && h == v->h) return;
   cancel(v);
+  double fit = fit_of(v, w, h);
+  v->scale *= fit / v->fit;
+  v->fit = fit;
   if (!v->out) v->page_w = w, v->page_h = h;
   v->w = w, v->h = h;
   v->moved = true;

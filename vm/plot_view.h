@@ -40,6 +40,9 @@ typedef struct td_plot_view {
   td_plot_figure *figure; /* owned */
   td_plot_canvas *canvas;
   double scale;           /* pixels per point */
+  double full_w, full_h;  /* pixels of the page as it was made; 0: any size is right */
+  bool several;           /* parts of a page, which need more room */
+  double fit;             /* 1, or how much smaller all is in a window that is smaller */
   int w, h;
   int page_w, page_h;     /* what the overlay's panel leaves to the axes */
   td_plot_theme theme;    /* of the picture */

@@ -81,6 +81,21 @@ static td_plot_rect draw_panel(td_plot_painter *p, const panel *t, double x, dou
   return (td_plot_rect){r.x0 - 2, r.y0 - 2, r.x1 + 2, r.y1 + 2};
 }
 
+/* What the digits do, if anything: they are for the first menu that wants them. */
+static void add_digits(panel *t, const td_plot_panel *grab) {
+  char name[40];
+  int n = 0;
+  td_plot_lock();
+  for (int i = 0; grab && n == 0 && i < grab->n; i++) {
+    const td_plot_widget *w = &grab->widget[i];
+    if (w->kind != TD_PLOT_WIDGET_MENU || !w->keys) continue;
+    n = (int)fmin((double)w->choices.dim[0], 9);
+    memcpy(name, w->name, sizeof name);
+  }
+  td_plot_unlock();
+  if (n > 0) add(t, "1 to %d\tchoose %s", n, name);
+}
+
 static td_plot_rect draw_help(td_plot_view *v) {
   static const char *const keys[] = {
     "drag\tmoves the picture", "wheel\tzooms at the pointer, beside an axis only that",
@@ -103,6 +118,7 @@ static td_plot_rect draw_help(td_plot_view *v) {
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) add(&t, "%s", keys[i]);
   const td_plot_panel *grab = td_plot_panel_find(v->figure);
   for (int i = 0; grab && grab->n && i < 3; i++) add(&t, "%s", grabs[i]);
+  add_digits(&t, grab);
   td_plot_text_size(p, "double click", (td_plot_style){p->theme->fontsize, true}, &key, &h);
   key += p->theme->fontsize;
   panel right = t;

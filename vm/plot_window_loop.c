@@ -33,7 +33,7 @@
 /* ---- libraries ----------------------------------------------------------- */
 #define SDL_FUNCTIONS(F) \
   F(Init) F(Quit) F(GetError) F(SetHint) F(GetCurrentVideoDriver) F(CreateWindow) \
-  F(DestroyWindow) F(GetWindowID) F(GetWindowSize) F(SetWindowMinimumSize) \
+  F(DestroyWindow) F(GetWindowID) F(GetWindowSize) F(SetWindowSize) F(SetWindowMinimumSize) \
   F(GetWindowSurface) F(UpdateWindowSurfaceRects) F(ConvertPixels) F(PollEvent) \
   F(GetDisplayUsableBounds) F(EnableScreenSaver) F(GetWindowWMInfo) F(GetModState) \
   F(SetWindowTitle)
@@ -146,6 +146,9 @@ typedef struct pane {
   Uint32 id;
   bool hidden, exposed;
   double density; /* pixels in one of the window's units */
+  double page;    /* width of the axes' page in points, when it was opened, */
+  double unit;    /* the window's units in a point */
+  double room[2]; /* points for controls beside and below, the most so far */
   char title[200];
   double next;  /* no frame for new data before */
   double frame; /* when the last one was done */
@@ -158,16 +161,21 @@ static double cpu_clock(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* The largest window that the display has room for. */
+static void most_room(double *w, double *h) {
+  SDL_Rect r;
+  *w = *h = INFINITY;
+  if (sdl.GetDisplayUsableBounds(0, &r) == 0 && r.w > 200 && r.h > 200)
+    *w = 0.98 * r.w, *h = 0.92 * r.h;
+}
+
 /* Pixels per point: TIDE_SCALE, or less where the page would not fit. */
 static double choose_scale(double w, double h) {
   const char *asked = getenv("TIDE_SCALE");
-  double scale = asked ? strtod(asked, NULL) : 0;
+  double scale = asked ? strtod(asked, NULL) : 0, most_w, most_h;
   if (scale >= 0.25 && scale <= 16) return scale;
-  SDL_Rect r;
-  scale = PIXELS_PER_POINT;
-  if (sdl.GetDisplayUsableBounds(0, &r) == 0 && r.w > 200 && r.h > 200)
-    scale = fmin(scale, fmin(0.98 * r.w / w, 0.92 * r.h / h));
-  return fmax(scale, 0.5);
+  most_room(&most_w, &most_h);
+  return fmax(fmin(PIXELS_PER_POINT, fmin(most_w / w, most_h / h)), 0.5);
 }
 
 static void close_pane(td_plot_window *w) {
@@ -194,7 +202,8 @@ static void fit_view(pane *p) {
   pw = w, ph = h;
   if (sdl.GetWindowSizeInPixels) sdl.GetWindowSizeInPixels(p->window, &pw, &ph);
   double density = w > 0 && pw > 0 ? (double)pw / w : 1;
-  if (density != p->density) p->view->scale *= density / p->density;
+  double ratio = density / p->density;
+  if (ratio != 1) p->view->scale *= ratio, p->view->full_w *= ratio, p->view->full_h *= ratio;
   p->density = density;
   td_plot_view_resize(p->view, pw, ph);
   p->exposed = true;
@@ -205,10 +214,11 @@ static bool open_pane(td_plot_window *w) {
   td_plot_figure *s = p ? td_plot_snapshot(w->figure) : NULL;
   w->own = p;
   if (!s) return false;
-  double *size = s->o.size.v, right, below;
-  td_plot_panel_room(w->figure, size[0], &right, &below);
-  size[0] += right, size[1] += below;
-  double scale = choose_scale(size[0], size[1]);
+  double *size = s->o.size.v, *room = p->room;
+  p->page = size[0];
+  td_plot_panel_room(w->figure, p->page, &room[0], &room[1]);
+  size[0] += room[0], size[1] += room[1];
+  double scale = p->unit = choose_scale(size[0], size[1]);
   const char *title = td_plot_text(&s->o.title, 0);
   p->view = td_plot_view_new(w->figure, scale);
   p->window = sdl.CreateWindow(
@@ -216,6 +226,10 @@ static bool open_pane(td_plot_window *w) {
       SDL_WINDOWPOS_UNDEFINED, (int)(size[0] * scale + 0.5),
       (int)(size[1] * scale + 0.5),
       SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
+  if (p->view) {
+    p->view->full_w = size[0] * scale, p->view->full_h = size[1] * scale;
+    p->view->several = s->naxes > 1 || room[0] + room[1] > 0;
+  }
   td_plot_figure_drop(s);
   if (!p->window) td_plot_fail("SDL: %s", sdl.GetError());
   if (!p->window || !p->view) return false;
@@ -225,6 +239,24 @@ static bool open_pane(td_plot_window *w) {
   p->id = sdl.GetWindowID(p->window);
   watch_events(p);
   return true;
+}
+
+/* Controls that came later get room of their own, not that of the axes. */
+static void make_room(pane *p, const td_plot_figure *f) {
+  double room[2], most[2], add[2];
+  int size[2];
+  td_plot_panel_room(f, p->page, &room[0], &room[1]);
+  if (room[0] <= p->room[0] && room[1] <= p->room[1]) return;
+  most_room(&most[0], &most[1]);
+  sdl.GetWindowSize(p->window, &size[0], &size[1]);
+  for (int k = 0; k < 2; k++) {
+    add[k] = fmax(fmin((room[k] - p->room[k]) * p->unit, most[k] - size[k]), 0);
+    p->room[k] = fmax(p->room[k], room[k]);
+  }
+  p->view->full_w += add[0] * p->density, p->view->full_h += add[1] * p->density;
+  p->view->several = true;
+  sdl.SetWindowSize(p->window, size[0] + (int)add[0], size[1] + (int)add[1]);
+  fit_view(p);
 }
 
 /* ---- pictures ------------------------------------------------------------ */
@@ -270,6 +302,7 @@ static void draw_pane(td_plot_window *w, double now) {
   bool data = td_plot_view_behind(p->view);
   double began = cpu_clock(), clock = td__plot_clock();
   td_plot_region dirty;
+  if (atomic_load(&w->figure->overlay_changes) != p->view->over_drawn) make_room(p, w->figure);
   if (td_plot_view_draw(p->view, now, &dirty) == 0) present(p, &dirty);
   else p->exposed = false; /* too small, or no memory: wait for a change */
   if (strcmp(p->title, p->view->title)) {

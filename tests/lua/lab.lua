@@ -224,6 +224,8 @@ t.test("tide lab --save draws what the model says", function()
   local file = os.tmpname() .. ".png"
   local said, old = {}, print
   print = function(...) said[#said + 1] = table.concat({ ... }, "\t") end
+  t.ok(not lab.main { "--save", file, "--point", "0,2.6" })
+  t.ok(not io.open(file))
   local ok = lab.main { "--save", file, "--steps", "20", "--latents", "50", "--point", "0.5,1",
                         "--map", "residual", "--time=0.3", "--target=spiral" }
   print = old

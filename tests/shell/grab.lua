@@ -180,4 +180,21 @@ wait_for(function() return run.steps > 2 end)
 fig:close()
 wait_for(function() return not run.playing end)
 case("closing the window ends the playing", not run.playing and not fig.open)
+
+local late = plot.figure { title = "Late", size = { 300, 200 } }
+late:axes { xlim = { 0, 1 }, ylim = { 0, 1 } }
+late:show()
+id = sh "timeout 60 xdotool search --sync --onlyvisible --name '^Late$'":match "%d+"
+local function width_height()
+  local _, wide, high = screenshot(id)
+  return wide, high
+end
+wait_for(function() return width_height() == 300 * SCALE end)
+late:controls { rate = { 0, 1, value = 0.5 } }
+local _, whole_w, whole_h = late:pixels { scale = SCALE, widgets = true }
+wait_for(function() return select(2, width_height()) == whole_h end)
+w, h = width_height()
+case("controls that come later get room of their own", w == whole_w and h == whole_h and h > 200 * SCALE + 20,
+  ("%d x %d, %d x %d"):format(w, h, whole_w, whole_h))
+late:close()
 print "end"

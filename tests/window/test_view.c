@@ -383,6 +383,27 @@ TEST(a_drag_that_is_broken_off_is_cancelled) {
   td_plot_view_free(v);
 }
 
+TEST(in_a_small_window_all_is_smaller) {
+  td_plot_view *v = open_view(make_figure(1, 300, 200));
+  v->full_w = W, v->full_h = H;
+  td_plot_view_resize(v, W / 2, 2 * H);
+  CHECK_NEAR(v->scale, 1.5, 1e-9); /* letters of one part stay for long */
+  td_plot_view_resize(v, W / 4, H);
+  CHECK_NEAR(v->scale, 0.75, 1e-9);
+  type(v, '+');
+  td_plot_view_resize(v, W, H);
+  CHECK_NEAR(v->scale, 1.5 * 1.1, 1e-9);
+  type(v, '-');
+  v->several = true;
+  td_plot_view_resize(v, W, H * 85 / 100);
+  CHECK_NEAR(v->scale, 1.5, 0.01);
+  td_plot_view_resize(v, W, H * 6 / 10);
+  CHECK_NEAR(v->scale, 1.5 * 0.6 / 0.85, 0.01);
+  td_plot_view_resize(v, W, 20);
+  CHECK_NEAR(v->scale, 0.75, 1e-9);
+  td_plot_view_free(v);
+}
+
 TEST(a_panel_gets_its_strip) {
   thing *t;
   td_plot_view *v = view_with_thing(&t);

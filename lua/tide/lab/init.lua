@@ -38,7 +38,7 @@ local SPEC = {
     { "seed", D.seed, "seed of every random stream" },
     { "map", "loss", "in the middle: loss nll align C bound log-p residual", one_of = set(MAPS) },
     { "time", 0.5, "the time of map residual" },
-    { "point", nil, "X,Y: a point to look at", type = "string" },
+    { "point", nil, ("X,Y: a point to look at, from %g to %g"):format(-model.limit, model.limit), type = "string" },
     { "steps", 0, "steps of the latents before it is shown" },
     { "theme", "paper", "paper dark projector notebook",
       one_of = set { "paper", "dark", "projector", "notebook" } },
@@ -61,8 +61,9 @@ local function point_of(text)
   if not text then return nil end
   local x, y = text:match "^%s*([^,]+),([^,]+)$"
   x, y = tonumber(x), tonumber(y)
-  if not (x and y and math.abs(x) < 100 and math.abs(y) < 100) then
-    error(("--point wants two numbers, as in --point 0.5,1.2, not '%s'"):format(text), 0)
+  local L = model.limit
+  if not (x and y and math.abs(x) <= L and math.abs(y) <= L) then
+    error(("--point wants two numbers from %g to %g, as in --point 0.5,1.2, not '%s'"):format(-L, L, text), 0)
   end
   return { x, y }
 end
