@@ -26,14 +26,13 @@ td_status gpu_check(cudaError_t e, const char *what) {
     "any more in this process" : "");
 }
 
-static bool wait_each(void) {
-  static int on = -1;
-  if (on < 0) on = getenv("TIDE_SYNC") && atoi(getenv("TIDE_SYNC"));
+bool gpu_waits() {
+  static const bool on = getenv("TIDE_SYNC") && atoi(getenv("TIDE_SYNC"));
   return on;
 }
 
 td_status gpu_launched(gpu *g, cudaError_t e, const char *op) {
-  if (e == cudaSuccess && wait_each()) e = cudaStreamSynchronize(g->stream);
+  if (e == cudaSuccess && gpu_waits()) e = cudaStreamSynchronize(g->stream);
   return gpu_check(e, op);
 }
 
@@ -49,6 +48,23 @@ td_status gpu_no_type(const td_call *c, int dtype) {
 
 /* ---- a device ---- */
 
+/* What the pool has freed it keeps for later, until it is asked to give it back. */
+static td_status keep_freed(gpu *g) {
+  uint64_t all = UINT64_MAX;
+  td_status st = gpu_check(cudaDeviceGetDefaultMemPool(&g->pool, g->id), g->name);
+  return st ? st : gpu_check(cudaMemPoolSetAttribute(g->pool, cudaMemPoolAttrReleaseThreshold, &all),
+                             g->name);
+}
+
+static td_status first_use(gpu *g) {
+  td_status st = gpu_check(cudaStreamCreateWithFlags(&g->stream, cudaStreamNonBlocking), g->name);
+  if (!st) st = keep_freed(g);
+  if (!st) st = gpu_check(cudaMalloc((void **)&g->flag, 2 * sizeof *g->flag), g->name);
+  if (!st) st = gpu_check(cudaMemsetAsync(g->flag, 0, 2 * sizeof *g->flag, g->stream), g->name);
+  g->ready = !st;
+  return st;
+}
+
 td_status gpu_enter(gpu *g) {
   static thread_local int current = -1;
   if (current != g->id || !g->ready) {
@@ -56,34 +72,42 @@ td_status gpu_enter(gpu *g) {
     if (st) return st;
     current = g->id;
   }
-  if (g->ready) return TD_OK;
-  td_status st = gpu_check(cudaStreamCreateWithFlags(&g->stream, cudaStreamNonBlocking), g->name);
-  if (!st) st = gpu_check(cudaMalloc((void **)&g->flag, sizeof *g->flag), g->name);
-  g->ready = !st;
-  return st;
+  return g->ready ? TD_OK : first_use(g);
 }
 
 td_status gpu_flag_clear(gpu *g, int **flag) {
   td_status st = gpu_enter(g);
-  if (!st) st = gpu_check(cudaMemsetAsync(g->flag, 0, sizeof *g->flag, g->stream), "flag");
-  *flag = g->flag;
+  if (!st && !g->making) st = gpu_check(cudaMemsetAsync(g->flag, 0, sizeof *g->flag, g->stream), "flag");
+  if (g->making) g->flagged = true;
+  *flag = g->making ? g->flag + 1 : g->flag;
   return st;
 }
 
 td_status gpu_flag_read(gpu *g, int *value) {
+  *value = 0;
+  if (g->making) return TD_OK;
   td_status st = gpu_check(cudaMemcpyAsync(value, g->flag, sizeof *value, cudaMemcpyDeviceToHost,
                                            g->stream), "flag");
   return st ? st : gpu_check(cudaStreamSynchronize(g->stream), "flag");
 }
 
+/* Memory comes from the stream-ordered pool: what is freed while kernels still use it goes
+** to those that come after them, and nobody waits. */
+static cudaError_t pool_alloc(gpu *g, void **p, size_t n) {
+  cudaError_t e = cudaMallocAsync(p, n, g->stream);
+  if (e == cudaErrorMemoryAllocation) *p = NULL;
+  return e;
+}
+
 td_status gpu_scratch(const td_call *c, size_t bytes, void **p) {
   gpu *g = gpu_of(c);
   td_status st = gpu_enter(g);
+  if (!st && g->making) return gpu_graph_scratch(g, bytes, p);
   if (!st && bytes > g->scratch_size) {
-    if (g->scratch) cudaFree(g->scratch);
+    if (g->scratch) cudaFreeAsync(g->scratch, g->stream);
     g->scratch = NULL;
     g->scratch_size = 0;
-    st = gpu_check(cudaMalloc(&g->scratch, bytes), c->op->name);
+    st = gpu_check(pool_alloc(g, &g->scratch, bytes), c->op->name);
     if (!st) g->scratch_size = bytes;
   }
   *p = g->scratch;
@@ -94,39 +118,38 @@ static void *device_alloc(td_backend *b, size_t n) {
   gpu *g = (gpu *)b->self;
   void *p = NULL;
   if (gpu_enter(g)) return NULL;
-  if (cudaMalloc(&p, n) == cudaSuccess) return p;
+  if (pool_alloc(g, &p, n) == cudaSuccess) return p;
   cudaGetLastError();
   return NULL;
 }
 
-/* Freed while kernels may still use it: cudaFree waits for them. */
 static void device_free(td_backend *b, void *p, size_t n) {
+  gpu *g = (gpu *)b->self;
   (void)n;
-  if (!gpu_enter((gpu *)b->self)) cudaFree(p);
+  if (!gpu_enter(g)) cudaFreeAsync(p, g->stream);
 }
 
-static td_status transfer(td_backend *b, void *dst, const void *src, size_t n, cudaMemcpyKind kind) {
+/* Waits, since memory is given back only when nothing uses it any more. */
+static void device_trim(td_backend *b) {
+  gpu *g = (gpu *)b->self;
+  if (!g->ready || gpu_enter(g)) return;
+  if (g->scratch) cudaFreeAsync(g->scratch, g->stream);
+  g->scratch = NULL;
+  g->scratch_size = 0;
+  if (cudaStreamSynchronize(g->stream) == cudaSuccess) cudaMemPoolTrimTo(g->pool, 0);
+}
+
+static td_status copy_within(td_backend *b, void *dst, const void *src, size_t n) {
   gpu *g = (gpu *)b->self;
   td_status st = gpu_enter(g);
-  if (!st) st = gpu_check(cudaMemcpyAsync(dst, src, n, kind, g->stream), "copy");
-  if (!st && kind != cudaMemcpyDeviceToDevice)
-    st = gpu_check(cudaStreamSynchronize(g->stream), "copy");
-  return st;
-}
-static td_status copy_in(td_backend *b, void *dst, const void *src, size_t n) {
-  return transfer(b, dst, src, n, cudaMemcpyHostToDevice);
-}
-static td_status copy_out(td_backend *b, void *dst, const void *src, size_t n) {
-  return transfer(b, dst, src, n, cudaMemcpyDeviceToHost);
-}
-static td_status copy_within(td_backend *b, void *dst, const void *src, size_t n) {
-  return transfer(b, dst, src, n, cudaMemcpyDeviceToDevice);
+  return st ? st : gpu_check(cudaMemcpyAsync(dst, src, n, cudaMemcpyDeviceToDevice, g->stream), "copy");
 }
 
 static td_status device_sync(td_backend *b) {
   gpu *g = (gpu *)b->self;
   td_status st = gpu_enter(g);
-  return st ? st : gpu_check(cudaStreamSynchronize(g->stream), "sync");
+  if (!st) st = gpu_check(cudaStreamSynchronize(g->stream), "sync");
+  return st ? st : gpu_flag_check(g);
 }
 
 static const char *describe(td_backend *b) {
@@ -194,8 +217,9 @@ static void make(gpu *g, int id) {
   b->abi = TD_BACKEND_ABI;
   b->name = g->name;
   b->alloc = device_alloc, b->free = device_free;
-  b->copy_in = copy_in, b->copy_out = copy_out, b->copy = copy_within;
-  b->sync = device_sync, b->describe = describe;
+  b->copy_in = gpu_copy_in, b->copy_out = gpu_copy_out, b->copy = copy_within;
+  b->sync = device_sync, b->describe = describe, b->trim = device_trim;
+  b->graph_make = gpu_graph_make, b->graph_launch = gpu_graph_launch, b->graph_free = gpu_graph_free;
   b->kernels = lists;
   b->bf16 = gpu_bf16_ops;
   b->self = g;

@@ -15,15 +15,28 @@ extern "C" {
 
 /* ---- devices ---- */
 
-struct gpu {
-  td_backend be;
-  int id;                      /* CUDA's number */
-  cudaStream_t stream;         /* everything of this device runs on it, in order */
-  bool ready;                  /* stream and flag made; done at the first use */
-  int *flag;
+/* What calls that run at the same time must not share. */
+struct gpu_lane {
+  cudaStream_t stream;         /* its calls run on it, in order */
   void *blas;                  /* the cuBLAS handle, made when it is first needed */
   void *scratch;
   size_t scratch_size;
+};
+
+struct gpu_staging;
+
+/* A device is the lane that calls go to: its own, and while a graph is made (graph.cu) one
+** of the graph's. */
+struct gpu : gpu_lane {
+  td_backend be;
+  int id;                      /* CUDA's number */
+  bool ready;                  /* stream and flags made; done at the first use */
+  int *flag;                   /* of the running op; then of the steps that are graphs */
+  cudaMemPool_t pool;
+  gpu_staging *staging;        /* pinned memory (copy.cu) */
+  gpu_lane branch[2];          /* where graphs are made */
+  td_graph *making;            /* the one that is being made, or null */
+  bool flagged;                /* a graph uses its flag */
   char name[16], text[160];
 };
 
@@ -43,21 +56,39 @@ td_status gpu_check(cudaError_t e, const char *what);
 td_status gpu_launched(gpu *g, cudaError_t e, const char *op);
 
 /* A word on the device that kernels set to tell the host something: set to 0, and read
-** back after all work before it.  A kernel must not need it inside a captured step. */
+** back after all work before it.  In a graph it reads as 0, and a kernel that sets it makes
+** the next copy to the host fail: what follows in the step must bear what was found. */
 td_status gpu_flag_clear(gpu *g, int **flag);
 td_status gpu_flag_read(gpu *g, int *value);
+/* TD_OK, or the failure of a step that is a graph, found after the work was waited for. */
+td_status gpu_flag_check(gpu *g);
 /* Memory of the device for one op to work with; the next op gets the same. */
 td_status gpu_scratch(const td_call *c, size_t bytes, void **p);
+/* With TIDE_SYNC=1 each launch is waited for. */
+bool gpu_waits();
+
+/* ---- steps as graphs (gpu/graph.cu) ---- */
+td_status gpu_graph_make(td_backend *b, const td_graph_call *calls, int n, td_graph **graph,
+                         int *nodes);
+td_status gpu_graph_launch(td_backend *b, td_graph *graph, td_rng from);
+void gpu_graph_free(td_backend *b, td_graph *graph);
+/* Where the random stream stands when a graph is launched, to which positions in its calls
+** are relative; null outside of graphs. */
+const td_rng *gpu_graph_from(const gpu *g);
+td_status gpu_graph_scratch(gpu *g, size_t bytes, void **p);
+
+/* ---- copies (gpu/copy.cu) ---- */
+td_status gpu_copy_in(td_backend *b, void *dst, const void *src, size_t n);
+td_status gpu_copy_out(td_backend *b, void *dst, const void *src, size_t n);
 
 /* ---- launches ---- */
 
 template <class T> struct gpu_same { typedef T type; };
 
-/* Runs kernel(args...) on the stream of the op's device. */
+/* Runs kernel(args...) on the stream of the device; errors name `op`. */
 template <class... P>
-td_status gpu_launch(const td_call *c, void (*kernel)(P...), dim3 grid, dim3 block,
-                     size_t shared, typename gpu_same<P>::type... args) {
-  gpu *g = gpu_of(c);
+td_status gpu_start(gpu *g, const char *op, void (*kernel)(P...), dim3 grid, dim3 block,
+                    size_t shared, typename gpu_same<P>::type... args) {
   td_status st = gpu_enter(g);
   if (st) return st;
 #ifdef TD_EMULATION
@@ -66,7 +97,12 @@ td_status gpu_launch(const td_call *c, void (*kernel)(P...), dim3 grid, dim3 blo
   void *list[] = { (void *)&args..., nullptr };
   cudaError_t e = cudaLaunchKernel((const void *)kernel, grid, block, list, shared, g->stream);
 #endif
-  return gpu_launched(g, e, c->op->name);
+  return gpu_launched(g, e, op);
+}
+template <class... P>
+td_status gpu_launch(const td_call *c, void (*kernel)(P...), dim3 grid, dim3 block,
+                     size_t shared, typename gpu_same<P>::type... args) {
+  return gpu_start(gpu_of(c), c->op->name, kernel, grid, block, shared, args...);
 }
 
 const int GPU_BLOCK = 256;
@@ -134,6 +170,9 @@ template <class T> __device__ static inline T gpu_read(const gpu_view &v, int64_
 }
 
 /* ---- products (gpu/blas.cu) ---- */
+
+/* Makes what products of the device need that cannot be made inside a graph. */
+td_status gpu_blas_ready(gpu *g);
 
 /* c (b,m,n), contiguous, = a (b,m,k) b (b,k,n) + beta c; strides in elements. */
 struct gpu_product {

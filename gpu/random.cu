@@ -5,7 +5,12 @@
 #include "tensor/philox.h"
 
 /* D: type T, PER elements from the four words of one counter: make(words, two numbers, y) */
-template <class D> __global__ void draw(gpu_layout l, td_rng rng, td_attr a, td_attr b) {
+template <class D> __global__ void draw(gpu_layout l, td_rng rng, const td_rng *from, td_attr a,
+                                        td_attr b) {
+  if (from) {
+    rng.seed = from->seed;
+    rng.offset += from->offset;
+  }
   GPU_EACH(k, (l.n + D::PER - 1) / D::PER) {
     uint32_t w[4];
     typename D::T y[4];
@@ -24,7 +29,7 @@ template <class D> __global__ void draw(gpu_layout l, td_rng rng, td_attr a, td_
 template <class D> td_status run(const td_call *c, td_tensor *out) {
   gpu_layout l = gpu_layout_of(out, 0, NULL);
   return l.n ? gpu_launch(c, draw<D>, gpu_grid((l.n + D::PER - 1) / D::PER), dim3(GPU_BLOCK), 0, l,
-                          c->rng, c->attr[0], c->attr[1]) : TD_OK;
+                          c->rng, gpu_graph_from(gpu_of(c)), c->attr[0], c->attr[1]) : TD_OK;
 }
 typedef td_status (*draw_fn)(const td_call *, td_tensor *);
 

@@ -64,11 +64,15 @@ static int l_replay(lua_State *L) {
 
 static int l_stats(lua_State *L) {
   td_capture_info s = td_capture_stats(*check(L));
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 8);
   lua_pushinteger(L, s.calls);
   lua_setfield(L, -2, "calls");
   lua_pushinteger(L, s.stages);
   lua_setfield(L, -2, "stages");
+  lua_pushinteger(L, s.nodes);
+  lua_setfield(L, -2, "nodes");
+  lua_pushstring(L, s.why);
+  lua_setfield(L, -2, "why");
   lua_pushinteger(L, (lua_Integer)s.scratch);
   lua_setfield(L, -2, "scratch");
   lua_pushinteger(L, (lua_Integer)s.planned);

@@ -219,6 +219,7 @@ td_status td_capture_finish(td_capture *c) {
   td_status st = td__capture_owners(c);
   if (!st) st = td__capture_schedule(c);
   if (!st) st = td__capture_plan(c);
+  if (!st) st = td__capture_graph(c);
   c->ready = !st;
   return st;
 }
@@ -227,6 +228,7 @@ void td_capture_free(td_capture *c) {
   if (!c) return;
   td_capture_stop(c);
   if (td__watching == c) td__watching = NULL;
+  td__capture_graph_free(c);
   for (int i = 0; i < c->n; i++) note_free(&c->note[i]);
   for (int i = 0; i < c->nslot; i++)
     if (c->slot[i].kept) td__buffer_drop(c->slot[i].buf);
@@ -240,8 +242,8 @@ void td_capture_free(td_capture *c) {
 }
 
 td_capture_info td_capture_stats(const td_capture *c) {
-  td_capture_info s = { .calls = c->n, .stages = c->nstage,
-                        .arena = c->arena_bytes };
+  td_capture_info s = { .calls = c->n, .stages = c->nstage, .nodes = c->nodes,
+                        .why = c->why, .arena = c->arena_bytes };
   for (int i = 0; i < c->nslot; i++) {
     const td_slot *b = &c->slot[i];
     if (b->first < 0 || !b->inside) continue;

@@ -88,6 +88,9 @@ struct td_capture {
   size_t arena_bytes;
   td_worker *worker;
   int nworker;
+  td_backend *device;          /* it replays the step as one launch: */
+  td_graph *graph;             /* NULL: call by call; then why says why */
+  int nodes;
 };
 
 extern td_capture *td__recording;      /* NULL: no capture records now */
@@ -108,6 +111,9 @@ td_status td__capture_owners(const td_capture *c);
 /* ---- making the plan, in this order ---- */
 td_status td__capture_schedule(td_capture *c);
 td_status td__capture_plan(td_capture *c);
+td_status td__capture_graph(td_capture *c);            /* replay_device.c */
+void td__capture_graph_free(td_capture *c);
+td_status td__capture_launch(td_capture *c);
 td_status td__capture_workers(td_capture *c, int n);   /* at least so many */
 void td__capture_workers_free(td_capture *c);
 /* Does argument i of a note go by rows, in a stage of so many, and as buffers

@@ -174,8 +174,9 @@ static td_dtype common_type(const td_call *c, const char *kinds, unsigned flags)
   return (td_dtype)best;
 }
 
-static td_tensor *convert(td_tensor *t, char kind, td_dtype common,
-                          const td_op *op) {
+static td_tensor *convert(const td_call *c, td_tensor *t, char kind,
+                          td_dtype common) {
+  const td_op *op = c->op;
   td_dtype want = kind == 'C' ? TD_BOOL : kind == 'X' ? TD_I64 : common;
   if (kind == 'X' && (td_dtype_is_float(t->dtype) || t->dtype == TD_BOOL))
     return td_fail_null(TD_EDTYPE, "%s: positions must be integers, not %s; "
@@ -185,7 +186,7 @@ static td_tensor *convert(td_tensor *t, char kind, td_dtype common,
   if (t && t->number && !(op->rule->flags & TD_ELEMENTWISE)) {
     double v = want == TD_F32 || want == TD_BF16 ? *(float *)t->data :
       want == TD_F64 ? t->num.f : (double)t->num.i;
-    return td_full(td_cpu(), want, 0, NULL, v);
+    return td_full(c->be, want, 0, NULL, v);
   }
   return t && t->dtype != want && !t->number ? td_cast(t, want) : t;
 }
@@ -269,7 +270,7 @@ static td_status prepare(td_call *c) {
       !t->number;
     if (!own && (t->dtype != (kinds[i] == 'C' ? TD_BOOL : kinds[i] == 'X' ?
                  TD_I64 : common) || t->number))
-      if (!(c->in[i] = convert(t, kinds[i], common, c->op)))
+      if (!(c->in[i] = convert(c, t, kinds[i], common)))
         st = td_error_code();
   }
   if (kinds != few) free(kinds);
@@ -392,7 +393,7 @@ static td_status check_values(const td_call *c) {
 
 static td_status apply_view(td_call *c, td_tensor **out) {
   if (c->in[0]->number) {
-    td_tensor *t = convert(c->in[0], 'T', c->in[0]->dtype, c->op);
+    td_tensor *t = convert(c, c->in[0], 'T', c->in[0]->dtype);
     if (!t) return td_error_code();
     c->in[0] = t;
   }

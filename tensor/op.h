@@ -200,8 +200,21 @@ td_rng td__rng_take(int64_t counters);       /* 128-bit counters used up */
 int64_t td__draws(const td_tensor *t);       /* how many a draw of t uses up */
 
 /* ---- backends ---- */
-#define TD_BACKEND_ABI 1
+#define TD_BACKEND_ABI 2
 typedef struct td_kernel_entry { const char *op; td_kernel run; } td_kernel_entry;
+
+/* A call of a step that a device is to run as one graph.  Stages follow one another,
+** the calls of a stage do not need each other.  The random position of a call counts
+** from the one that a launch is given. */
+typedef struct td_graph_call {
+  const td_call *call;
+  td_kernel run;
+  td_tensor **out;
+  int stage;
+  double cost;             /* against the others */
+} td_graph_call;
+typedef struct td_graph td_graph;
+
 struct td_backend {
   int abi;
   const char *name;                    /* "cpu", "cuda", "cuda:1" */
@@ -214,6 +227,12 @@ struct td_backend {
   td_status (*sync)(td_backend *b);
   const char *(*describe)(td_backend *b);
   void (*trim)(td_backend *b);         /* give cached memory back; may be NULL */
+  /* Steps as one launch; NULL: calls are run one after the other.  A step that
+  ** cannot be a graph is an error of graph_make. */
+  td_status (*graph_make)(td_backend *b, const td_graph_call *calls, int n,
+                          td_graph **graph, int *nodes);
+  td_status (*graph_launch)(td_backend *b, td_graph *graph, td_rng from);
+  void (*graph_free)(td_backend *b, td_graph *graph);
   const td_kernel_entry *const *kernels;   /* lists ended by {0}, list by NULL */
   const char *const *bf16;             /* ops whose kernels take it, beside those of
                                        ** TD_BF16_OK, to NULL; may be NULL */

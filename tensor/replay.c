@@ -242,8 +242,12 @@ td_status td_capture_replay(td_capture *c) {
   td_status st = td__capture_owners(c);
   if (st) return st;
   bool grad = td_grad_enable(false);
-  take_draws(c);
-  st = run_stages(c);
+  if (c->graph && !td__tracing) {
+    st = td__capture_launch(c);
+  } else {
+    take_draws(c);
+    st = run_stages(c);
+  }
   for (int i = 0; !st && td__maps && i < c->n; i++)
     st = td__map_check_all(c->note[i].arg, c->note[i].call.nin);
   td_grad_enable(grad);

@@ -185,6 +185,9 @@ typedef struct td_capture td_capture;
 typedef struct td_capture_info {
   int calls;                              /* kernel calls in a replay */
   int stages;                             /* groups of calls that run together */
+  int nodes;                              /* a device runs all as one graph of so
+                                          ** many, or 0 */
+  const char *why;                        /* it could have done so, but; or "" */
   size_t planned;                         /* bytes of short-lived tensors ... */
   size_t arena;                           /* ... which lie in so many, */
   size_t scratch;                         /* and in so many of each thread */

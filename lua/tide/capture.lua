@@ -185,9 +185,11 @@ function Step:__tostring()
   local s = self:stats()
   if self.why then return "step that cannot be captured: " .. self.why end
   if not s then return "captured step, not recorded yet" end
-  return ("captured step: %d kernel calls in %d stages, %.1f MB of short-lived tensors in " ..
-    "%.1f MB, %.1f MB kept"):format(s.calls, s.stages, s.planned / 1e6,
-    (s.arena + s.scratch) / 1e6, s.kept / 1e6)
+  local how = s.nodes > 0 and ("one graph of %d kernels"):format(s.nodes) or
+    ("%d kernel calls in %d stages%s"):format(s.calls, s.stages,
+      s.why ~= "" and " (no graph: " .. s.why .. ")" or "")
+  return ("captured step: %s, %.1f MB of short-lived tensors in %.1f MB, %.1f MB kept"):format(
+    how, s.planned / 1e6, (s.arena + s.scratch) / 1e6, s.kept / 1e6)
 end
 
 return setmetatable(capture, {

@@ -54,7 +54,96 @@ static void check_guard(const char *p, size_t n) {
     if ((unsigned char)p[i] != 0xa5) die("a kernel wrote past the end of its memory");
 }
 
-cudaError_t cudaMalloc(void **p, size_t n) {
+/* ---- work: in the order in which it was asked for, when somebody waits ---- */
+
+typedef std::function<void()> work;
+static std::vector<work> &waiting = *new std::vector<work>();        /* never destroyed */
+static cudaError_t lost;                     /* a kernel failed: nothing works any more */
+static long launches;
+
+static void flush() {
+  std::vector<work> now;
+  now.swap(waiting);
+  for (auto &w : now) if (!lost) w();
+}
+
+/* TIDE_EMULATE_FAULT=n: kernel n touches memory that is not there. */
+static void run_kernel(const work &body) {
+  static const char *at = getenv("TIDE_EMULATE_FAULT");
+  if (at && ++launches == atol(at)) lost = cudaErrorIllegalAddress;
+  else body();
+}
+
+/* ---- streams, and what captures allow ---- */
+
+struct node { work run; std::vector<size_t> after; };
+struct emu_graph { std::vector<node> nodes; };
+struct capture { emu_graph *graph; cudaStream_t origin; bool invalid; };
+struct emu_stream { capture *in; std::vector<size_t> tip; };        /* tip: what comes next waits for these */
+struct emu_event { capture *in; std::vector<size_t> tip; };
+
+static std::vector<cudaStream_t> streams;
+static capture *active;                      /* the host has one thread */
+
+/* Refuses what cannot be part of a graph, and spoils the one that is being captured. */
+static cudaError_t forbidden() {
+  if (active) active->invalid = true;
+  return active ? cudaErrorStreamCaptureUnsupported : lost;
+}
+
+cudaError_t emu_enqueue(cudaStream_t s, const work &w) {
+  if (lost) return lost;
+  if (!s && active) {
+    active->invalid = true;
+    return cudaErrorStreamCaptureImplicit;
+  }
+  if (s && s->in) {
+    s->in->graph->nodes.push_back({ w, s->tip });
+    s->tip = { s->in->graph->nodes.size() - 1 };
+    return cudaSuccess;
+  }
+  waiting.push_back(w);
+  if (waiting.size() > 5000) flush();
+  return lost;
+}
+cudaError_t emu_forbidden() { return forbidden(); }
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) {
+  streams.push_back(*s = new emu_stream());
+  return lost;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  if (forbidden()) return forbidden();
+  flush();
+  return lost;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned) { *e = new emu_event(); return lost; }
+cudaError_t cudaEventDestroy(cudaEvent_t e) { delete e; return lost; }
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+  e->in = s->in;
+  e->tip = s->tip;
+  return lost;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned) {
+  if (s->in && e->in != s->in) {
+    s->in->invalid = true;
+    return cudaErrorStreamCaptureIsolation;
+  }
+  s->in = e->in;
+  for (size_t k : e->tip)
+    if (std::find(s->tip.begin(), s->tip.end(), k) == s->tip.end()) s->tip.push_back(k);
+  return lost;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) {
+  if (forbidden()) return forbidden();
+  flush();
+  return lost;
+}
+
+/* ---- memory ---- */
+
+static cudaError_t take(void **p, size_t n) {
   if (!arena) {
     arena = (char *)mmap(NULL, ARENA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (arena == MAP_FAILED) die("no address space");
@@ -64,77 +153,74 @@ cudaError_t cudaMalloc(void **p, size_t n) {
     if ((size_t)(b.first - at) >= room_for(n)) break;
     at = b.first + room_for(b.second);
   }
-  if (at + room_for(n) > arena + ARENA) return cudaErrorMemoryAllocation;
+  if (room_for(n) > ARENA || at + room_for(n) > arena + ARENA) return cudaErrorMemoryAllocation;
   blocks[at] = n;
   emu_open();
   memset(at, 0xff, n);                        /* NaN in every float */
   fill_guard(at, n);
   emu_close();
   *p = at;
-  return cudaSuccess;
+  return lost;
 }
 
-cudaError_t cudaFree(void *p) {
-  if (!p) return cudaSuccess;
+static void give_back(void *p) {
   auto b = blocks.find((char *)p);
-  if (b == blocks.end()) return cudaErrorInvalidValue;
+  if (b == blocks.end()) die("memory is freed that is not there");
   emu_open();
   check_guard(b->first, b->second);
   emu_close();
   blocks.erase(b);
-  return cudaSuccess;
 }
 
-/* ---- streams and graphs: work is done at once, or noted while one is captured ---- */
+cudaError_t cudaMalloc(void **p, size_t n) {
+  if (forbidden()) return forbidden();
+  if (take(p, n) == cudaSuccess) return lost;
+  flush();                                    /* memory may become free */
+  return take(p, n);
+}
+cudaError_t cudaFree(void *p) {
+  if (forbidden()) return forbidden();
+  flush();
+  if (p) give_back(p);
+  return lost;
+}
+cudaError_t cudaMallocAsync(void **p, size_t n, cudaStream_t) { return cudaMalloc(p, n); }
+cudaError_t cudaFreeAsync(void *p, cudaStream_t s) {
+  if (forbidden()) return forbidden();
+  return emu_enqueue(s, [=] { give_back(p); });
+}
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int) { *pool = NULL; return lost; }
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void *) { return lost; }
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return lost; }
 
-struct emu_graph { std::vector<std::function<void()>> work; };
-struct emu_stream { emu_graph *capture; };
+static std::map<const char *, size_t> pinned;
 
-cudaError_t emu_enqueue(cudaStream_t s, const std::function<void()> &work) {
-  if (s && s->capture) s->capture->work.push_back(work);
-  else work();
-  return cudaSuccess;
+cudaError_t cudaMallocHost(void **p, size_t n) {
+  if (forbidden()) return forbidden();
+  *p = malloc(n);
+  pinned[(char *)*p] = n;
+  return lost;
+}
+static bool is_pinned(const void *p) {
+  auto b = pinned.upper_bound((const char *)p);
+  return b != pinned.begin() && (--b, (const char *)p < b->first + b->second);
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) {
-  *s = new emu_stream();
-  return cudaSuccess;
-}
-cudaError_t cudaStreamDestroy(cudaStream_t s) { delete s; return cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t s) {
-  return s && s->capture ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
-}
-cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
-  if (s->capture) return cudaErrorInvalidValue;
-  s->capture = new emu_graph();
-  return cudaSuccess;
-}
-cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph) {
-  if (!s->capture) return cudaErrorInvalidValue;
-  *graph = s->capture;
-  s->capture = NULL;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long) {
-  *exec = new emu_graph(*graph);
-  return cudaSuccess;
-}
-cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
-  for (auto &w : exec->work) emu_enqueue(s, w);
-  return cudaSuccess;
-}
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) { delete graph; return cudaSuccess; }
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { delete exec; return cudaSuccess; }
-
+/* Through pinned memory a copy is made when its turn comes: who changes or reads that memory
+** before will see it.  With other memory of the host it is made at once. */
 cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t n, cudaMemcpyKind kind, cudaStream_t s) {
   bool to = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   bool from = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   if (n && (to != emu_ours(dst, n) || from != emu_ours(src, n))) return cudaErrorInvalidValue;
-  return emu_enqueue(s, [=] {
+  bool pageable = (!to && !is_pinned(dst)) || (!from && !is_pinned(src));
+  if (pageable && forbidden()) return forbidden();
+  cudaError_t e = emu_enqueue(s, [=] {
     emu_open();
     memmove(dst, src, n);
     emu_close();
   });
+  if (pageable) flush();
+  return e ? e : lost;
 }
 cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s) {
   if (n && !emu_ours(p, n)) return cudaErrorInvalidValue;
@@ -145,6 +231,89 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s) {
   });
 }
 
+/* ---- graphs ---- */
+
+static uint64_t turns(const char **how) {
+  static const char *set = getenv("TIDE_FIBERS");
+  *how = set;
+  return set ? strtoull(set, NULL, 10) : 0;
+}
+/* A number below n. */
+static size_t shuffled(uint64_t *seed, size_t n) {
+  *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+  return (size_t)((*seed >> 33) % n);
+}
+
+/* Any order that the edges allow: the first that is ready, the last (TIDE_FIBERS=reverse),
+** or any. */
+static void run_graph(const emu_graph *g) {
+  static const char *how;
+  static uint64_t seed = turns(&how);
+  size_t n = g->nodes.size();
+  std::vector<size_t> left(n), ready;
+  std::vector<std::vector<size_t>> then(n);
+  for (size_t i = 0; i < n; i++) {
+    left[i] = g->nodes[i].after.size();
+    for (size_t k : g->nodes[i].after) then[k].push_back(i);
+    if (!left[i]) ready.push_back(i);
+  }
+  while (!ready.empty()) {
+    std::sort(ready.begin(), ready.end());
+    size_t at = seed ? shuffled(&seed, ready.size()) :
+      how && !strcmp(how, "reverse") ? ready.size() - 1 : 0, i = ready[at];
+    ready.erase(ready.begin() + (long)at);
+    if (!lost) g->nodes[i].run();
+    for (size_t k : then[i]) if (--left[k] == 0) ready.push_back(k);
+  }
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
+  if (active) return cudaErrorInvalidValue;
+  s->in = active = new capture{ new emu_graph(), s, false };
+  s->tip.clear();
+  return lost;
+}
+
+/* Does all that other streams were given come before the end of this one? */
+static bool joined(cudaStream_t s) {
+  std::vector<bool> before(active->graph->nodes.size());
+  std::vector<size_t> list = s->tip;
+  while (!list.empty()) {
+    size_t k = list.back();
+    list.pop_back();
+    if (before[k]) continue;
+    before[k] = true;
+    for (size_t i : active->graph->nodes[k].after) list.push_back(i);
+  }
+  return std::find(before.begin(), before.end(), false) == before.end();
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph) {
+  if (!active || active->origin != s) return cudaErrorInvalidValue;
+  cudaError_t e = active->invalid ? cudaErrorStreamCaptureInvalidated :
+    joined(s) ? cudaSuccess : cudaErrorStreamCaptureUnjoined;
+  *graph = e ? NULL : active->graph;
+  if (e) delete active->graph;
+  for (auto t : streams) if (t->in == active) t->in = NULL, t->tip.clear();
+  delete active;
+  active = NULL;
+  return e ? e : lost;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long) {
+  *exec = new emu_graph(*graph);
+  return lost;
+}
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *n) {
+  *n = graph->nodes.size();
+  return lost;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
+  if (forbidden()) return forbidden();
+  return emu_enqueue(s, [=] { run_graph(exec); });
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) { delete graph; return lost; }
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { flush(); delete exec; return lost; }
+
 /* ---- what there is ---- */
 
 const char *cudaGetErrorString(cudaError_t e) {
@@ -152,11 +321,16 @@ const char *cudaGetErrorString(cudaError_t e) {
     case cudaSuccess: return "no error";
     case cudaErrorInvalidValue: return "invalid argument";
     case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureUnjoined: return "capturing stream has unjoined work";
+    case cudaErrorStreamCaptureIsolation: return "dependency created on uncaptured work in another stream";
+    case cudaErrorStreamCaptureImplicit: return "operation would make the legacy stream depend on a capturing one";
     default: return "an error";
   }
 }
-cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaGetLastError() { return lost; }
 cudaError_t cudaGetDeviceCount(int *n) { *n = 1; return cudaSuccess; }
 cudaError_t cudaSetDevice(int id) { return id == 0 ? cudaSuccess : cudaErrorInvalidValue; }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int) {
@@ -296,15 +470,12 @@ static bool release() {
 }
 
 static std::vector<size_t> turn(size_t n) {
-  static const char *how = getenv("TIDE_FIBERS");
-  static uint64_t seed = how ? strtoull(how, NULL, 10) : 0;
+  static const char *how;
+  static uint64_t seed = turns(&how);
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), 0);
   if (how && !strcmp(how, "reverse")) std::reverse(order.begin(), order.end());
-  for (size_t i = n; seed && i > 1; i--) {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    std::swap(order[i - 1], order[(seed >> 33) % i]);
-  }
+  for (size_t i = n; seed && i > 1; i--) std::swap(order[i - 1], order[shuffled(&seed, i)]);
   return order;
 }
 
@@ -344,12 +515,14 @@ cudaError_t emu_launch(const std::function<void()> &body, dim3 grid, dim3 block,
   if (!grid.x || !grid.y || !grid.z || !threads || threads > 1024 || shared > SHARED_MOST ||
       grid.y > 65535 || grid.z > 65535) return cudaErrorInvalidValue;
   return emu_enqueue(s, [=] {
-    emu_open();
-    kernel = &body;
-    dynamic_shared = shared;
-    for (unsigned z = 0; z < grid.z; z++)
-      for (unsigned y = 0; y < grid.y; y++)
-        for (unsigned x = 0; x < grid.x; x++) run_block(grid, block, uint3{ x, y, z });
-    emu_close();
+    run_kernel([&] {
+      emu_open();
+      kernel = &body;
+      dynamic_shared = shared;
+      for (unsigned z = 0; z < grid.z; z++)
+        for (unsigned y = 0; y < grid.y; y++)
+          for (unsigned x = 0; x < grid.x; x++) run_block(grid, block, uint3{ x, y, z });
+      emu_close();
+    });
   });
 }
