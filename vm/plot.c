@@ -188,6 +188,18 @@ td_plot_axes *td_plot_axes_at(td_plot_figure *f, int row, int col, int rowspan,
   return NULL;
 }
 
+/* name: of the axis, before the words */
+static int check_ticks(const char *owner, const char *name, const td_plot_data *ticks,
+                       const td_plot_data *labels) {
+  for (size_t i = 0; ticks->blob && i < ticks->n; i++)
+    if (!isfinite(td_plot_numbers(ticks)[i]))
+      return td_plot_fail("%s: %sticks must be finite", owner, name);
+  if (labels->blob && (!ticks->blob || labels->dim[0] != ticks->n))
+    return td_plot_fail("%s: %sticklabels has %zu texts for %zu %sticks", owner, name,
+                        labels->dim[0], ticks->n, name);
+  return 0;
+}
+
 static int check_axis(const td_plot_axes_options *o, int d) {
   static const char *const name[] = {"x", "y", "y2"};
   double lo = o->lim[d].lo, hi = o->lim[d].hi;
@@ -198,11 +210,7 @@ static int check_axis(const td_plot_axes_options *o, int d) {
   if (o->scale[d] == TD_PLOT_SCALE_LOG && (lo <= 0 || hi <= 0))
     return td_plot_fail("axes: a log scale needs %slim above 0, got {%g, %g}",
                         name[d], lo, hi);
-  if (o->ticklabels[d].blob &&
-      (!o->ticks[d].blob || o->ticklabels[d].dim[0] != o->ticks[d].n))
-    return td_plot_fail("axes: %sticklabels has %zu texts for %zu %sticks",
-                        name[d], o->ticklabels[d].dim[0], o->ticks[d].n, name[d]);
-  return 0;
+  return check_ticks("axes", name[d], &o->ticks[d], &o->ticklabels[d]);
 }
 
 int td_plot_axes_commit(td_plot_axes *ax, td_plot_axes_options *o) {
@@ -221,10 +229,7 @@ int td_plot_bar_add(td_plot_axes *ax, const td_plot_artist *a,
   if (!(td_plot_kinds[a->kind].flags & TD_PLOT_MAP))
     return td_plot_fail("colorbar: a %s has no colour map",
                         td_plot_kind_name(a->kind));
-  if (o->ticklabels.blob &&
-      (!o->ticks.blob || o->ticklabels.dim[0] != o->ticks.n))
-    return td_plot_fail("colorbar: ticklabels has %zu texts for %zu ticks",
-                        o->ticklabels.dim[0], o->ticks.n);
+  if (check_ticks("colorbar", "", &o->ticks, &o->ticklabels)) return -1;
   int i = 0;
   while (i < ax->nbars && ax->bars[i].artist != a->serial) i++;
   if (i == TD_PLOT_COLORBARS)

@@ -278,7 +278,12 @@ static void read_strings(const field *f, int idx, td_plot_data *d) {
 
 static double read_end(const field *f, int idx) {
   lua_State *L = f->L;
-  if (lua_type(L, idx) == LUA_TNUMBER) return lua_tonumber(L, idx);
+  if (lua_type(L, idx) == LUA_TNUMBER) {
+    if (isnan(lua_tonumber(L, idx)))
+      td_lua_error(L, "%s: %s has nan for an end; \"auto\" stands for an end from the data",
+                   f->owner, f->name);
+    return lua_tonumber(L, idx);
+  }
   if (lua_isnil(L, idx) || (lua_isboolean(L, idx) && !lua_toboolean(L, idx)))
     return NAN;
   if (lua_type(L, idx) == LUA_TSTRING && !strcmp(lua_tostring(L, idx), "auto"))
@@ -539,7 +544,13 @@ void td_plot_lua_push(lua_State *L, const td_plot_option *o, const void *options
     }
     case TD_PLOT_OPT_LIMITS: {
       const td_plot_limits *l = at;
-      push_numbers(L, (const double[]){l->lo, l->hi}, 2);
+      const double end[] = {l->lo, l->hi};
+      lua_createtable(L, 2, 0);
+      for (int k = 0; k < 2; k++) {
+        if (isnan(end[k])) lua_pushliteral(L, "auto");
+        else lua_pushnumber(L, end[k]);
+        lua_rawseti(L, -2, k + 1);
+      }
       break;
     }
     case TD_PLOT_OPT_LIST:

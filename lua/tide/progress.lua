@@ -281,7 +281,8 @@ Bar.__gc = function(bar) Bar.close(bar, true) end
 
 local function check(o, what, kind, optional)
   local v = o[what]
-  if v == nil and optional or type(v) == kind then return end
+  if v == nil and optional then return end
+  if type(v) == kind and (kind ~= "number" or math.abs(v) < math.huge) then return end
   tide.raise(("progress: %s must be a %s, not %s"):format(what, kind, tostring(v)))
 end
 

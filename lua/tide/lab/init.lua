@@ -70,6 +70,9 @@ end
 
 -- A lab that is not shown yet.
 local function make(options, map, time)
+  if type(time) ~= "number" or not (time >= 0 and time <= 1) then
+    tide.raise(("lab: time is a number from 0 to 1, not %s"):format(tostring(time)))
+  end
   local view = require("tide.lab.view").new(model.new(options))
   view:choose(map, time)
   return require("tide.lab.window").new(view)
@@ -87,7 +90,6 @@ end
 local function command(args)
   local o = script.read(SPEC, args)
   local point = point_of(o.point)
-  if o.time < 0 or o.time > 1 then error("--time is between 0 and 1", 0) end
   tide.plot.theme(o.theme)
   local lab = make(options_of(o), o.map:gsub("-", "_"), o.time)
   if not o.save then lab:show() end

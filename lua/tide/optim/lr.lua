@@ -6,8 +6,8 @@ local tide = require "tide"
 local lr = {}
 
 local function number(name, key, v, low)
-  if type(v) ~= "number" or not (v >= low) then
-    tide.raise(("optim.lr.%s: %s must be a number of at least %g, not %s"):format(
+  if type(v) ~= "number" or not (v >= low and v < math.huge) then
+    tide.raise(("optim.lr.%s: %s must be a finite number of at least %g, not %s"):format(
       name, key, low, tostring(v)))
   end
 end

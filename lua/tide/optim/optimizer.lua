@@ -291,7 +291,7 @@ end
 
 local function not_negative(v)
   if tensor.is_tensor(v) then return nil end
-  return not (type(v) == "number" and v >= 0) and "a number >= 0" or nil
+  return not (type(v) == "number" and v >= 0 and v < math.huge) and "a finite number >= 0" or nil
 end
 local function below_one(v)
   return not (type(v) == "number" and v >= 0 and v < 1) and "in [0, 1)" or nil
