@@ -130,12 +130,19 @@ $(EMULATED): $(EMULATED_OBJ)
 NVCC      ?= nvcc
 GPU_ARCH  ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
 cuda: $B/libtide_cuda.so ## build the CUDA plug-in beside the program (needs nvcc)
-$(GPU_SRC:%.cu=$B/obj/%.cu.o): $B/obj/%.cu.o: %.cu
+NVCCFLAGS  = -std=c++17 -O3 -I. $(GPU_ARCH) -Werror all-warnings -Xcompiler -fPIC,-Wall,-fvisibility=hidden -Xptxas -v
+ifdef ISAS
+$(call remember,$B/gen/cuda,$(NVCC) $(NVCCFLAGS))
+endif
+# What ptxas says of registers and memory stays beside the object.
+$(GPU_SRC:%.cu=$B/obj/%.cu.o): $B/obj/%.cu.o: %.cu $B/gen/cuda
 	@mkdir -p $(@D)
-	$(say)$(NVCC) -std=c++17 -O3 $(if $(findstring random,$*),-fmad=false) -I. $(GPU_ARCH) -Werror all-warnings -Xcompiler -fPIC,-Wall,-fvisibility=hidden \
-	  -MMD -MP -c -o $@ $<
+	$(say)$(NVCC) $(NVCCFLAGS) $(if $(findstring random,$*),-fmad=false) -MMD -MP -c -o $@ $< >$@.log 2>&1 || { cat $@.log; exit 1; }
 $B/libtide_cuda.so: $(GPU_SRC:%.cu=$B/obj/%.cu.o)
 	$(say)$(NVCC) $(GPU_ARCH) -shared -Xlinker --version-script=.make/plugin.map -o $@ $^ -lcublas -lcublasLt -lcusolver
+
+cuda-check: $(GPU_SRC:%.cu=$B/obj/%.cu.o) ## hold registers and memory of the CUDA kernels against tests/gpu/budget.txt (BUDGET=write)
+	@sh tests/gpu/budget.sh tests/gpu/budget.txt $(if $(filter write,$(BUDGET)),--write) $(GPU_SRC:%.cu=$B/obj/%.cu.o.log)
 
 # ---- use ----
 demo: all ## set up, build and run the paper's toy: pictures land in runs/toy
@@ -190,6 +197,6 @@ clean: ## remove the build folder
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all headless cuda demo demo-images test workshop test-lab fuzz bench check docs install uninstall size format clean help
+.PHONY: all headless cuda cuda-check demo demo-images test workshop test-lab fuzz bench check docs install uninstall size format clean help
 .SECONDARY:
 -include $(EMULATED_OBJ:.o=.d) $(GPU_SRC:%.cu=$B/obj/%.cu.d) $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(WINDOW_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)
