@@ -29,6 +29,10 @@ local turn = 0                     -- the share that the job which ran last has 
 
 local over = { done = true, failed = true, cancelled = true }
 
+-- For notebooks: what a job prints belongs to the cell that started it. home() is that cell, or
+-- nil where this is not wanted; parent() is where outputs go now, parent(home) where from now on.
+M._home, M._parent = function() end, nil
+
 ---- what others see of a job ----
 
 local fields = {}
@@ -131,7 +135,7 @@ local function manner(job)
   return (not job.started or job.attempts > ATTEMPTS) and "close" or "cancel"
 end
 
-local function slice(job)
+local function run_slice(job)
   local how, from = manner(job), tide.clock()
   current, job.started, turn = job, true, job.share
   local r = table.pack(core.run(job.coroutine, job.slice, how))
@@ -148,6 +152,13 @@ local function slice(job)
     job.error, job.traceback = r[2], r[3]
     finish(job, job.cancelling and "cancelled" or "failed")
   end
+end
+
+local function slice(job)
+  local was = job.home and M._parent() or false
+  if was ~= job.home then M._parent(job.home) end
+  run_slice(job)
+  if was ~= job.home then M._parent(was) end
 end
 
 -- Of the jobs that can go on the one that has had least; one that comes, or comes
@@ -321,7 +332,7 @@ function M.spawn(f, o)
   numbers = numbers + 1
   local job = setmetatable({ number = numbers, name = o.name, state = "running", slice = o.slice,
     spent = 0, share = turn, bars = {}, cancelling = false, waits_for = false, deadline = false,
-    awaited = false, started = false, asleep = 0 }, Job)
+    awaited = false, started = false, asleep = 0, home = M._home() or false }, Job)
   job.coroutine = core.new(o.seed, function() return f(job) end)
   listed[#listed + 1] = job
   return job
@@ -413,7 +424,7 @@ function M._apart(seed, f, ...)
   local args = table.pack(...)
   local job = setmetatable({ number = 0, state = "running", slice = math.huge, spent = 0, share = 0,
     bars = {}, cancelling = false, waits_for = false, deadline = false, awaited = true,
-    started = false, asleep = 0 }, Job)
+    started = false, asleep = 0, home = false }, Job)
   job.coroutine = core.new(seed, function()
     local on <close> = tide.grad_mode(true)
     f(table.unpack(args, 1, args.n))

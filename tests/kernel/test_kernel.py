@@ -200,6 +200,27 @@ def test_jobs():
     same(k.run("n").result(), "3")
 
 
+@case
+def test_output_of_jobs():
+    "a job prints below the cell that started it; below the one that runs where nobody looks"
+    k = Kernel.get()
+    for person in (True, False):
+        first = k.kc.execute("go = false; job = tide.spawn(function()\n"
+                             "while not go do tide.yield() end print('of the job') end)", allow_stdin=person)
+        k.idle(first)
+        second = k.kc.execute("go = true; print('before'); job:wait(); print('after')", allow_stdin=person)
+        printed, idle = {first: "", second: ""}, False
+        while not idle:
+            m = k.kc.get_iopub_msg(timeout=PATIENCE)
+            parent, content = m["parent_header"].get("msg_id"), m["content"]
+            if m["msg_type"] == "stream":
+                printed[parent] += content["text"]
+            idle = parent == second and content.get("execution_state") == "idle"
+        k.reply(second)
+        same(printed[first], "of the job\n" if person else "")
+        same(printed[second], "before\nafter\n" if person else "before\nof the job\nafter\n")
+
+
 # ---- what is asked while one types ----
 
 
@@ -436,6 +457,24 @@ def test_widgets():
             same(m["content"]["comm_id"], "x")
             break
     k.close()
+
+
+@case
+def test_late_widgets():
+    "controls that come in a later cell are shown there, once"
+    k = Kernel.get()
+    view = "application/vnd.jupyter.widget-view+json"
+
+    def widgets(code):
+        out = k.run(code).ok()
+        return [d["data"]["text/plain"].split("\n")[0] for d in out.all("display_data") if view in d["data"]]
+
+    same(widgets("late = plot.figure{ size = { 40, 30 } }; late:axes{}; late:show()"), [])
+    same(widgets("late:controls{ a = { 0, 2, value = 1 } };"), ["controls: a = 1"])
+    same(widgets("late:controls().a = 2"), [])
+    same(widgets("late:controls{ b = true };"), ["controls: a = 2, b = true"])
+    same(widgets("late:show()"), ["controls: a = 2, b = true"])
+    k.run("late = nil")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ local LINE = 0.25                     -- seconds between two states of a progres
 local session                         -- locals of the cells
 local count = 0                       -- of cells with a number
 local silent = false
+local person = false                  -- at the front end that ran the last cell
 
 local function encode(content)
   local text = json.encode(content, true)
@@ -42,8 +43,8 @@ function sink.display(data, metadata, id, update)
 end
 
 -- Controls stand below their figure.
-function sink.shown(fig)
-  if not silent then widgets.attach(fig, display.cell) end
+function sink.shown(fig, now)
+  if not silent then widgets.attach(fig, display.cell, now) end
 end
 
 widgets.parent = core.parent
@@ -148,7 +149,8 @@ function requests.execute_request(c, aborted)
     history.add(count, code)
   end
   if not silent then send("iopub", "execute_input", { code = code, execution_count = count }) end
-  core.cell(silent, c.allow_stdin == true)
+  person = c.allow_stdin == true
+  core.cell(silent, person)
   local page = page_of(code)
   local failure = not page and run(code) or nil
   local reply = { status = "ok", execution_count = count, payload = json.list { page },
@@ -281,6 +283,10 @@ function M.start(connection)
   session = statement.session()
   core.open(connection, encode(info()))
   display.open(sink)
+  -- Programs that run notebooks look at the outputs of one cell at a time.
+  local job = require("tide.job")
+  job._home = function() return person and core.parent() or nil end
+  job._parent = core.parent
   return function() core.serve(handle, between) end
 end
 

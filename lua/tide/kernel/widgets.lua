@@ -185,20 +185,22 @@ local function sentence(controls)
   return tostring(controls) .. "\n(with ipywidgets, a running notebook shows these as sliders to move)"
 end
 
--- Shows the controls and the player of a figure, if it has any, below it; once for each cell.
-function M.attach(fig, cell)
+-- Shows the controls and the player of a figure, if it has any, below it; once for each cell. A figure
+-- that is not shown now shows what is new since it was.
+function M.attach(fig, cell, now)
   local event = package.loaded["tide.plot.event"]
   local stage = event and event.stage(fig)
   local controls, player = stage and stage.controls or nothing, stage and stage.player
   if controls == nothing and not player then return end
   local panel = panels[fig]
   if not panel or panel.controls ~= controls or panel.player ~= player or #controls:list() ~= panel.count then
+    now = true
     panel = new_panel(controls, player)
     panel.player = player
     panels[fig], live[panel] = panel, fig
   end
   sync(panel)
-  if panel.cell == cell then return end
+  if panel.cell == cell or not now then return end
   panel.cell, panel.home = cell, M.parent()
   M.display({ ["text/plain"] = sentence(controls), ["application/vnd.jupyter.widget-view+json"] =
     { version_major = 2, version_minor = 0, model_id = panel.box.id } }, {})

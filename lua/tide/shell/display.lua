@@ -9,8 +9,8 @@
 --                            end of a cell, all of them
 --
 -- A sink has display(data, metadata, id, update) and clear(wait): id names an output, update replaces
--- all outputs with that id; and, if it likes, shown(fig), called when a figure has been shown. What
--- shows values at the prompt is in show.lua.
+-- all outputs with that id; and, if it likes, shown(fig, now), called when a figure has been shown and
+-- at the end of cells for all that were before. What shows values at the prompt is in show.lua.
 local tide = require("tide")
 local show = require("tide.shell.show")
 local M = {}
@@ -294,7 +294,7 @@ function M.show(fig)
     if figures[fig] then live[figures[fig]] = nil end
     figures[fig], live[s] = s, fig
     draw(fig, s, false, true)
-    if sink.shown then sink.shown(fig) end
+    if sink.shown then sink.shown(fig, true) end
   else
     M.refresh()
   end
@@ -327,7 +327,7 @@ function M.refresh(last)
     local changed = s.changes ~= changes_of(fig)
     local due = last or now >= s.at + s.pause and now >= free
     if changed and due or last and not s.sharp then draw(fig, s, true, last) end
-    if last and sink.shown and s.cell == M.cell then sink.shown(fig) end
+    if last and sink.shown then sink.shown(fig, false) end
   end
 end
 
