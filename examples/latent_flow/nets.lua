@@ -54,17 +54,16 @@ function nets.make(shape, o, patch, extra)
 end
 
 -- Weights of a trained net for one that reads an image beside the points: where a layer
--- has more inputs, the new ones start at zero, so it starts as the same field.
+-- is larger, what is new starts at zero, so it starts as the same field.
 function nets.warm_start(net, trained)
   local from = trained:state_dict()
   tide.no_grad(function()
     for name, p in pairs(net:state_dict()) do
       local given = from[name]
-      if given and tensor.shape_text(given) == tensor.shape_text(p) then
-        p:copy_(given)
-      elseif given and given:dim() == p:dim() and p:size(1) == given:size(1) then
+      if given then
         p:fill_(0)
-        p:narrow(2, 1, given:size(2)):copy_(given)
+        for d = 1, p:dim() do p = p:narrow(d, 1, given:size(d)) end
+        p:copy_(given)
       end
     end
   end)

@@ -75,3 +75,183 @@ t.test("gradients of first and second order", function()
   local want = (value(at(1e-4)):item() - 2 * value(at(0)):item() + value(at(-1e-4)):item()) / 1e-8
   t.near((second * u):sum():item(), want, 1e-4 * (1 + math.abs(want)))
 end)
+
+---- what the examples on images share ----
+
+package.path = "examples/?.lua;" .. package.path
+local sets = require "images.data"
+local edit = require "latent_flow.edit"
+local nets = require "latent_flow.nets"
+local bounds = require "latent_flow.bound"
+
+local function folder()
+  local name = os.tmpname()
+  os.remove(name)
+  os.execute("mkdir " .. name)
+  return name
+end
+
+t.test("sets of images by place: npy files with and without classes, in [-1, 1]", function()
+  local dir = folder()
+  tide.data.save(dir .. "/a.npy", tensor.full({ 20, 8, 8 }, 255):to("u8"))
+  local d = sets.load(dir .. "/a.npy", { train = 15, test = 100 })
+  t.eq(d.train.shape, { 15, 1, 8, 8 })
+  t.eq(d.test.shape, { 2, 1, 8, 8 })
+  t.eq({ d.train:min():item(), d.classes }, { 1, 1 })
+  tide.data.save(dir .. "/a-labels.npy", (tensor.arange(0, 19, { dtype = "i64" }) % 4) + 1)
+  d = sets.load(dir .. "/a.npy", { train = 100, test = 100 })
+  t.eq({ d.classes, d.labels:size(1), d.test_labels:get(2) }, { 4, 18, 4 })
+  tide.data.save(dir .. "/b.npy", tensor.full({ 20, 3, 8, 8 }, 2))
+  local ok, message = pcall(sets.load, dir .. "/b.npy", { train = 1, test = 1 })
+  t.ok(not ok and message:find("from 0 to 1", 1, true), message)
+  os.execute("rm -r " .. dir)
+end)
+
+t.test("masks have holes and known pixels; classes of pixels are one-hot", function()
+  for _, kind in ipairs(edit.KINDS) do
+    local m = edit.masks(kind, 40, 28, 28)
+    t.eq(m.shape, { 40, 1, 28, 28 })
+    t.ok((m:eq(0):to("f32") + m:eq(1):to("f32")):min():item() == 1, kind)
+    local known = m:mean({ 2, 3, 4 })
+    t.ok(known:min():item() > 0.2 and known:max():item() < 0.98, kind)
+    t.ok(m:equal(edit.masks(kind, 40, 28, 28)), "the same ones again")
+    t.ok(not m:narrow(1, 1, 1):equal(m:narrow(1, 2, 1)), "not all the same")
+  end
+  -- a square of 6 x 6 in the middle of nothing: 20 pixels of edge around 16
+  local x = tensor.full({ 1, 1, 10, 10 }, -1)
+  x:narrow(3, 3, 6):narrow(4, 3, 6):fill_(0.5)
+  local c = edit.classes(x)
+  t.ok(largest(c:sum(2) - 1) == 0)
+  t.eq(c:sum({ 1, 3, 4 }):totable(), { 64, 0, 16, 20 })
+end)
+
+t.test("a net that reads an image starts as the field it was made from", function()
+  tide.seed(6)
+  for _, kind in ipairs { "dit", "unet", "mlp" } do
+    local o = { net = kind, width = 16, depth = 1, heads = 2, classes = 3 }
+    local v = nets.make({ 2, 4, 4 }, o, 1)
+    for _, p in ipairs(v:parameters()) do nn.init.normal_(p, 0, 0.3) end
+    local w = nets.warm_start(nets.make({ 2, 4, 4 }, o, 1, 3), v)
+    local z, time = tensor.randn(5, 2, 4, 4), tensor.rand(5)
+    local image = tensor.randn(5, 3, 4, 4)
+    local y = v(z, time)
+    t.ok(y:abs():max():item() > 1e-3)
+    t.ok(largest(w(z, time, { image = image }) - y) < 1e-4 * (1 + largest(y)), kind)
+  end
+end)
+
+t.test("norms of Jacobians: a linear map and its singular values", function()
+  tide.seed(7)
+  local a = tensor.randn(12, 12, { dtype = "f64" })
+  local _, s = a:svd()
+  local x = tensor.randn(3, 3, 2, 2, { dtype = "f64" })
+  local n = bounds.norms(function(z) return z:reshape(3, 12):matmul(a):reshape(z.shape) end, x, 100)
+  for i = 1, 3 do t.near(n:get(i), s:get(1), 1e-6 * s:get(1)) end
+end)
+
+---- the example ----
+
+local program = arg[-1]
+
+-- Images of 12 x 12 in three classes: a bar at the left, in the middle, at the right.
+local function make_images(dir)
+  tide.seed(5)
+  for stem, n in pairs { train = 300, t10k = 90 } do
+    local labels = tensor.randint(0, 2, { n })
+    local columns = tensor.arange(0, 11):reshape(1, 1, 12)
+    local bar = ((columns / 4):floor() - labels:to("f32"):reshape(-1, 1, 1)):eq(0):to("f32")
+    local x = bar * (tensor.rand(n, 1, 1) * 0.6 + 0.4) + tensor.rand(n, 12, 12) * 0.1
+    tide.data.save(("%s/%s-images-idx3-ubyte.gz"):format(dir, stem), (x:clamp(0, 1) * 255):to("u8"))
+    tide.data.save(("%s/%s-labels-idx1-ubyte.gz"):format(dir, stem), labels:to("u8"))
+  end
+end
+
+local images, cache = folder(), folder()
+make_images(images)
+
+local function command(line, kept)
+  return ("%s examples/latent_flow.lua --preset test --data %s --cache %s %s"):format(program, images,
+    kept or cache, line)
+end
+local function run(line, kept) return t.shell(command(line, kept)) end
+
+local function number(json, key) return tonumber(json:match('"' .. key .. '": (%-?[%d.e+-]+)')) end
+local function part(json, key) return json:match('"' .. key .. '": (%b{})') end
+
+t.test("everything, with each kind of net: files and figures", function()
+  local dir = folder()
+  for _, net in ipairs { "unet", "mlp", "dit" } do
+    local text, status = run(("--net %s --width 16 --out %s"):format(net, dir))
+    t.eq(status, 0, text)
+    local s = t.read(dir .. "/summary.json")
+    for _, name in ipairs { "latent", "guided", "unconditional", "pixel", "pixel_guided", "real" } do
+      local r = t.ok(part(s, name), name)
+      for _, key in ipairs { "frechet", "precision", "recall", "class_score" } do
+        local value = number(r, key)
+        t.ok(value and value == value, name .. "." .. key)
+      end
+    end
+    t.eq(number(part(s, "latent"), "nfe"), 3)
+    t.eq(number(part(s, "guided"), "nfe"), 6)
+    t.ok(number(part(s, "real"), "accuracy") > 0.8, "bars are told apart")
+    -- the bar's place can be seen beside most holes, so this holds even for nets like these
+    for _, kind in ipairs(edit.KINDS) do t.eq(number(part(part(s, "inpaint"), kind), "outside"), 0) end
+    t.eq(t.read(dir .. "/bound.csv"):match "[^\n]*", "step,loss,field,growth,sliced,bound")
+    t.ok(number(part(s, "bound"), "bound") > number(part(s, "bound"), "sliced"), "a bound is one")
+    t.eq(tide.data.load(dir .. "/samples.npy").shape, { 40, 1, 12, 12 })
+    t.ok(not tide.checkpoint.exists(dir .. "/checkpoint_latent.safetensors"), "nothing is left to go on with")
+    if tide.plot.can_save then
+      for _, name in ipairs { "samples", "inpainting", "maps", "bound", "samplers" } do
+        t.eq(t.read(("%s/%s.png"):format(dir, name)):sub(2, 4), "PNG")
+      end
+    end
+    t.ok(text:find("from dopri5", 1, true) and text:find("images from maps", 1, true))
+  end
+  os.execute("rm -r " .. dir)
+end)
+
+t.test("killed while the autoencoder and while the flow is trained, it ends with the same bits", function()
+  local whole, cut, kept = folder(), folder(), folder()
+  local line = "--parts bound --ae-steps 500 --steps 500 --checkpoint 20 --out "
+  local text, status = run(line .. whole)
+  t.eq(status, 0, text)
+  for _, name in ipairs { "autoencoder", "latent" } do
+    local file = ("%s/checkpoint_%s.safetensors"):format(cut, name)
+    os.execute(("%s >%s/log 2>&1 & p=$!; while [ ! -e %s ] && kill -0 $p; do sleep 0.02; done; kill -9 $p")
+      :format(command(line .. cut .. " --resume", kept), cut, file))
+    t.ok(tide.checkpoint.exists(file), "cut off before its end: " .. t.read(cut .. "/log"))
+  end
+  text, status = run(line .. cut .. " --resume", kept)
+  t.eq(status, 0, text)
+  for _, name in ipairs { "velocity.safetensors", "bound.csv", "samples.npy" } do
+    t.ok(t.read(whole .. "/" .. name) == t.read(cut .. "/" .. name), name)
+  end
+  os.execute(("rm -r %s %s %s"):format(whole, cut, kept))
+end)
+
+t.test("features of another network; wrong options are answered", function()
+  local dir = folder()
+  local x = tensor.randn(200, 5)
+  tide.data.save(dir .. "/f.safetensors", { data = x, samples = x })
+  tide.data.save(dir .. "/a.npy", x)
+  tide.data.save(dir .. "/b.npy", tensor.randn(200, 5) + 3)
+  for features, least in pairs { [dir .. "/f.safetensors"] = 0, [dir .. "/a.npy," .. dir .. "/b.npy"] = 30 } do
+    local text, status = run(("--features %s --out %s"):format(features, dir))
+    t.eq(status, 0, text)
+    local d = tonumber(text:match "  ([%d.e+-]+) ")
+    t.ok(d and d >= least and d < least + 30, text)
+  end
+  for line, want in pairs {
+    ["--parts pixels"] = "did you mean pixel",
+    ["--data /nowhere"] = "/nowhere",
+    ["--net dlt"] = "one of dit",
+    ["--features " .. dir .. "/a.npy"] = "'data' (N,D)",
+  } do
+    local text, status = run(line .. " --out " .. dir)
+    t.eq(status, 1)
+    t.ok(text:find(want, 1, true), line .. " gave: " .. text)
+  end
+  os.execute("rm -r " .. dir)
+end)
+
+os.execute(("rm -r %s %s"):format(images, cache))
