@@ -21,103 +21,19 @@ local nets = require "latent_flow.nets"
 local edit = require "latent_flow.edit"
 local bounds = require "latent_flow.bound"
 local pictures = require "latent_flow.pictures"
-
-local PARTS = { "pixel", "bound", "samplers", "inpaint", "map" }
-
--- Values of options by --preset; what is given on the command line comes first.
-local PRESETS = {
-  laptop = { ["ae-width"] = 12, ["ae-blocks"] = "0,1,1", ["ae-steps"] = 2000, ["ae-batch"] = 16, ["ae-lr"] = 5e-3,
-    kl = 1e-3, width = 64, depth = 4, heads = 4, patch = 1, steps = 2000, batch = 32, lr = 2e-3, ema = 0.995,
-    ["edit-steps"] = 600, samples = 1000, edits = 300, solver = "heun", ["solver-steps"] = 10, points = 8,
-    ["judge-steps"] = 2500, train = 60000, test = 10000, checkpoint = 500 },
-  paper = { ["ae-width"] = 128, ["ae-blocks"] = "2,2,2", ["ae-steps"] = 100000, ["ae-batch"] = 64, ["ae-lr"] = 1e-4,
-    kl = 1e-6, width = 768, depth = 12, heads = 12, patch = 2, steps = 400000, batch = 256, lr = 1e-4, ema = 0.9999,
-    ["edit-steps"] = 100000, samples = 10000, edits = 10000, solver = "dopri5", ["solver-steps"] = 100, points = 20,
-    ["judge-steps"] = 10000, train = 1e9, test = 1e9, checkpoint = 2000 },
-  test = { ["ae-width"] = 4, ["ae-blocks"] = "0,0,0", ["ae-steps"] = 12, ["ae-batch"] = 8, ["ae-lr"] = 5e-3,
-    kl = 1e-3, width = 16, depth = 1, heads = 2, patch = 1, steps = 12, batch = 8, lr = 2e-3, ema = 0.9,
-    ["edit-steps"] = 4, samples = 40, edits = 20, solver = "euler", ["solver-steps"] = 3, points = 2,
-    ["judge-steps"] = 60, train = 400, test = 100, checkpoint = 4 },
-}
-
-local SPEC = {
-  name = "latent_flow",
-  about = "Flow matching in the latent space of an autoencoder, and what can be done with it.",
-  options = {
-    { "data", "fashion", images.HELP },
-    { "preset", "laptop", "laptop, paper (the recipe, for a GPU) or test (seconds): defaults of what follows",
-      one_of = { laptop = true, paper = true, test = true } },
-    { "parts", table.concat(PARTS, ","), "what is done beside the latent flow" },
-    { "net", "dit", "of velocity: dit, unet or mlp", one_of = { dit = true, unet = true, mlp = true } },
-    { "latent", 4, "channels of the latents", least = 1 },
-    { "factor", 4, "how many pixels along a latent, a power of 2", least = 2 },
-    { "guidance", 1.5, "scale of classifier-free guidance, held against 1" },
-    { "pixel-steps", 0, "of the flow on pixels; 0: what the latent one's time is enough for" },
-    { "cache", "runs/cache", "folder for autoencoder and classifier, trained once" },
-    { "resume", false, "go on where a run into the same --out was cut off" },
-    { "features", nil, "measure features of another network, and nothing else: FILE.safetensors with " ..
-      "tensors data and samples, or DATA.npy,SAMPLES.npy (samples.npy of --out are the images)" },
-    { "show", false, "a window on samples and losses while flows are trained" },
-  },
-  figures = { "latent.frechet", "guided.frechet", "unconditional.frechet", "pixel.frechet", "pixel_guided.frechet",
-              "latent.accuracy", "guided.accuracy", "pixel.accuracy", "pixel_guided.accuracy",
-              "latent.precision", "latent.recall", "pixel.precision", "pixel.recall", "autoencoder_psnr",
-              "inpaint.box.error", "inpaint.box.mean_image", "inpaint.half.error", "inpaint.half.mean_image",
-              "inpaint.brush.error", "inpaint.brush.mean_image", "map.agreement", "map.others",
-              "bound.sliced", "bound.bound" },
-}
-local about = {
-  { "ae-width", "channels of the autoencoder at full size" },
-  { "ae-blocks", "its residual blocks at each size, from full size down" },
-  { "ae-steps", "its training" }, { "ae-batch", "images in a step of it" }, { "ae-lr", "its learning rate" },
-  { "kl", "weight of its KL, for each pixel" },
-  { "width", "of the velocity net" }, { "depth", "blocks of it (unet: at each size)" }, { "heads", "of its attention" },
-  { "patch", "latents along a token (dit)" }, { "steps", "of the latent flow" }, { "batch", "points in a step" },
-  { "lr", "learning rate, which falls to 0 by a cosine" }, { "ema", "decay of the averages of weights" },
-  { "edit-steps", "of the flows for inpainting and maps" }, { "samples", "that are judged" },
-  { "edits", "test images that are inpainted and mapped" }, { "solver", "euler, heun, dopri5 ..." },
-  { "solver-steps", "of the solver" }, { "points", "of the curves of the bound" },
-  { "judge-steps", "of the classifier in whose features images are compared" },
-  { "train", "at most so many images to train with" }, { "test", "at most so many test images" },
-  { "checkpoint", "steps between checkpoints; 0: none" },
-}
-for _, a in ipairs(about) do
-  local standard = PRESETS.laptop[a[1]]
-  table.insert(SPEC.options, { a[1], nil, ("%s (laptop: %s)"):format(a[2], standard), type = type(standard),
-    whole = math.type(standard) == "integer" })
-end
-
-local function complete(o)
-  for key, value in pairs(PRESETS[o.preset]) do
-    if o[key] == nil then o[key] = value end
-  end
-  o.does = {}
-  for name in o.parts:gmatch "[^,%s]+" do
-    local near = tide.nearest(name, PARTS)
-    local known = false
-    for _, p in ipairs(PARTS) do known = known or p == name end
-    if not known then
-      error(("--parts: '%s' is none of %s%s"):format(name, table.concat(PARTS, ", "),
-        near and "; did you mean " .. near .. "?" or ""), 0)
-    end
-    o.does[name] = true
-  end
-  local blocks = {}
-  for n in o["ae-blocks"]:gmatch "%d+" do blocks[#blocks + 1] = math.tointeger(n) end
-  o.blocks = blocks
-  o.nfe_steps = o["solver-steps"]
-end
+local options = require "latent_flow.options"
+local report = require "latent_flow.report"
 
 ---- the stages ----
 
 local function checkpoint_of(out, name) return out:path(("checkpoint_%s.safetensors"):format(name)) end
 
 local function get_autoencoder(data, out, o)
-  local ae, seconds, cached = autoencoder.get(data, { width = o["ae-width"], latent = o.latent, factor = o.factor,
-    blocks = o.blocks, kl = o.kl, steps = o["ae-steps"], batch = o["ae-batch"], lr = o["ae-lr"], cache = o.cache,
-    resume = o.resume, checkpoint = o.checkpoint > 0 and
+  return autoencoder.get(data, {
+    width = o["ae-width"], latent = o.latent, factor = o.factor, blocks = o.blocks, kl = o.kl,
+    steps = o["ae-steps"], batch = o["ae-batch"], lr = o["ae-lr"], cache = o.cache, resume = o.resume,
+    checkpoint = o.checkpoint > 0 and
       { path = checkpoint_of(out, "autoencoder"), every = o.checkpoint } or nil })
-  return ae, seconds, cached
 end
 
 -- Options of nets.train for the stage of a name.
@@ -134,11 +50,14 @@ local function watched(o, title, v, decode)
   return function(info) o.watch:see(info) end
 end
 
+local function latent_shape(ae, data)
+  return { ae.latent, data.height // ae.factor, data.width // ae.factor }
+end
+
 -- The flow on latents, with the curves of the bound on the way.
 local function latent_flow(data, ae, moments, setting, out, o)
   tide.seed(o.seed * 1000 + 1)
-  local shape = { ae.latent, data.height // ae.factor, data.width // ae.factor }
-  local v = nets.make(shape, o, o.patch)
+  local v = nets.make(latent_shape(ae, data), o, o.patch)
   local source = nets.source(moments, data.labels, o.batch, function(batches)
     local _, rows, labels = batches()
     return nets.drawn(ae, rows), o.classes and labels or nil
@@ -172,7 +91,8 @@ end
 -- The control: a net of the same kind on pixels.  A transformer gets as many tokens.
 local function pixel_flow(data, seconds, out, o)
   tide.seed(o.seed * 1000 + 2)
-  local v = nets.make(data.shape, o, o.factor * o.patch)
+  local v = nets.make(data.shape, setmetatable({ width = o["pixel-width"] }, { __index = o }),
+                      o.factor * o.patch)
   local function source()
     return nets.source(data.train, data.labels, o.batch, function(batches)
       local _, x, labels = batches()
@@ -205,7 +125,8 @@ end
 local function judged(v, judge, labels, cfg, decode, o)
   tide.seed(o.seed * 1000 + 10)
   local started = os.clock()
-  local z, info = flow.sample(v, o.samples, { labels = labels, cfg = cfg, solver = o.solver, steps = o.nfe_steps })
+  local z, info = flow.sample(v, o.samples, {
+    labels = labels, cfg = cfg, solver = o.solver, steps = o.nfe_steps })
   local x = decode(z):clamp(-1, 1)
   local seconds = os.clock() - started
   local r = judge:measure(x, { labels = labels })
@@ -221,68 +142,21 @@ local function samplers(v, ae, judge, labels, o)
   local z0, rows = tensor.randn(n, table.unpack(v.shape)), {}
   labels = labels and labels:narrow(1, 1, n)
   local best
-  for _, s in ipairs { { "dopri5", 1 }, { "euler", 5 }, { "euler", 10 }, { "euler", 25 }, { "heun", 3 }, { "heun", 5 },
-                       { "heun", 12 } } do
+  for _, s in ipairs { { "dopri5", 1 }, { "euler", 5 }, { "euler", 10 }, { "euler", 25 }, { "heun", 3 },
+                       { "heun", 5 }, { "heun", 12 } } do
     local started = os.clock()
-    local z, info = flow.sample(v, z0, { labels = labels, solver = s[1], steps = s[2], rtol = 1e-5, atol = 1e-5 })
+    local z, info = flow.sample(v, z0, {
+      labels = labels, solver = s[1], steps = s[2], rtol = 1e-5, atol = 1e-5 })
     local seconds = os.clock() - started
     best = best or z
     local r = judge:measure(ae:pictures(z), { labels = labels })
-    rows[#rows + 1] = { solver = s[1], nfe = info.net_nfe, apart = math.sqrt((z - best):square():mean():item()),
-                        frechet = r.frechet, accuracy = r.accuracy, seconds = seconds }
+    rows[#rows + 1] = { solver = s[1], nfe = info.net_nfe, seconds = seconds, frechet = r.frechet,
+      accuracy = r.accuracy, apart = math.sqrt((z - best):square():mean():item()) }
   end
   return rows
 end
 
----- the report ----
-
-local function print_table(s, o)
-  print(("\n%s: autoencoder %.2f dB, latents %s x %.3f; the classifier is right on %.1f %% of the test images.\n")
-    :format(o.data, s.autoencoder_psnr, s.latent_shape, s.latent_scale, 100 * s.real.accuracy))
-  local rows = {}
-  for _, entry in ipairs { { "latent flow, with class", "latent" }, { "  guidance " .. o.guidance, "guided" },
-      { "  without class", "unconditional" }, { "flow on pixels, with class", "pixel" },
-      { "  guidance " .. o.guidance, "pixel_guided" }, { "  without class", "pixel_unconditional" },
-      { "autoencoder, test images", "autoencoder" }, { "real images", "real" } } do
-    local r = s[entry[2]]
-    if r then
-      rows[#rows + 1] = { entry[1], r.frechet, r.precision, r.recall, r.class_score, r.accuracy, r.nfe,
-                          r.train_seconds }
-    end
-  end
-  script.table({ "", "Frechet", "precision", "recall", "classes", "accuracy", "NFE", "processor s" }, rows)
-  print("\nFeatures are those of a small classifier trained on this data set: figures are not to be compared\n" ..
-    "with those in the features of ImageNet networks. Processor seconds of the latent flow include the autoencoder's.")
-  if s.samplers then
-    print ""
-    rows = {}
-    for i, r in ipairs(s.samplers) do
-      rows[i] = { r.solver, r.nfe, r.apart, r.frechet, r.accuracy, r.seconds }
-    end
-    script.table({ "sampler", "NFE", "from dopri5", "Frechet", "accuracy", "processor s" }, rows)
-  end
-  if s.inpaint then
-    print ""
-    rows = {}
-    for i, kind in ipairs(edit.KINDS) do
-      local r = s.inpaint[kind]
-      rows[i] = { kind, r.error, r.mean_fill, r.mean_image, r.autoencoder, r.outside, r.frechet, r.accuracy }
-    end
-    script.table({ "hole", "r.m.s. error", "mean fill", "mean image", "autoencoder", "change outside", "Frechet",
-                   "accuracy" }, rows)
-  end
-  if s.map then
-    print(("\nimages from maps: %.1f %% of the pixels have the class they were told (autoencoder of the same image " ..
-      "%.1f %%,\nanother image %.1f %%), Frechet %.2f, class of the image the map is of: %.1f %%"):format(
-      100 * s.map.agreement, 100 * s.map.autoencoder, 100 * s.map.others, s.map.frechet, 100 * s.map.accuracy))
-  end
-  if s.bound then
-    print(("\nsliced W2 of decoded samples to data %.3f (autoencoder %.3f, data to data %.3f); bound on W2 %.3g, from\n" ..
-      "error of the autoencoder %.2f, decoder %.1f, field's integral %.1f, loss %.1f"):format(s.bound.sliced,
-      s.bound.sliced_again, s.bound.sliced_data, s.bound.bound, s.bound.error, s.bound.decoder, s.bound.growth,
-      s.bound.loss))
-  end
-end
+---- pictures ----
 
 local function save_pictures(out, shown, s, o)
   if not tide.plot.can_save then
@@ -320,7 +194,8 @@ local function latents(data, judge, ae, moments, out, s, shown, o)
   shown.samples[1] = { ("latent flow: Frechet %.2f"):format(s.latent.frechet), first(x) }
   if o.classes then
     s.guided, x = judged(v, judge, o.labels, o.guidance, decode, o)
-    shown.samples[2] = { ("latent flow, guidance %g: Frechet %.2f"):format(o.guidance, s.guided.frechet), first(x) }
+    shown.samples[2] = { ("latent flow, guidance %g: Frechet %.2f"):format(o.guidance, s.guided.frechet),
+      first(x) }
     s.unconditional = judged(v, judge, nil, 1, decode, o)
   end
   out:save("samples.npy", ((x + 1) * 127.5):round():to("u8"))
@@ -374,7 +249,7 @@ local function main(o)
     return r
   end
   local started = tide.clock()
-  complete(o)
+  options.complete(o)
   local out = script.results(o.out)
   require("tide.data.core").mkdir(o.cache)
   local data = images.load(o.data, { train = o.train, test = o.test })
@@ -384,10 +259,10 @@ local function main(o)
   local judge = judges.make(data, { cache = o.cache, steps = o["judge-steps"] })
   local ae, seconds, cached = get_autoencoder(data, out, o)
   local again = ae:pictures(ae:latents(data.test)):clamp(-1, 1)
-  local s = { data = o.data, preset = o.preset, net = o.net, seed = o.seed, device = o.device, steps = o.steps,
-    guidance = o.guidance, autoencoder_seconds = seconds, autoencoder_cached = cached,
+  local s = { data = o.data, preset = o.preset, net = o.net, seed = o.seed, device = o.device,
+    steps = o.steps, guidance = o.guidance, autoencoder_seconds = seconds, autoencoder_cached = cached,
     autoencoder_psnr = metrics.psnr(again, data.test, { peak = 2 }), latent_scale = ae.scale:item(),
-    latent_shape = ("%d x %d x %d"):format(ae.latent, data.height // ae.factor, data.width // ae.factor),
+    latent_shape = table.concat(latent_shape(ae, data), " x "),
     autoencoder = judge:measure(again, { labels = data.test_labels }), real = judge.real }
   local shown, moments = { samples = {} }, nets.moments(ae, data.train)
   local v = latents(data, judge, ae, moments, out, s, shown, o)
@@ -399,9 +274,9 @@ local function main(o)
   for _, name in ipairs { "autoencoder", "latent", "budget", "pixel", "inpaint", "map" } do
     os.remove(checkpoint_of(out, name))
   end
-  print_table(s, o)
+  report(s, o)
   print("results are in " .. out.dir)
   if o.watch then o.watch:stay() end
 end
 
-script.main(SPEC, main, arg)
+script.main(options.SPEC, main, arg)

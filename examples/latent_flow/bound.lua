@@ -61,13 +61,14 @@ function bound.setting(ae, data, o)
   local function decode(rows) return ae:decode(rows / ae.scale) end
   local again = ae:pictures(z)
   local test = data.test:flatten(2, 4)
+  local function some(rows) return rows:narrow(1, 1, math.min(2000, rows:size(1))) end
   local function sliced(rows) return metrics.sliced_wasserstein(rows:flatten(2, 4), test) end
   return {
-    z = z, ae = ae, samples = math.min(o.samples, 500), nfe_steps = o.nfe_steps, solver = o.solver, sliced = sliced,
+    z = z, ae = ae, samples = math.min(o.samples, 500), nfe_steps = o.nfe_steps, solver = o.solver,
+    sliced = sliced,
     decoder = bound.norms(decode, z:narrow(1, 1, math.min(16, n))):max():item(),
     error = math.sqrt((again - x):square():flatten(2, 4):sum(2):mean():item()),
-    sliced_again = sliced(ae:pictures(ae:latents(data.test:narrow(1, 1, math.min(2000, data.test:size(1)))))),
-    sliced_data = sliced(data.train:narrow(1, 1, math.min(2000, data.train:size(1)))),
+    sliced_again = sliced(ae:pictures(ae:latents(some(data.test)))), sliced_data = sliced(some(data.train)),
   }
 end
 

@@ -106,8 +106,9 @@ function nets.train(v, source, o)
   local rest = { seconds = 0, curve = o.curve or {} }
   local path = o.checkpoint > 0 and o.path or nil
   local spec = { steps = piece, batch = o.batch, lr = o.lr, ema = o.ema, every = 5,
-    optimizer = "AdamW", schedule = tide.optim.lr.cosine { warmup = math.min(50, total // 10), steps = total },
-    label = o.label, label_drop = 0.1, report = o.report, report_every = 5, resume = o.resume and path or nil,
+    optimizer = "AdamW", label = o.label, label_drop = 0.1, report = o.report, report_every = 5,
+    schedule = tide.optim.lr.cosine { warmup = math.min(50, total // 10), steps = total },
+    resume = o.resume and path or nil,
     checkpoint = path and { path = path, every = o.checkpoint, with = { rest = rest } } }
   if spec.resume and not tide.checkpoint.exists(path) then spec.resume = nil end
   local run

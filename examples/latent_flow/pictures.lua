@@ -5,7 +5,8 @@ local sheets = require "images.pictures"
 
 local pictures = {}
 
-local COLORS = { loss = "#c8402f", field = "#3b6fb6", growth = "#2f9e44", sliced = "#1b2230", bound = "#8c63c4" }
+local COLORS = { loss = "#c8402f", field = "#3b6fb6", growth = "#2f9e44", sliced = "#1b2230",
+                 bound = "#8c63c4" }
 
 -- Samples of each way, classes in columns.
 function pictures.samples(list) return sheets.grids(list, { per_row = 2, size = 34 }) end
@@ -39,7 +40,8 @@ function pictures.bound(curve, s)
     o.x, o.y, o.color, o.label, o.marker = curve.step, curve[key], COLORS[key], label, "circle"
     ax:line(o)
   end
-  local a = fig:axes { col = 1, xlabel = "step", ylabel = "loss, summed over the latent", title = "latent flow matching" }
+  local a = fig:axes { col = 1, xlabel = "step", ylabel = "loss, summed over the latent",
+    title = "latent flow matching" }
   line(a, "loss", "held-out images")
   local b = fig:axes { col = 2, xlabel = "step", yscale = "log", title = "Lipschitz constants, estimated" }
   line(b, "field", "field, largest over t")

@@ -235,7 +235,8 @@ t.test("features of another network; wrong options are answered", function()
   tide.data.save(dir .. "/f.safetensors", { data = x, samples = x })
   tide.data.save(dir .. "/a.npy", x)
   tide.data.save(dir .. "/b.npy", tensor.randn(200, 5) + 3)
-  for features, least in pairs { [dir .. "/f.safetensors"] = 0, [dir .. "/a.npy," .. dir .. "/b.npy"] = 30 } do
+  local pair = dir .. "/a.npy," .. dir .. "/b.npy"
+  for features, least in pairs { [dir .. "/f.safetensors"] = 0, [pair] = 30 } do
     local text, status = run(("--features %s --out %s"):format(features, dir))
     t.eq(status, 0, text)
     local d = tonumber(text:match "  ([%d.e+-]+) ")

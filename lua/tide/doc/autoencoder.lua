@@ -28,7 +28,8 @@ assert(tensor.shape_text(mean) == "(8, 2, 3, 3)" and y:size(3) == 12)]] },
   sig = "ae:encode(x)", args = { ae, pictures },
   returns = "mean and log variance (within -30 and 20), each (B, latent, H / factor, W / factor)",
   errors = "Other channels; sides that are no multiples of the factor." },
-["nn.AutoencoderKL:decode"] = { text = "Pictures of latents that are not scaled; ae:pictures takes scaled ones.",
+["nn.AutoencoderKL:decode"] = {
+  text = "Pictures of latents that are not scaled; ae:pictures takes scaled ones.",
   sig = "ae:decode(z)", args = { ae, { "z", "tensor", "(B, latent, h, w)" } },
   returns = "tensor (B, channels, h factor, w factor)" },
 ["nn.AutoencoderKL:sample"] = { text = "A draw from the posterior: mean + exp(log_var / 2) noise.",
@@ -41,7 +42,7 @@ assert(ae:kl(z, z):sum():item() == 0)]] },
 ["nn.AutoencoderKL:latents"] = {
   text = "Latents of any number of pictures, without gradients, times the scale: what flows are trained on.",
   sig = "ae:latents(x, [options])", args = { ae, pictures,
-    { "options", "table", "sample (false): draws from the posterior instead of its means", optional = true } },
+    { "options", "table", "sample (false): draws from the posterior, not its means", optional = true } },
   returns = "tensor (B, latent, H / factor, W / factor)" },
 ["nn.AutoencoderKL:pictures"] = { text = "Pictures of any number of scaled latents, without gradients.",
   sig = "ae:pictures(z)", args = { ae, { "z", "tensor", "(B, latent, h, w)" } },
@@ -50,8 +51,8 @@ assert(ae:kl(z, z):sum():item() == 0)]] },
 local ae = nn.AutoencoderKL{ width = 4 }
 assert(ae:pictures(ae:latents(tensor.rand(2, 1, 8, 8))):size(4) == 8)]] },
 ["nn.AutoencoderKL:measure_scale"] = {
-  text = "Sets the scale to 1 over the standard deviation of draws from the posteriors of these pictures, so " ..
-    "that scaled latents have variance 1, as the noise of a flow has.",
+  text = "Sets the scale to 1 over the standard deviation of draws from the posteriors of these " ..
+    "pictures, so that scaled latents have variance 1, as the noise of a flow has.",
   sig = "ae:measure_scale(x)", args = { ae, pictures }, returns = "number",
   errors = "Latents that do not vary or are not finite.",
   source = "Rombach et al. 2022 (arXiv 2112.10752), appendix G",
