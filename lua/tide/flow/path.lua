@@ -93,7 +93,7 @@ function path.trigonometric()
   }, Affine)
 end
 
----- the sphere of radius R: great circles ----
+---- the sphere of radius R: great circles.  Of tokens (B, ..., D) each is on its own sphere ----
 
 local Spherical = {}
 Spherical.__index = Spherical
@@ -109,9 +109,10 @@ function Spherical:interpolate(x0, x1, t) return (self:at(x0, x1, t)) end
 function Spherical:velocity(x0, x1, t) return select(2, self:at(x0, x1, t)) end
 function Spherical:prior(like) return self:project(tensor.randn_like(like)) end
 
--- With respect to the area, as all densities on the sphere.
+-- With respect to the area, as all densities on the sphere; of tokens (B, ..., D) the sum.
 function Spherical:prior_log_density(x0)
-  return tensor.full(x0:size(1), -sphere.log_area(x0:size(2), self.radius),
+  local dim = x0:size(-1)
+  return tensor.full(x0:size(1), -sphere.log_area(dim, self.radius) * (point.size(x0) // dim),
                      { dtype = x0.dtype, device = x0.device })
 end
 
