@@ -51,8 +51,8 @@ end
 local function bound(s)
   local b = s.bound
   print(("sliced W2 of decoded samples to data %.3f (autoencoder %.3f, data to data %.3f); bound on W2\n" ..
-    "%.3g, from error of the autoencoder %.2f, decoder %.1f, integral of the field's norm %.1f, loss %.1f"):format(
-    b.sliced, b.sliced_again, b.sliced_data, b.bound, b.error, b.decoder, b.growth, b.loss))
+    "%.3g, from error of the autoencoder %.2f, decoder %.1f, integral of the field's norm %.1f, loss %.1f")
+    :format(b.sliced, b.sliced_again, b.sliced_data, b.bound, b.error, b.decoder, b.growth, b.loss))
 end
 
 return function(s, o)

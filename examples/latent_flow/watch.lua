@@ -28,7 +28,7 @@ end
 function Watch:begin(title, v, decode)
   self.title, self.v, self.decode = title, v, decode
   self.step, self.loss, self.mean = {}, {}, nil
-  self.noise = tensor.randn(COUNT, table.unpack(v.shape), { generator = tide.generator(79) })
+  self.noise = tensor.randn({ COUNT, table.unpack(v.shape) }, { generator = tide.generator(79) })
 end
 
 -- A report of flow.train: looks as often as that is cheap beside the training.
