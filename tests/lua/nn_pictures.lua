@@ -26,7 +26,8 @@ end
 t.test("conv2d against its definition: many samples, odd sizes, strides, borders", function()
   tide.seed(1)
   for _, case in ipairs { { 70, 2, 5, 4, 3, 3, 1, 1 }, { 3, 1, 20, 17, 4, 5, 2, 2 },
-                          { 300, 3, 2, 2, 2, 2, 1, 0 }, { 2, 4, 7, 7, 3, 1, 1, 0 } } do
+                          { 300, 3, 2, 2, 2, 2, 1, 0 }, { 2, 4, 7, 7, 3, 1, 1, 0 },
+                          { 2, 3, 9, 11, 17, 2, 3, 1 }, { 3, 9, 6, 7, 20, 4, 2, 1 }, { 2, 2, 3, 40, 5, 3, 1, 4 } } do
     local n, c, h, w, o, k, stride, pad = table.unpack(case)
     local x, weight = tensor.randn(n, c, h, w, F64), tensor.randn(o, c, k, k, F64)
     local bias = tensor.randn(o, F64)
@@ -43,6 +44,9 @@ t.test("conv2d against its definition: many samples, odd sizes, strides, borders
     local leaf = weight:clone():requires_grad_()
     local slope = tensor.grad(x:conv2d(leaf, nil, stride, pad), leaf, { grad_outputs = g })
     t.near((slope * weight):sum():item(), form, 1e-9)
+    local bias_back = tensor.randn(c, F64)
+    local moved = g:conv_transpose2d(weight, bias_back, stride, pad, room[1] % stride, room[2] % stride)
+    t.ok(largest(moved - back - bias_back:reshape(1, -1, 1, 1)) < 1e-12)
   end
 end)
 
