@@ -14,7 +14,7 @@
 #include "tensor/ops.def"
 td_op td_ops[TD_OP_COUNT] = {
 #define OP(cls, name, args, doc) { #name, #cls, args, doc, &td_rule_##name, \
-                                   0, 0, 0, 0, {{0}}, {0}, 0 },
+                                   0, 0, 0, 0, {{0}}, {0}, {0}, 0 },
 #include "tensor/ops.def"
 };
 

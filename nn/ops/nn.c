@@ -12,7 +12,7 @@ enum {
 #include "nn/ops.def"
 static td_op td_nn_ops[TD_NN_OP_COUNT] = {
 #define OP(cls, name, args, doc) { #name, #cls, args, doc, &td_rule_##name, \
-                                   0, 0, 0, 0, {{0}}, {0}, 0 },
+                                   0, 0, 0, 0, {{0}}, {0}, {0}, 0 },
 #include "nn/ops.def"
 };
 
