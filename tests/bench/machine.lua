@@ -71,6 +71,45 @@ function machine.ceilings(program, quick)
   return c
 end
 
+-- What a device is called, as in names of files.
+function machine.device(name)
+  for _, d in ipairs(tide.devices()) do
+    if d.name == name then
+      return { gpu = d.description,
+               slug = d.description:lower():match("^[^,]*"):gsub("[^%w]+", "-") }
+    end
+  end
+end
+
+-- Rates of the device that is set: products of large matrices by precision, copies and Adam.
+function machine.device_ceilings(quick)
+  local n, seconds, c = quick and 64 or 8192, quick and 0.01 or 0.5, { products = {} }
+  local function rate(f, amount)
+    return best(amount, seconds, function()
+      f()
+      tide.sync()
+    end)
+  end
+  for _, kind in ipairs { "product", "tf32", "bf16" } do
+    local dtype = kind == "bf16" and "bf16" or "f32"
+    local a, b = tensor.randn(n, n):to(dtype), tensor.randn(n, n):to(dtype)
+    tide.precision(kind == "tf32" and "tf32" or "strict")
+    c[kind] = rate(function() a:matmul(b):free() end, 2e-9 * n ^ 3)
+    c.products[#c.products + 1] = { shape = { n, n, n, kind }, rate = c[kind] }
+  end
+  tide.precision "strict"
+  local m = quick and 100000 or 2 ^ 28
+  local from, to = tensor.randn(m), tensor.zeros(m)
+  c.copy = rate(function() to:copy_(from) end, 8e-9 * m)
+  from, to = nil, nil
+  m = quick and 100000 or 64000000
+  local p = { tensor.randn(m, { requires_grad = true }) }
+  local opt = tide.optim.Adam(p, { lr = 1e-3 })
+  p[1].grad = tensor.ones(m)
+  c.adam = rate(function() opt:step() end, 28e-9 * m)
+  return c
+end
+
 -- The ceilings in words.
 function machine.text(c)
   local m, shapes = c.machine, {}
@@ -79,7 +118,8 @@ function machine.text(c)
   end
   return (m and ("multiply-adds %.0f GF/s (one core %.0f), copy %.1f GB/s, read %.1f GB/s\n"):format(
       m.fma, m.fma_one, m.copy, m.read) or "") ..
-    ("products, GF/s: %s\nAdam %.1f GB/s"):format(table.concat(shapes, ", "), c.adam)
+    ("products, GF/s: %s\nAdam %.1f GB/s"):format(table.concat(shapes, ", "), c.adam) ..
+    (c.copy and (", copy %.1f GB/s"):format(c.copy) or "")
 end
 
 return machine

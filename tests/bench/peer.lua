@@ -18,15 +18,15 @@ local function last_line(path)
   return last
 end
 
--- Starts `python script`.  What it says on its standard error goes to a file in folder.
-local function start(python, script, folder)
+-- Starts `python script` for a device.  What it says on its standard error goes to a file in folder.
+local function start(python, script, folder, device)
   local name = script:match "([%w_]+)%.py$"
   local self = setmetatable({ name = name, log = ("%s/%s.log"):format(folder, name) }, Peer)
   local answers = ("%s/%s.answers"):format(folder, name)
   assert(os.execute("mkfifo " .. quoted(answers)))
   -- cat takes what is written to a peer that is gone, which would otherwise end us
-  self.to = assert(io.popen(("(exec timeout -k 5 3600 %s %s) >%s 2>%s; exec cat >/dev/null"):format(
-    quoted(python), quoted(script), quoted(answers), quoted(self.log)), "w"))
+  self.to = assert(io.popen(("(BENCH_DEVICE=%s exec timeout -k 5 3600 %s %s) >%s 2>%s; exec cat >/dev/null"):format(
+    device or "cpu", quoted(python), quoted(script), quoted(answers), quoted(self.log)), "w"))
   self.from = assert(io.open(answers, "r"))
   local hello, why = self:ask { ["do"] = "hello" }
   if not hello then

@@ -25,7 +25,7 @@ end
 local function reached(row, machine)
   if not row.flops or not machine.ceilings then return nil end
   local rate = row.flops / row.ours.median / 1e9
-  return rate / machine.ceilings.product, rate,
+  return rate / (machine.ceilings[row.spec.precision] or machine.ceilings.product), rate,
     machine.ceilings.machine and rate / machine.ceilings.machine.fma
 end
 
@@ -49,6 +49,11 @@ function report.lines(row, machine)
   local out = { ("  %-58s %10s%s"):format("tide", duration(row.ours.median),
     part and ("   %.0f GF/s, %.0f %% of products"):format(rate, 100 * part) or "") }
   if row.note then out[#out + 1] = "    " .. row.note end
+  if row.host then
+    out[#out + 1] = ("    %s until the host is through%s%s"):format(duration(row.host),
+      row.nodes and (", %d kernels"):format(row.nodes) or "",
+      row.bytes and (", %.2f TB/s at least"):format(row.bytes / row.ours.median / 1e12) or "")
+  end
   for _, side in ipairs(row.peers) do
     local worst = 0
     for _, e in pairs(side.errors or {}) do worst = math.max(worst, e) end

@@ -8,6 +8,8 @@ local rounds = {}
 
 -- Differences that are allowed, relative; "accuracy" is absolute, of log densities.
 local ALLOWED = { loss = 1e-5, gradient = 1e-5, after = 1e-4, values = 1e-4, accuracy = 1e-5 }
+-- Where products round their inputs, each side's errors are its own.
+local ROUNDED = { loss = 1e-2, gradient = 5e-2, after = 2e-2, values = 1e-2, accuracy = 1e-2 }
 
 ---- numbers ----
 
@@ -31,27 +33,33 @@ end
 
 ---- our side ----
 
+-- Seconds of n units; on a device also until the host was through with them.
+local function timed(w, n)
+  tide.sync()
+  local start = tide.clock()
+  w.run(n)
+  local host = tide.clock() - start
+  tide.sync()
+  return (tide.clock() - start) / n, host / n
+end
+
 -- Works for about `seconds`; seconds of one unit.
 function rounds.ours(w, seconds)
   if not w.each then
     w.run(2)                              -- the second call of a captured step records it
-    local start = tide.clock()
-    w.run(1)
-    w.each = tide.clock() - start
+    w.each = timed(w, 1)
   end
-  local n = math.max(1, math.ceil(seconds / w.each))
-  local start = tide.clock()
-  w.run(n)
-  w.each = (tide.clock() - start) / n
+  w.each, w.host = timed(w, math.max(1, math.ceil(seconds / w.each)))
   return w.each
 end
 
 ---- peers ----
 
 -- nil, or what differs too much.
-local function differs(errors, ours)
+local function differs(errors, ours, spec)
+  local list = spec.precision and ROUNDED or ALLOWED
   for what, e in pairs(errors) do
-    local allowed = what == "accuracy" and math.max(ALLOWED.accuracy, ours.accuracy or 0) or ALLOWED[what]
+    local allowed = what == "accuracy" and math.max(list.accuracy, ours.accuracy or 0) or list[what]
     if not (e <= allowed) then
       return ("not equal: %s differs by %.2g, allowed %.2g"):format(what, e, allowed)
     end
@@ -86,7 +94,7 @@ local function get_ready(row, spec, peers, folder, ours, o)
       local reply, why = c.peer:receive()
       if reply then
         c.errors, c.prepare = reply.errors, reply.seconds
-        why = differs(c.errors, ours)
+        why = differs(c.errors, ours, spec)
       end
       c.failed = why
       candidates[#candidates + 1] = c
@@ -155,6 +163,7 @@ end
 function rounds.measure(row, peers, o)
   local spec = o.quick and row.quick or row.spec
   tide.seed(1)
+  tide.precision(spec.precision == "tf32" and "tf32" or "strict")
   local ours = work[row.kind](spec, o.folder)
   local candidates = get_ready(row, spec, peers, o.folder, ours, o)
   local chosen = fastest(candidates, o)
@@ -168,9 +177,14 @@ function rounds.measure(row, peers, o)
     end
   end
   drop(candidates)
+  tide.precision "strict"
   local result = { id = row.id, title = row.title, spec = spec, ours = summary(mine), peers = {}, tried = {},
                    flops = row.flops and row.flops(spec), full = row.full, note = ours.note,
-                   accuracy = ours.accuracy }
+                   accuracy = ours.accuracy, bytes = row.bytes and row.bytes(spec) }
+  if o.device ~= "cpu" then
+    local stats = tide.type(ours.step) ~= "function" and ours.step.stats and ours.step:stats()
+    result.host, result.nodes = ours.host, stats and stats.nodes or nil
+  end
   for _, c in ipairs(candidates) do result.tried[#result.tried + 1] = record(c) end
   for k, c in ipairs(chosen) do
     if not c.failed then

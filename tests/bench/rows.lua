@@ -6,6 +6,9 @@
 --   flops(spec)   arithmetic of the products of one unit
 --   want          by group of peers' variants, the ratio that is aimed at
 --   full          how many units the complete task is, which a unit is cut from
+--   bytes(spec)   what one unit must move through memory at least
+--
+-- spec.precision is "tf32" or "bf16" where products are not made in f32. rows.cuda are those for a GPU.
 
 local rows = {}
 
@@ -33,6 +36,12 @@ local function field_flops(count, tangents)
     local evaluations = s.steps and 4 * s.steps or s.draws
     return 2 * evaluations * ((1 + tangents(s)) * count(s) * x + m + t)
   end
+end
+
+-- Adam reads four numbers of each parameter and writes three; beside bf16 there are copies and narrow gradients.
+local function train_bytes(s)
+  local x, m, t = mac(s)
+  return (s.precision == "bf16" and 34 or 28) * (x + m + t)
 end
 
 local function points(s) return s.points end
@@ -85,5 +94,35 @@ add { id = "kde_points", title = "the same at 4,096 of 65,536 scattered points",
 add { id = "add", title = "c = a + b of 16 numbers, 1,000 times", kind = "overhead", spec = { what = "add" } }
 add { id = "backward", title = "(w * b + a):sum():backward() of 16 numbers, 1,000 times", kind = "overhead",
   spec = { what = "backward" } }
+
+---- on a GPU: complete tasks, and products in other precisions ----
+
+rows.cuda = {}
+function add(row) rows.cuda[#rows.cuda + 1] = row end
+
+local vs = { eager = 8, graph = 2.5 }
+add { id = "paper", title = "paper training, f32: H512 x 4, batch 256, one step", kind = "train",
+  spec = with(paper, training), quick = some, flops = train_flops, bytes = train_bytes, want = vs, full = 1e5 }
+add { id = "paper_tf32", title = "paper training, TF32", kind = "train",
+  spec = with(with(paper, training), { precision = "tf32" }), quick = with(some, { precision = "tf32" }),
+  flops = train_flops, bytes = train_bytes, want = vs, full = 1e5 }
+add { id = "prior", title = "prior, bf16: H1024 x 6, 32-d, batch 256, one step", kind = "train",
+  spec = with({ dim = 32, hidden = 1024, blocks = 6, precision = "bf16" }, training),
+  quick = with(some, { dim = 3, precision = "bf16" }), flops = train_flops, bytes = train_bytes, full = 1e6 }
+add { id = "toy", title = "toy training, f32: H128 x 3, batch 256, one step", kind = "train",
+  spec = with(toy, training), quick = some, flops = train_flops, bytes = train_bytes, want = vs }
+add { id = "latents", title = "1,000 latents through the frozen H512 x 4 net, one step", kind = "latents",
+  spec = with(paper, { points = 1000, groups = 100, lr = 1e-2 }), quick = some, flops = latents_flops,
+  full = 5000 }
+add { id = "landscape", title = "landscape: 256 x 256 cells, 64 draws, H512 x 4", kind = "landscape",
+  spec = with(paper, { n = { 256, 256 }, draws = 64 }), quick = some, flops = field_flops(cells, none) }
+add { id = "landscape_tf32", title = "landscape, TF32", kind = "landscape",
+  spec = with(paper, { n = { 256, 256 }, draws = 64, precision = "tf32" }),
+  quick = with(some, { precision = "tf32" }), flops = field_flops(cells, none) }
+add { id = "sample", title = "sampling: 10,000 points, 100 steps of RK4, H512 x 4", kind = "sample",
+  spec = with(paper, { points = 10000, steps = 100 }), quick = some, flops = field_flops(points, none) }
+add { id = "likelihood", title = "exact likelihood: 10,000 points, 20 of 100 steps of RK4, H512 x 4",
+  kind = "likelihood", spec = with(paper, { points = 10000, steps = 20 }), quick = some,
+  flops = field_flops(points, each_dim), full = 5 }
 
 return rows

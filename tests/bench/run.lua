@@ -7,6 +7,7 @@
 --   --rounds N       rounds in which all sides take turns (default 5), each of --seconds S (default 1)
 --   --minutes M      when two thirds of it are over (default 15), rounds get shorter and nothing more
 --                    is compiled, so that there is an end; --limit S: seconds to get ready (default 90)
+--   --device cuda    on a GPU, with rows and peers for it; --peer_device cpu: peers on the CPU all the same
 --   --full           more variants of peers, complete lengths, the small programs too
 --   --quick          tiny sizes and no peers, to see that everything runs
 --   --out FILE       where results go (default tests/bench/results/MACHINE.json)
@@ -27,7 +28,8 @@ tide.progress.enabled = false
 
 ---- options ----
 
-local VALUES = { peers = "python3", only = "", rounds = 5, seconds = 1, out = "", limit = 90, minutes = 15 }
+local VALUES = { peers = "python3", only = "", rounds = 5, seconds = 1, out = "", limit = 90, minutes = 15,
+                 device = "cpu", peer_device = "" }
 local FLAGS = { full = true, quick = true }
 
 local function options(args)
@@ -35,7 +37,7 @@ local function options(args)
   for k, v in pairs(VALUES) do o[k] = v end
   local i = 1
   while i <= #args do
-    local name = args[i]:match "^%-%-(%w+)$"
+    local name = args[i]:match "^%-%-([%w_]+)$"
     if FLAGS[name] then o[name] = true
     elseif VALUES[name] ~= nil and args[i + 1] then
       i = i + 1
@@ -69,6 +71,13 @@ end
 ---- where results go ----
 
 local about = machine.about()
+local on_device = o.device ~= "cpu"
+if on_device then
+  tide.set_device(o.device)                -- an error says why there is none
+  for k, v in pairs(machine.device(o.device)) do about[k] = v end
+  rows = rows.cuda
+end
+if o.peer_device == "" then o.peer_device = o.device end
 local path = o.out ~= "" and o.out or ("tests/bench/results/%s.json"):format(about.slug)
 assert(os.execute("mkdir -p " .. Peer.quoted(path:match "^(.*)/" or ".")))
 local results = { machine = about, date = os.date "!%Y-%m-%d %H:%M UTC", rounds = o.rounds,
@@ -113,8 +122,8 @@ local function start_peers()
     o.say "peers: none asked for"
     return
   end
-  for _, name in ipairs { "torch", "jax", "sklearn" } do
-    local p, why = Peer.start(o.peers, ("tests/bench/peers/%s_peer.py"):format(name), o.folder)
+  for _, name in ipairs(on_device and { "torch", "jax" } or { "torch", "jax", "sklearn" }) do
+    local p, why = Peer.start(o.peers, ("tests/bench/peers/%s_peer.py"):format(name), o.folder, o.peer_device)
     if p then
       peers[#peers + 1] = p
       results.peers[#results.peers + 1] = { peer = p.peer, version = p.version, settings = p.settings }
@@ -195,22 +204,25 @@ local function small_programs()
   os.execute(("TIDE=%s bash tests/shell/prompt.sh tests/bench/prompt.pty"):format(Peer.quoted(program)))
 end
 
-o.say(("%s, %d threads, load %.2f"):format(about.cpu, about.threads, results.load_before))
+o.say(("%s, %d threads, load %.2f"):format(about.gpu or about.cpu, about.threads, results.load_before))
 if results.load_before > 0.5 and not o.quick then
   o.say "this machine does other work: times will not repeat"
 end
 part("ceilings", function()
-  results.machine.ceilings = machine.ceilings(program, o.quick)
+  results.machine.ceilings = on_device and machine.device_ceilings(o.quick) or
+    machine.ceilings(program, o.quick)
   o.say(machine.text(results.machine.ceilings))
 end, true)
 part("peers", start_peers, true)
 measure_rows()
-part("start", start_up)
+if not on_device then part("start", start_up) end
 for _, p in ipairs(peers) do p:close() end
-part("growth", function() results.growth = growth.times(o) end)
-part("memory", function() results.memory = growth.memory(o) end)
-if not o.quick then part("frames", frames) end
-if o.full then part("programs", small_programs) end
+if not on_device then
+  part("growth", function() results.growth = growth.times(o) end)
+  part("memory", function() results.memory = growth.memory(o) end)
+  if not o.quick then part("frames", frames) end
+  if o.full then part("programs", small_programs) end
+end
 results.load_after = machine.load()
 save()
 os.execute("rm -rf " .. Peer.quoted(o.folder))

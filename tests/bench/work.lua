@@ -33,12 +33,17 @@ end
 
 ---- training ----
 
+local function matching(net, x1, spec, t, x0)
+  return tide.autocast(spec.precision == "bf16" and "bf16" or "f32", flow.matching_loss, net, x1,
+    { t = t, x0 = x0 })
+end
+
 -- One step of Adam on the matching loss of the same rows with fresh times and noise.
 local function trainer(net, x1, spec)
   local opt = optim.Adam(net:parameters(), { lr = spec.lr })
   return function(t, x0)
     opt:zero_grad()
-    local loss = flow.matching_loss(net, x1, { t = t, x0 = x0 })
+    local loss = matching(net, x1, spec, t, x0)
     loss:backward()
     opt:step()
     return loss
@@ -52,7 +57,7 @@ function work.train(spec, folder)
   if folder then
     save(folder, "weights", net:state_dict())
     local twin = net:clone()
-    local loss = flow.matching_loss(twin, x1, { t = t, x0 = x0 })
+    local loss = matching(twin, x1, spec, t, x0)
     loss:backward()
     local check = { x1 = x1, t = t, x0 = x0, loss = loss:detach():reshape(1) }
     copies(twin, "grad.", check, function(p) return p.grad end)
