@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "pool.h"
 #include "tensor.h"
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -158,21 +157,31 @@ static void stop_workers(void) {
   atomic_store(&pool.number, 0);
 }
 
-/* Workers must never run a handler, so they start with every signal masked but
-** SIGBUS, which belongs to the thread that causes it (tensor/map.c). */
-static void start_workers(int n) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, at_fork);
+/* No handler must ever run there, so every signal is masked but SIGBUS, which belongs to
+** the thread that causes it (tensor/map.c). */
+bool td_thread_start(pthread_t *t, void *(*run)(void *), void *arg) {
+  size_t least = 2u << 20, size = 0;
+  pthread_attr_t a;
   sigset_t all, old;
+  if (pthread_attr_init(&a)) return false;
+  if (pthread_attr_getstacksize(&a, &size) || size < least) pthread_attr_setstacksize(&a, least);
   sigfillset(&all);
   sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &old);
+  bool good = pthread_create(t, &a, run, arg) == 0;
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  pthread_attr_destroy(&a);
+  return good;
+}
+
+static void start_workers(int n) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, at_fork);
   while (pool.workers < n) {
     void *me = (void *)(intptr_t)(pool.workers + 1);
-    if (pthread_create(&pool.thread[pool.workers], NULL, worker, me)) break;
+    if (!td_thread_start(&pool.thread[pool.workers], worker, me)) break;
     pool.workers++;
   }
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
   if (pool.workers < n) td_threads_set(pool.workers + 1);  /* the system's limit */
 }
 

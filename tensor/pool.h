@@ -8,10 +8,15 @@
 ** while another thread uses the pool, run on the calling thread alone. */
 #ifndef TD_POOL_H
 #define TD_POOL_H
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define TD_THREADS_MAX 64
+
+/* Starts a thread that gets no signals, and a stack of at least 2 MB whatever the C
+** library and the shell's limits say; kernels and drawing count on 1 MB. */
+bool td_thread_start(pthread_t *t, void *(*run)(void *), void *arg);
 
 /* Runs f(ctx, 0) .. f(ctx, nchunks - 1), in any order. */
 void td_parallel(int64_t nchunks, void (*f)(void *ctx, int64_t chunk),

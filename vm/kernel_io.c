@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tensor/pool.h"
 #include "vm/vm.h"
 
 #define STREAM_PAUSE 0.03             /* seconds that text waits for more of its kind */
@@ -296,14 +297,7 @@ static void *run(void *unused) {
   return NULL;
 }
 
-bool vm__kernel_start(void) {
-  sigset_t all, was;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &was);   /* signals are for Lua's thread */
-  bool good = pthread_create(&K->thread, NULL, run, NULL) == 0;
-  pthread_sigmask(SIG_SETMASK, &was, NULL);
-  return good;
-}
+bool vm__kernel_start(void) { return td_thread_start(&K->thread, run, NULL); }
 
 static void free_requests(vm_request *r) {
   while (r) {

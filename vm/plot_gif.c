@@ -10,12 +10,12 @@
 #include <cairo.h>
 #include <gif_lib.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
+#include "tensor/pool.h"
 #include "vm/plot_draw.h"
 
 #define BITS 6                  /* of a channel, where colours are counted */
@@ -121,7 +121,7 @@ int td_plot_gif_frame(td_plot_gif *g, const td_plot_figure *f) {
   pthread_mutex_lock(&g->lock);
   int rc = settled(g);
   if (rc == 0 && !g->started) {
-    g->started = pthread_create(&g->thread, NULL, draw_frames, g) == 0;
+    g->started = td_thread_start(&g->thread, draw_frames, g);
     if (!g->started) rc = td_plot_fail("gif: no thread could be started");
   }
   if (rc == 0) g->next = s;

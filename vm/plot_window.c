@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tensor/pool.h"
 #include "vm/plot_draw.h" /* this file is for builds that draw */
 
 #define ANSWER_S 2 /* that a display may take to close windows */
@@ -122,17 +122,13 @@ static void *run_thread(void *unused) {
   return NULL;
 }
 
-/* A thread that gets no signals, and a library that stays: it runs in it. */
+/* A thread, and a library that stays: it runs in it. */
 static bool start_thread(void) {
-  sigset_t all, was;
   pthread_t t;
   Dl_info here;
   if (dladdr(&lock, &here) && here.dli_fname)
     dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &was);
-  bool good = pthread_create(&t, NULL, run_thread, NULL) == 0;
-  pthread_sigmask(SIG_SETMASK, &was, NULL);
+  bool good = td_thread_start(&t, run_thread, NULL);
   if (good) pthread_detach(t);
   return good;
 }

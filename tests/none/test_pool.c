@@ -1,4 +1,5 @@
 /* test_pool.c -- the thread pool: every chunk once, nesting, callers, signals, fork. */
+#define _GNU_SOURCE /* pthread_setattr_default_np */
 #include "tests/test.h"
 #include "tensor/pool.h"
 #include <pthread.h>
@@ -164,6 +165,29 @@ TEST(fork) {
   CHECK(all_once(N));
 #endif
 }
+
+#ifdef __GLIBC__
+/* Far into the stack, as kernels go. */
+static void *use_stack(void *sum) {
+  volatile char deep[1500000];
+  for (size_t i = 0; i < sizeof deep; i += 1000) deep[i] = 1;
+  for (size_t i = 0; i < sizeof deep; i += 1000) *(int *)sum += deep[i];
+  return NULL;
+}
+
+TEST(stacks_do_not_depend_on_limits) {
+  pthread_attr_t was, small;
+  pthread_t t;
+  int sum = 0;
+  REQUIRE(pthread_getattr_default_np(&was) == 0 && pthread_attr_init(&small) == 0);
+  pthread_attr_setstacksize(&small, 128 << 10);
+  REQUIRE(pthread_setattr_default_np(&small) == 0);
+  REQUIRE(td_thread_start(&t, use_stack, &sum));
+  pthread_join(t, NULL);
+  pthread_setattr_default_np(&was);
+  CHECK_INT(sum, 1500);
+}
+#endif
 
 TEST(limits) {
   td_threads_set(100000);
