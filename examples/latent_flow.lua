@@ -211,19 +211,25 @@ local function latents(data, judge, ae, moments, out, s, shown, o)
   return v
 end
 
+-- The first test image of each class, then the second ones, as samples are laid out.
+local function real_images(data, n)
+  local labels, rows, taken = data.test_labels:totable(), {}, {}
+  for i = 1, n do
+    local class = (i - 1) % data.classes + 1
+    local at = (taken[class] or 0) + 1
+    while at <= #labels and labels[at] ~= class do at = at + 1 end
+    if at > #labels then break end
+    taken[class], rows[i] = at, at
+  end
+  return data.test:index_select(1, tensor.from(rows, { dtype = "i64" }))
+end
+
 local function pixels(data, judge, out, s, shown, o)
   local v, run, seconds = pixel_flow(data, s.latent.train_seconds, out, o)
-  local function decode(x) return x end
   local x
-  s.pixel, x = judged(v, judge, o.labels, 1, decode, o)
+  s.pixel, x = judged(v, judge, o.labels, 1, function(x) return x end, o)
   s.pixel.train_seconds, s.pixel.steps = seconds, run.step
   table.insert(shown.samples, { ("flow on pixels: Frechet %.2f"):format(s.pixel.frechet), first(x) })
-  if o.classes then
-    s.pixel_guided, x = judged(v, judge, o.labels, o.guidance, decode, o)
-    table.insert(shown.samples, { ("flow on pixels, guidance %g: Frechet %.2f"):format(o.guidance,
-      s.pixel_guided.frechet), first(x) })
-    s.pixel_unconditional = judged(v, judge, nil, 1, decode, o)
-  end
 end
 
 local function edits(v, data, judge, ae, moments, out, s, shown, o)
@@ -267,6 +273,7 @@ local function main(o)
   local shown, moments = { samples = {} }, nets.moments(ae, data.train)
   local v = latents(data, judge, ae, moments, out, s, shown, o)
   if o.does.pixel then pixels(data, judge, out, s, shown, o) end
+  table.insert(shown.samples, { "test images", real_images(data, SHOWN) })
   edits(v, data, judge, ae, moments, out, s, shown, o)
   s.seconds = tide.clock() - started
   save_pictures(out, shown, s, o)

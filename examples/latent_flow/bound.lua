@@ -64,7 +64,7 @@ function bound.setting(ae, data, o)
   local function some(rows) return rows:narrow(1, 1, math.min(2000, rows:size(1))) end
   local function sliced(rows) return metrics.sliced_wasserstein(rows:flatten(2, 4), test) end
   return {
-    z = z, ae = ae, samples = math.min(o.samples, 500), nfe_steps = o.nfe_steps, solver = o.solver,
+    z = z, ae = ae, samples = math.min(o.samples, 400), nfe_steps = o.nfe_steps, solver = o.solver,
     sliced = sliced,
     decoder = bound.norms(decode, z:narrow(1, 1, math.min(16, n))):max():item(),
     error = math.sqrt((again - x):square():flatten(2, 4):sum(2):mean():item()),

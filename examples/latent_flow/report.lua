@@ -8,7 +8,6 @@ local function samples(s, o)
   for _, entry in ipairs {
     { "latent flow, with class", "latent" }, { "  guidance " .. o.guidance, "guided" },
     { "  without class", "unconditional" }, { "flow on pixels, with class", "pixel" },
-    { "  guidance " .. o.guidance, "pixel_guided" }, { "  without class", "pixel_unconditional" },
     { "autoencoder, test images", "autoencoder" }, { "real images", "real" } } do
     local r = s[entry[2]]
     if r then

@@ -8,7 +8,7 @@ local sheets = require "images.pictures"
 local Watch = {}
 Watch.__index = Watch
 
-local COUNT, STEPS, SMOOTH = 30, 8, 0.9
+local COUNT, STEPS, SMOOTH = 60, 6, 0.9
 local SHARE = 12                       -- training takes at least so many times the time of looking
 
 local function open(classes)
