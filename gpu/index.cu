@@ -93,13 +93,15 @@ static td_status k_flip(const td_call *c, td_tensor **out) {
   return run_move(c, out[0], &from);
 }
 
-/* ---- gather, scatter_add: one position per element ---- */
+/* ---- gather, scatter_add: one position per element.  In a graph positions that do not exist
+** are found when it has run: nothing is moved there. ---- */
 
-template <class T> __global__ void gather(gpu_layout l, int64_t step) {
+template <class T> __global__ void gather(gpu_layout l, int64_t step, int64_t size) {
   GPU_EACH(i, l.n) {
     int64_t at[3];
     gpu_offsets(l, i, 3, at);
     int64_t from = gpu_read<int64_t>(l.t[1], at[1]);
+    if (from < 0 || from >= size) continue;
     *(T *)(l.t[0].p + at[0]) = *(const T *)(l.t[2].p + at[2] + from * step);
   }
 }
@@ -118,9 +120,10 @@ static td_status run_gather(const td_call *c, td_tensor *y, td_tensor *index, co
   td_tensor flat = without(x, dim, y), *in[] = { index, &flat };
   gpu_layout l = gpu_layout_of(y, 2, in);
   int64_t step = x->ndim ? x->stride[dim] * gpu_size(x->dtype) : 0;
-  void (*const fns[])(gpu_layout, int64_t) = { gather<uint8_t>, gather<uint8_t>, gather<uint32_t>,
+  void (*const fns[])(gpu_layout, int64_t, int64_t) = { gather<uint8_t>, gather<uint8_t>, gather<uint32_t>,
     gather<uint64_t>, gather<uint16_t>, gather<uint32_t>, gather<uint64_t> };
-  return gpu_launch(c, fns[x->dtype], gpu_grid(l.n), dim3(GPU_BLOCK), 0, l, step);
+  return gpu_launch(c, fns[x->dtype], gpu_grid(l.n), dim3(GPU_BLOCK), 0, l, step,
+                    x->ndim ? x->shape[dim] : 1);
 }
 
 static td_status k_gather(const td_call *c, td_tensor **out) {
@@ -131,13 +134,14 @@ static td_status k_gather(const td_call *c, td_tensor **out) {
 }
 
 /* Places of y that meet belong to one line along dim: a thread for each line. */
-struct gpu_adding { gpu_layout l; int64_t n, index, out, src; };   /* steps along dim in bytes */
+struct gpu_adding { gpu_layout l; int64_t n, size, index, out, src; };   /* steps along dim in bytes */
 template <class T, bool BOOL> __global__ void scatter(gpu_adding a) {
   GPU_EACH(i, a.l.n) {
     int64_t at[3];
     gpu_offsets(a.l, i, 3, at);
     for (int64_t j = 0; j < a.n; j++) {
       int64_t to = *(const int64_t *)(a.l.t[1].p + at[1] + j * a.index);
+      if (to < 0 || to >= a.size) continue;
       T *y = (T *)(a.l.t[0].p + at[0] + to * a.out);
       T x = *(const T *)(a.l.t[2].p + at[2] + j * a.src);
       *y = BOOL ? (T)(*y != 0 || x != 0) : (T)(*y + x);
@@ -154,6 +158,7 @@ static td_status run_scatter(const td_call *c, td_tensor *y, td_tensor *index, t
   gpu_adding a = {};
   td_tensor one[3] = { *y, *index, *src };
   a.n = src->ndim ? src->shape[dim] : 1;
+  a.size = y->ndim ? y->shape[dim] : 1;
   int64_t *steps[] = { &a.out, &a.index, &a.src };
   for (int k = 0; k < 3; k++)
     if (one[k].ndim) *steps[k] = one[k].stride[dim] * gpu_size(one[k].dtype);

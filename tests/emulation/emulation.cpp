@@ -63,8 +63,11 @@ static long launches;
 
 static void flush() {
   std::vector<work> now;
+  if (waiting.empty()) return;
   now.swap(waiting);
+  emu_open();                                /* once for all of it: that takes long */
   for (auto &w : now) if (!lost) w();
+  emu_close();
 }
 
 /* TIDE_EMULATE_FAULT=n: kernel n touches memory that is not there. */
