@@ -195,6 +195,16 @@ local function pieces_of(text, plain)
   return nil, on_last_line(err, text), more
 end
 
+-- Words that people try at a prompt, unless they are names of theirs: the pieces that answer.
+local function answer_to_word(session, text)
+  local word, call = text:match("^%s*(%a+)%s*(%(?%s*%)?)%s*$")
+  if not word or session.kept[word] then return nil end
+  if word == "help" and call == "" and _G.help == tide.help then return pieces_of("?") end
+  if (word == "quit" or word == "exit") and _G[word] == nil and not session.label then
+    return { { text = text, run = function() print("Ctrl-D leaves") end } }
+  end
+end
+
 -- ---- a session ----
 
 local Session = {}
@@ -355,7 +365,8 @@ function Session:read(text, prompt, prompt2)
   local pieces = {}
   self.pending = nil
   for _, code in ipairs(texts) do
-    local list, err, more = pieces_of(code, self.plain)
+    local list, err, more = not self.plain and answer_to_word(self, code), nil, nil
+    if not list then list, err, more = pieces_of(code, self.plain) end
     if not list then
       entry.status, entry.error = more and "incomplete" or "invalid", err
       self.pending = more and code or nil   -- for completion

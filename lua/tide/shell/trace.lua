@@ -146,6 +146,24 @@ function M.syntax(message, text)
   return paint("error", message) .. "\n" .. excerpt(line, n, what, paint)
 end
 
+-- ---- a name that is not there ----
+
+-- "; did you mean 'sum'?" for a field or a global that is nil, on a line of what was typed.
+local function suggestion(line, message)
+  local kind, name = message:match("^attempt to .* a nil value %((%a+) '([%a_][%w_]*)'%)")
+  local s = kind and marked(line, message)
+  local before = kind == "global" and "" or s and line:sub(1, s - 1):match("^.*[%w_%])]%s*[.:]%s*$")
+  if not before or kind ~= "global" and kind ~= "field" and kind ~= "method" then return "" end
+  local ok, near = pcall(function()
+    local session = require("tide.shell.statement").current
+    local answer = require("tide.shell.complete").at(before, #before, { locals = session and session:locals() })
+    local names = {}
+    for i, item in ipairs(answer.items) do names[i] = item.text end
+    return tide.nearest(name, names)
+  end)
+  return ok and near and ("; did you mean '%s'?"):format(near) or ""
+end
+
 -- ---- frames ----
 
 local function is_library(info)
@@ -306,6 +324,7 @@ function M.text(err, o)
       end
     end
     local line = source_line(short, source, n)
+    if line and texts[short] then out[1] = paint("error", message .. suggestion(line, text)) end
     if line then out[#out + 1] = excerpt(line, n, text, paint) end
   end
   if not o.bare then out[#out + 1] = traceback(infos, paint) end
