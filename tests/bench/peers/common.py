@@ -21,6 +21,15 @@ import time
 import numpy as np
 
 
+# where peers work: "cpu", or "cuda"
+DEVICE = os.environ.get("BENCH_DEVICE", "cpu")
+
+
+def host(x):
+    """An array of NumPy, wherever x lies."""
+    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, np.float64)
+
+
 def load(folder, name):
     """The arrays of a .npz file by name."""
     with np.load(os.path.join(folder, name + ".npz")) as f:
@@ -29,7 +38,7 @@ def load(folder, name):
 
 def difference(got, want):
     """Euclidean distance relative to the length of what is wanted."""
-    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    got, want = host(got), host(want)
     if got.size == want.size == 1:
         got = got.reshape(want.shape)
     if got.shape != want.shape:
@@ -42,13 +51,13 @@ def difference_of_all(got, want, prefix):
     names = sorted(k[len(prefix):] for k in want if k.startswith(prefix))
     if not names:
         raise ValueError("nothing to compare with: no arrays named %s*" % prefix)
-    return difference(np.concatenate([np.ravel(got[k]) for k in names]),
+    return difference(np.concatenate([np.ravel(host(got[k])) for k in names]),
                       np.concatenate([np.ravel(want[prefix + k]) for k in names]))
 
 
 def accuracy(got, want):
     """The largest difference of log densities, where there is any density."""
-    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    got, want = host(got), host(want)
     return float(np.abs(got - want)[want > -20].max())
 
 

@@ -4,19 +4,27 @@ import math
 import os
 import sys
 
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
+from common import DEVICE, Work, difference, difference_of_all, load, serve
+
+CUDA = DEVICE == "cuda"
+os.environ.setdefault("JAX_PLATFORMS", "cuda" if CUDA else "cpu")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from common import Work, difference, difference_of_all, load, serve
-
 
 # ---- the network: parameters by the names of flow.VelocityMLP ----
 
+PRECISION = {}                             # of products: that of the row that is prepared
+
+
 def linear(p, name, x):
-    return x @ p[name + ".weight"].T + p[name + ".bias"]
+    w, b = p[name + ".weight"], p[name + ".bias"]
+    if PRECISION.get("now") == "bf16":
+        x, w, b = (a.astype(jnp.bfloat16) for a in (x, w, b))
+    return x @ w.T + b
 
 
 def layer_norm(x):
@@ -138,7 +146,7 @@ def train(spec, variant, folder):
 
 def latents(spec, variant, folder):
     p, d = arrays(load(folder, "weights")), inputs(folder)
-    shared = variant["group"] == "shared"
+    shared = variant["group"] != "plain"
     g, tag, y = spec["groups"], "shared_" if shared else "own_", d["y"]
 
     def draw(key):
@@ -264,7 +272,8 @@ def overhead(spec, variant, folder):
 
 KINDS = {f.__name__: f for f in (train, latents, landscape, sample, likelihood, overhead)}
 JIT, SCAN = {"name": "jit, donated state"}, {"name": "jit, scan over steps", "scan": 10}
-PLAIN, CHUNKS = {"name": "jit"}, {"name": "jit, 1,024 rows at a time", "chunk": 1024}
+PLAIN, ROWS = {"name": "jit"}, 16384 if CUDA else 1024
+CHUNKS = {"name": "jit, %s rows at a time" % format(ROWS, ","), "chunk": ROWS}
 
 
 def of(group, *variants):
@@ -282,13 +291,23 @@ VARIANTS = {
     "overhead": of("whole function", {"name": "jit", "jit": True}),
 }
 
+ON_CUDA = {
+    "train": of("jit", JIT, SCAN), "latents": of("jit", JIT, SCAN),
+    "landscape": of("jit", PLAIN, CHUNKS), "sample": of("jit", PLAIN),
+    "likelihood": of("jit", {"name": "jit, forward", "divergence": "forward"}),
+}
+
 
 def hello():
-    return {"peer": "JAX", "version": jax.__version__, "variants": VARIANTS,
-            "settings": "CPU, all cores"}
+    return {"peer": "JAX", "version": jax.__version__, "variants": ON_CUDA if CUDA else VARIANTS,
+            "settings": str(jax.devices()[0]) if CUDA else "CPU, all cores"}
 
 
 def prepare(request):
+    PRECISION["now"] = request["spec"].get("precision")
+    if CUDA:
+        how = "tensorfloat32" if PRECISION["now"] == "tf32" else "highest"
+        jax.config.update("jax_default_matmul_precision", how)
     return KINDS[request["kind"]](request["spec"], request["variant"], request["folder"])
 
 

@@ -7,9 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common import Work, accuracy, difference, difference_of_all, load, serve
+from common import DEVICE, Work, accuracy, difference, difference_of_all, load, serve
 
 CORES = torch.get_num_threads()
+CUDA = DEVICE == "cuda"
+torch.set_default_device(DEVICE)
 torch._dynamo.config.recompile_limit = 64
 
 
@@ -68,16 +70,22 @@ def make_net(spec, weights):
     net = Net(spec["dim"], spec["hidden"], spec["blocks"])
     with torch.no_grad():
         for name, p in net.named_parameters():
-            p.copy_(torch.from_numpy(weights[lua_name(name)]))
+            p.copy_(placed(weights[lua_name(name)]))
     return net
 
 
+def placed(array):
+    return torch.from_numpy(array).to(DEVICE)
+
+
 def tensors(arrays):
-    return {k: torch.from_numpy(v) for k, v in arrays.items() if "." not in k}
+    return {k: placed(v) for k, v in arrays.items() if "." not in k}
 
 
 def compiled(variant, f):
-    """f, or f compiled; "max" also tries kernels of its own for products."""
+    """f, or f compiled; "max" also tries kernels of its own for products, "graphs" replays CUDA graphs."""
+    if variant.get("compile") == "graphs":
+        return torch.compile(f, dynamic=False, mode="reduce-overhead")
     if variant.get("compile") == "max":
         return torch.compile(f, dynamic=False, mode="max-autotune-no-cudagraphs")
     return torch.compile(f, dynamic=False) if variant.get("compile") else f
@@ -87,7 +95,28 @@ def repeat(f):
     def run(n):
         for _ in range(n):
             f()
+        if CUDA:
+            torch.cuda.synchronize()
     return run
+
+
+def recorded(f):
+    """f as one CUDA graph, replayed whole; random numbers are new each time."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            f()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        f()
+    return graph.replay
+
+
+def products(spec):
+    """Products in bf16 where the row says so."""
+    return torch.autocast(DEVICE, torch.bfloat16, enabled=spec.get("precision") == "bf16")
 
 
 # ---- training ----
@@ -99,18 +128,25 @@ def matching_loss(net, x1, t, x0):
 
 def adam(params, lr, variant):
     kind = variant.get("adam", "fused")
-    return torch.optim.Adam(params, lr=lr, fused=kind == "fused", foreach=kind == "foreach")
+    return torch.optim.Adam(params, lr=lr, fused=kind == "fused", foreach=kind == "foreach",
+                            capturable=CUDA)
 
 
 def train(spec, variant, folder):
     weights, d = load(folder, "weights"), load(folder, "check")
-    x1, t, x0 = (torch.from_numpy(d[k]) for k in ("x1", "t", "x0"))
+    x1, t, x0 = (placed(d[k]) for k in ("x1", "t", "x0"))
     net = make_net(spec, weights)
     opt = adam(net.parameters(), spec["lr"], variant)
     whole = variant.get("compile") == "step"
-    loss_of = matching_loss if whole else compiled(variant, matching_loss)
+    plain = matching_loss if whole else compiled(variant, matching_loss)
+
+    def loss_of(*args):
+        with products(spec):
+            return plain(*args)
 
     def step(t, x0):
+        if variant.get("compile") == "graphs":
+            torch.compiler.cudagraph_mark_step_begin()
         opt.zero_grad(set_to_none=True)
         loss = loss_of(net, x1, t, x0)
         loss.backward()
@@ -126,13 +162,16 @@ def train(spec, variant, folder):
 
     loss = loss_of(net, x1, t, x0)
     loss.backward()
-    gradient = {lua_name(k): p.grad.numpy() for k, p in net.named_parameters()}
+    gradient = {lua_name(k): p.grad.clone() for k, p in net.named_parameters()}
     errors = {"loss": difference(loss.item(), d["loss"]),
               "gradient": difference_of_all(gradient, d, "grad.")}
     for _ in range(10):
         step(t, x0)
-    after = {lua_name(k): p.detach().numpy() for k, p in net.named_parameters()}
+    after = {lua_name(k): p for k, p in net.named_parameters()}
     errors["after"] = difference_of_all(after, d, "after.")
+    if variant.get("graph"):
+        opt.zero_grad(set_to_none=True)
+        return Work(repeat(recorded(work)), errors)
     work(), work()
     return Work(repeat(work), errors)
 
@@ -151,8 +190,8 @@ def align_loss(net, y, t, x0):
 def latents(spec, variant, folder):
     weights, d = load(folder, "weights"), tensors(load(folder, "check"))
     net = make_net(spec, weights).requires_grad_(False)
-    groups = spec["groups"] if variant["group"] == "shared" else spec["points"]
-    tag = "shared_" if variant["group"] == "shared" else "own_"
+    groups = spec["groups"] if variant["group"] != "plain" else spec["points"]
+    tag = "shared_" if variant["group"] != "plain" else "own_"
     loss_of = compiled(variant, align_loss)
     y = d["y"].clone().requires_grad_()
     opt = adam([y], spec["lr"], variant)
@@ -166,8 +205,8 @@ def latents(spec, variant, folder):
 
     def work():
         t = torch.rand(groups)
-        if variant["group"] == "shared":        # one time in each of as many parts
-            t = (t + torch.randperm(groups)) / groups
+        if variant["group"] != "plain":        # one time in each of as many parts
+            t = (t + torch.rand(groups).argsort()) / groups
         return step(t, torch.randn(y.shape))
 
     loss = loss_of(net, y, d[tag + "t"], d["x0"])
@@ -177,6 +216,9 @@ def latents(spec, variant, folder):
     for _ in range(10):
         step(d[tag + "t"], d["x0"])
     errors["after"] = difference(y.detach(), d[tag + "after"])
+    if variant.get("graph"):
+        opt.zero_grad(set_to_none=True)
+        return Work(repeat(recorded(work)), errors)
     work(), work()
     return Work(repeat(work), errors)
 
@@ -361,11 +403,22 @@ VARIANTS = {
     "overhead": of("best", EAGER),
 }
 
+# On a GPU each way of getting there is a group of its own.
+GRAPH, GRAPHS = {"name": "hand-captured CUDA graph", "graph": True}, \
+    {"name": "compile, reduce-overhead", "compile": "graphs"}
+ON_CUDA = {
+    "train": of("eager", {"name": "eager, fused Adam"}) + of("graph", GRAPH) + of("compiled", GRAPHS),
+    "latents": of("eager", EAGER) + of("graph", GRAPH),
+    "landscape": of("eager", EAGER), "sample": of("eager", EAGER),
+    "likelihood": of("eager", {"name": "eager, forward", "divergence": "forward"}),
+}
+
 
 def hello():
     blas = "MKL" if torch.backends.mkl.is_available() else "no MKL"
-    return {"peer": "PyTorch", "version": torch.__version__, "variants": VARIANTS,
-            "settings": "%d threads, %s, oneDNN %s" % (CORES, blas, torch.backends.mkldnn.is_available())}
+    return {"peer": "PyTorch", "version": torch.__version__, "variants": ON_CUDA if CUDA else VARIANTS,
+            "settings": torch.cuda.get_device_name() if CUDA else
+            "%d threads, %s, oneDNN %s" % (CORES, blas, torch.backends.mkldnn.is_available())}
 
 
 def forget():
@@ -378,6 +431,8 @@ def prepare(request):
     threads = variant.get("threads", request["threads"])
     torch.set_num_threads(threads)
     torch.manual_seed(1)
+    if CUDA:
+        torch.backends.cuda.matmul.allow_tf32 = request["spec"].get("precision") == "tf32"
     work = KINDS[request["kind"]](request["spec"], variant, request["folder"])
     work.before = lambda: torch.set_num_threads(threads)
     return work
