@@ -6,7 +6,7 @@
 local tide = require "tide"
 local nn, flow, tensor = tide.nn, tide.flow, tide.tensor
 local sphere = flow.sphere
-local cache = require "images.cache"
+local nets = require "latent_flow.nets"
 local autoencoder = require "images.autoencoder"
 
 local rows = {}
@@ -72,12 +72,7 @@ end
 
 ---- training ----
 
--- Means and log variances of the posteriors of all training images.
-function rows.moments(ae, x)
-  return cache.map(function(part) return tensor.cat({ ae:encode(part) }, 2) end, x)
-end
-
--- The field of a name, trained on draws from the posteriors: with the same seed all of them
+-- The field of a name, trained on draws from posteriors, given by their moments: with the same seed all of them
 -- see the same images in the same order.
 function rows.train(name, ae, data, moments, o)
   tide.seed(o.seed * 1000 + 1)
@@ -86,9 +81,10 @@ function rows.train(name, ae, data, moments, o)
   local batches = tide.data.batches(moments, { labels = data.labels, batch = math.min(o.batch, data.train:size(1)) })
   local function draw()
     local _, part, labels = batches()
-    local z = tide.no_grad(function() return rows.tokens(ae:sample(part:split2(2)) * ae.scale) end)
+    local z = rows.tokens(nets.drawn(ae, part))
     return name == "linear" and z or sphere.project(z), o.classes and labels or nil
   end
+  if o.watch then o.watch(v) end
   local run = flow.train(v, draw, { steps = o.steps, batch = o.batch, lr = o.lr, ema = o.ema, every = 5,
     optimizer = "AdamW", schedule = tide.optim.lr.cosine { warmup = math.min(50, o.steps // 10) },
     path = paths[name], label = "flow, " .. name, report = o.report, report_every = 5 })

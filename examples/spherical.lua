@@ -1,0 +1,227 @@
+-- spherical.lua -- flow matching on the sphere, after arXiv 2605.15193: latents of images
+-- with every token at radius sqrt(d), great circles for paths, and steps by the
+-- exponential map; beside it each of its parts alone.
+--
+-- 1. Radius and direction of the latents of an autoencoder are measured.
+-- 2. Its decoder is finetuned on projected latents, and on the latents as they are.
+-- 3. A flow is trained for each path, and every row of the table is sampled and judged.
+--
+-- With --toy: a mixture on the sphere in three dimensions, whose density is known, and
+-- latents that a flow on the sphere aligns to it.
+
+local tide = require "tide"
+local script = require "tide.script"
+local tensor, metrics = tide.tensor, tide.metrics
+
+local here = arg[0]:match("^(.*)/[^/]*$") or "."
+package.path = here .. "/?.lua;" .. package.path
+local images = require "images.data"
+local judges = require "images.judge"
+local autoencoder = require "images.autoencoder"
+local nets = require "latent_flow.nets"
+local rows = require "spherical.rows"
+local probe = require "spherical.probe"
+local pictures = require "spherical.pictures"
+local toy = require "spherical.toy"
+
+-- Values of options by --preset; what is given on the command line comes first.  Those of
+-- the autoencoder and the judge are latent_flow.lua's, which share them.
+local PRESETS = {
+  laptop = { ["ae-width"] = 12, ["ae-blocks"] = "0,1,1", ["ae-steps"] = 2000, ["ae-batch"] = 16, ["ae-lr"] = 5e-3,
+    kl = 1e-3, ["tune-steps"] = 400, ["tune-lr"] = 2e-3, width = 64, depth = 3, heads = 4, steps = 1000, batch = 32,
+    lr = 2e-3, ema = 0.995, samples = 1000, ["solver-steps"] = 25, ["judge-steps"] = 2500, train = 60000,
+    test = 10000 },
+  paper = { ["ae-width"] = 128, ["ae-blocks"] = "2,2,2", ["ae-steps"] = 100000, ["ae-batch"] = 64, ["ae-lr"] = 1e-4,
+    kl = 1e-6, ["tune-steps"] = 50000, ["tune-lr"] = 1e-4, width = 768, depth = 12, heads = 12, steps = 400000,
+    batch = 256, lr = 1e-4, ema = 0.9999, samples = 10000, ["solver-steps"] = 250, ["judge-steps"] = 10000,
+    train = 1e9, test = 1e9 },
+  test = { ["ae-width"] = 4, ["ae-blocks"] = "0,0,0", ["ae-steps"] = 12, ["ae-batch"] = 8, ["ae-lr"] = 5e-3,
+    kl = 1e-3, ["tune-steps"] = 5, ["tune-lr"] = 2e-3, width = 16, depth = 1, heads = 2, steps = 12, batch = 8,
+    lr = 2e-3, ema = 0.9, samples = 40, ["solver-steps"] = 3, ["judge-steps"] = 60, train = 400, test = 100 },
+}
+local FEW = { 3, 6, 12 }               -- further numbers of steps for the two samplers on the sphere
+
+local SPEC = {
+  name = "spherical",
+  about = "Flow matching on the sphere: latents of images by direction alone, or a toy in three dimensions.",
+  options = {
+    { "toy", false, "a mixture on the sphere with known density, and latents aligned to it" },
+    { "data", "fashion", images.HELP },
+    { "preset", "laptop", "laptop, paper (the sizes of the paper, for a GPU) or test (seconds): defaults of " ..
+      "what follows", one_of = { laptop = true, paper = true, test = true } },
+    { "latent", 4, "channels of the latents: the dimension d of a token", least = 2 },
+    { "factor", 4, "how many pixels along a latent, a power of 2", least = 2 },
+    { "cache", "runs/cache", "folder for autoencoder and classifier, trained once" },
+    { "align-steps", nil, "of moving latents (--toy)", type = "number", whole = true },
+    { "show", false, "a window on what is trained" },
+  },
+}
+local about = {
+  { "ae-width", "channels of the autoencoder at full size" },
+  { "ae-blocks", "its residual blocks at each size, from full size down" },
+  { "ae-steps", "its training" }, { "ae-batch", "images in a step of it" }, { "ae-lr", "its learning rate" },
+  { "kl", "weight of its KL, for each pixel" },
+  { "tune-steps", "of finetuning a decoder" }, { "tune-lr", "learning rate of that" },
+  { "width", "of the velocity nets" }, { "depth", "blocks of them" }, { "heads", "of their attention" },
+  { "steps", "of each flow" }, { "batch", "points in a step" },
+  { "lr", "learning rate, which falls to 0 by a cosine" }, { "ema", "decay of the averages of weights" },
+  { "samples", "that are judged" }, { "solver-steps", "of the sampler" },
+  { "judge-steps", "of the classifier in whose features images are compared" },
+  { "train", "at most so many images to train with" }, { "test", "at most so many test images" },
+}
+for _, a in ipairs(about) do
+  local standard = PRESETS.laptop[a[1]]
+  table.insert(SPEC.options, { a[1], nil, ("%s (laptop: %s)"):format(a[2], standard), type = type(standard),
+    whole = math.type(standard) == "integer" })
+end
+SPEC.figures = { "psnr.first", "psnr.tuned", "psnr.shell" }
+for _, row in ipairs(rows.LIST) do
+  for _, figure in ipairs { "frechet", "precision", "recall", "accuracy" } do
+    table.insert(SPEC.figures, ("rows.%s.%s"):format(row.key, figure))
+  end
+end
+for _, n in ipairs(FEW) do
+  for _, key in ipairs { "chord", "spherical" } do
+    table.insert(SPEC.figures, ("few.%s.%d"):format(key, n))
+  end
+end
+
+local function get_autoencoder(data, o)
+  local blocks = {}
+  for n in o["ae-blocks"]:gmatch "%d+" do blocks[#blocks + 1] = math.tointeger(n) end
+  return autoencoder.get(data, { width = o["ae-width"], latent = o.latent, factor = o.factor, blocks = blocks,
+    kl = o.kl, steps = o["ae-steps"], batch = o["ae-batch"], lr = o["ae-lr"], cache = o.cache })
+end
+
+local function first(x) return x:narrow(1, 1, math.min(50, x:size(1))) end
+
+-- Samples of every row in the features of the judge; and of the two samplers on the sphere
+-- with fewer steps.
+local function judge_rows(fields, decoders, judge, data, s, shown, o)
+  s.rows, s.few = {}, {}
+  local function made(row, steps)
+    local z, info = rows.sample(row, fields[row.field], o, steps)
+    local ae = decoders[row.decoder]
+    return ae:pictures(rows.grid(z, ae, data)):clamp(-1, 1), info
+  end
+  for _, row in ipairs(rows.LIST) do
+    local x, info = made(row)
+    local r = judge:measure(x, { labels = o.sample_labels })
+    r.nfe = info.net_nfe
+    s.rows[row.key] = r
+    table.insert(shown.samples, { ("%s: Frechet %.2f"):format(row.title, r.frechet), first(x) })
+    shown.trajectories[row.key] = probe.trajectory(info, decoders.first.latent)
+    if row.path == "chord" or row.key == "spherical" then
+      local few = {}
+      for _, n in ipairs(FEW) do few[tostring(n)] = judge:measure((made(row, n))).frechet end
+      s.few[row.key] = few
+    end
+  end
+end
+
+---- the report ----
+
+local function print_table(s, o)
+  print(("\n%s: %s latents, tokens of %d; norms %.3f sqrt(d) on average, standard deviation %.3f.")
+    :format(o.data, s.latent_shape, o.latent, s.norm_mean, s.norm_std))
+  local w = s.swap
+  print(("Radii exchanged between images: what is decoded is %.1f dB from the image of the directions, %.1f dB from that "
+    .. "of\nthe radii (which are %.1f dB apart).  Test images: autoencoder %.2f dB, its decoder on the shell %.2f dB,\n" ..
+    "finetuned there %.2f dB, finetuned on latents as they are %.2f dB.\n"):format(w.direction, w.radius, w.between,
+    s.psnr.first, w.on_shell, s.psnr.shell, s.psnr.tuned))
+  local list = {}
+  for i, row in ipairs(rows.LIST) do
+    local r = s.rows[row.key]
+    list[i] = { row.title, r.frechet, r.precision, r.recall, r.class_score, r.accuracy, s.loss[row.field] }
+  end
+  local r = s.real
+  list[#list + 1] = { "real images", r.frechet, r.precision, r.recall, r.class_score, r.accuracy }
+  script.table({ "", "Frechet", "precision", "recall", "classes", "accuracy", "loss of the flow" }, list)
+  print ""
+  list = {}
+  for i, n in ipairs(FEW) do
+    list[i] = { n, s.few.chord[tostring(n)], s.few.spherical[tostring(n)] }
+  end
+  script.table({ "steps", "Frechet, linear sampler", "Frechet, exponential map" }, list)
+  print("\nFeatures are those of a small classifier trained on this data set: figures are not to be compared\n" ..
+    "with those in the features of ImageNet networks.")
+end
+
+local function save_pictures(out, shown, norms)
+  if not tide.plot.can_save then
+    print("(this build has no drawing: no pictures)")
+    return
+  end
+  out:figure("samples", pictures.samples(shown.samples))
+  out:figure("swap", pictures.swap(shown.swap))
+  out:figure("norms", pictures.curves(norms, shown.paths, shown.trajectories))
+end
+
+-- The loss at the end, as a mean over the last tenth of what was noted.
+local function final_loss(run)
+  local n = math.max(1, #run.losses // 10)
+  local sum = 0
+  for i = #run.losses - n + 1, #run.losses do sum = sum + run.losses[i] end
+  return sum / n
+end
+
+-- Labels in turn, so that sheets of ten columns have a class in each.
+local function labels_in_turn(n, classes)
+  return (tensor.arange(0, n - 1, { dtype = "i64" }) % classes) + 1
+end
+
+local function on_images(o)
+  local started = tide.clock()
+  local out = script.results(o.out)
+  require("tide.data.core").mkdir(o.cache)
+  local data = images.load(o.data, { train = o.train, test = o.test })
+  o.classes = data.classes > 1 and data.classes or nil
+  o.sample_labels = o.classes and labels_in_turn(o.samples, o.classes) or nil
+  local judge = judges.make(data, { cache = o.cache, steps = o["judge-steps"] })
+  local ae = get_autoencoder(data, o)
+  local moments, fields = nets.moments(ae, data.train), {}
+  local s = { data = o.data, preset = o.preset, seed = o.seed, device = o.device, steps = o.steps,
+    tune_steps = o["tune-steps"], solver_steps = o["solver-steps"], samples = o.samples, loss = {}, seconds = {},
+    latent_shape = ("%d x %d x %d"):format(ae.latent, data.height // ae.factor, data.width // ae.factor),
+    real = judge.real }
+  local watch = o.show and require("latent_flow.watch").open(data.classes)
+  for _, name in ipairs(rows.FIELDS) do
+    local run
+    if watch then
+      o.report = function(info) watch:see(info) end
+      o.watch = function(v)
+        watch:begin("flow, " .. name, v, function(z) return ae:pictures(rows.grid(z, ae, data)) end)
+      end
+    end
+    fields[name], run = rows.train(name, ae, data, moments, o)
+    s.loss[name], s.seconds[name] = final_loss(run), run.seconds
+  end
+  local decoders = { first = ae, tuned = rows.tune(ae, data, false, o), shell = rows.tune(ae, data, true, o) }
+  local norms = probe.norms(ae, data)
+  s.norm_mean, s.norm_std, s.psnr = norms.mean, norms.std, {}
+  for name, by in pairs(decoders) do
+    local z = ae:latents(data.test)
+    s.psnr[name] = metrics.psnr(by:pictures(name == "shell" and rows.on_shell(z) or z):clamp(-1, 1), data.test, { peak = 2 })
+  end
+  local shown = { samples = {}, trajectories = {}, paths = probe.paths(ae, data) }
+  s.radial_share, s.radial_expected = shown.paths.shell.radial[1], shown.paths.expected
+  s.swap, shown.swap = probe.swap(ae, decoders.shell, data)
+  judge_rows(fields, decoders, judge, data, s, shown, o)
+  s.total_seconds = tide.clock() - started
+  out:json("summary.json", s)
+  save_pictures(out, shown, norms)
+  print_table(s, o)
+  print("results are in " .. out.dir)
+  if watch then watch:stay() end
+  return s
+end
+
+local function main(o)
+  if o.toy then return toy.main(o) end
+  for key, value in pairs(PRESETS[o.preset]) do
+    if o[key] == nil then o[key] = value end
+  end
+  return on_images(o)
+end
+
+script.main(SPEC, main, arg)
