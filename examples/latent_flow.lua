@@ -85,7 +85,7 @@ local function affordable(v, source, seconds, o)
     return os.clock() - started
   end
   time(2)
-  return math.max(1, math.floor(seconds / (time(24) - time(4)) * 20))
+  return math.max(1, math.floor(seconds / (time(11) - time(3)) * 8))
 end
 
 -- The control: a net of the same kind on pixels.  A transformer gets as many tokens.
@@ -138,7 +138,7 @@ end
 -- and figures of the images.
 local function samplers(v, ae, judge, labels, o)
   tide.seed(o.seed * 1000 + 11)
-  local n = math.min(o.samples, 256)
+  local n = math.min(o.samples, 150)
   local z0, rows = tensor.randn(n, table.unpack(v.shape)), {}
   labels = labels and labels:narrow(1, 1, n)
   local best
@@ -264,12 +264,14 @@ local function main(o)
   o.watch = o.show and require("latent_flow.watch").open(data.classes) or nil
   local judge = judges.make(data, { cache = o.cache, steps = o["judge-steps"] })
   local ae, seconds, cached = get_autoencoder(data, out, o)
-  local again = ae:pictures(ae:latents(data.test)):clamp(-1, 1)
+  local some = data.test:narrow(1, 1, math.min(2000, data.test:size(1)))
+  local again = ae:pictures(ae:latents(some)):clamp(-1, 1)
   local s = { data = o.data, preset = o.preset, net = o.net, seed = o.seed, device = o.device,
     steps = o.steps, guidance = o.guidance, autoencoder_seconds = seconds, autoencoder_cached = cached,
-    autoencoder_psnr = metrics.psnr(again, data.test, { peak = 2 }), latent_scale = ae.scale:item(),
+    autoencoder_psnr = metrics.psnr(again, some, { peak = 2 }), latent_scale = ae.scale:item(),
     latent_shape = table.concat(latent_shape(ae, data), " x "),
-    autoencoder = judge:measure(again, { labels = data.test_labels }), real = judge.real }
+    autoencoder = judge:measure(again, { labels = data.test_labels:narrow(1, 1, some:size(1)) }),
+    real = judge.real }
   local shown, moments = { samples = {} }, nets.moments(ae, data.train)
   local v = latents(data, judge, ae, moments, out, s, shown, o)
   if o.does.pixel then pixels(data, judge, out, s, shown, o) end

@@ -14,7 +14,7 @@ local bound = {}
 
 local TIMES = { 0, 0.25, 0.5, 0.75, 0.98 }
 local POINTS, ROUNDS, STEP = 12, 8, 0.02
-local HELD = 512
+local HELD = 256
 
 local function lengths(x) return x:flatten(2, x:dim()):norm(2, 2) end
 local function unit(x)
@@ -61,10 +61,10 @@ function bound.setting(ae, data, o)
   local function decode(rows) return ae:decode(rows / ae.scale) end
   local again = ae:pictures(z)
   local test = data.test:flatten(2, 4)
-  local function some(rows) return rows:narrow(1, 1, math.min(2000, rows:size(1))) end
+  local function some(rows) return rows:narrow(1, 1, math.min(1000, rows:size(1))) end
   local function sliced(rows) return metrics.sliced_wasserstein(rows:flatten(2, 4), test) end
   return {
-    z = z, ae = ae, samples = math.min(o.samples, 400), nfe_steps = o.nfe_steps, solver = o.solver,
+    z = z, ae = ae, samples = math.min(o.samples, 300), nfe_steps = o.nfe_steps, solver = o.solver,
     sliced = sliced,
     decoder = bound.norms(decode, z:narrow(1, 1, math.min(16, n))):max():item(),
     error = math.sqrt((again - x):square():flatten(2, 4):sum(2):mean():item()),
