@@ -19,9 +19,11 @@ enum { VECTOR = 16, ROWS = 6, NEAR = 1024 };
 enum {
   WIDE = 2,             /* vectors of columns in a block */
   STRETCH = 256,        /* terms summed in one go */
-  PANELS = 6,           /* panels of b that are packed at a time */
-  BLOCKS = 16,          /* blocks of rows of a, where those are packed */
-  ROWS_AHEAD = 8, LINES_AHEAD = 8,      /* fetched while packing */
+  PANELS = 4,           /* panels of b that are packed at a time */
+  BLOCKS = 32,          /* blocks of rows of a, where those are packed */
+  LINE = 64,            /* bytes that come from memory together */
+  TERMS = 4,            /* between two lines that are asked for in advance */
+  ROWS_AHEAD = 8, LINES_AHEAD = 8,      /* the same while packing */
   TINY = 128,           /* multiply-adds that go without blocks */
   DIRECT = 32,          /* so few rows read b where it lies, if they can */
 };

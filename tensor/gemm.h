@@ -14,6 +14,22 @@ typedef real NAME(loose_quad)
 #define STORE(p, v) (*(NAME(loose) *)(p) = (v))
 #define COLS (WIDE * LANES)
 
+/* Memory to be asked for while blocks are computed: runs of whole lines, `pitch`
+** bytes apart. */
+typedef struct NAME(ahead) {
+  const char *at, *end;        /* the next line, and where its run ends */
+  int64_t pitch, skip;         /* skip: from the end of a run to the next one */
+  int64_t each;                /* lines for each block */
+} NAME(ahead);
+
+INLINE void NAME(ask)(NAME(ahead) *q) {
+  AHEAD(q->at);
+  q->at += LINE;
+  if (q->at < q->end) return;
+  q->at += q->skip;
+  q->end += q->pitch;
+}
+
 /* What a block of registers needs: `rows` of a, `wide` vectors of a row of b. */
 typedef struct NAME(step) {
   const real *a, *b;
@@ -21,31 +37,51 @@ typedef struct NAME(step) {
   int64_t ai, ak, bk, ldc, k;
   real alpha, beta;            /* beta of this stretch */
   const real *bias;            /* added at the first stretch, or NULL */
+  NAME(ahead) *ahead;
 } NAME(step);
 
-INLINE void NAME(put)(const NAME(step) *s, NAME(vec) x, int i, int v) {
-  real *c = s->c + i * s->ldc + v * LANES;
-  if (s->alpha != 1) x *= s->alpha;
-  if (s->bias) x += LOAD(s->bias + v * LANES);
-  if (s->beta == 1) x += LOAD(c);
-  else if (s->beta != 0) x += s->beta * LOAD(c);
-  STORE(c, x);
+INLINE void NAME(term)(const int rows, const int wide, NAME(vec) (*sum)[WIDE],
+                       const real *a, const real *b, const int64_t ai) {
+  NAME(vec) x[WIDE];
+  UNROLL for (int v = 0; v < wide; v++) x[v] = LOAD(b + v * LANES);
+  UNROLL for (int i = 0; i < rows; i++)
+    UNROLL for (int v = 0; v < wide; v++) sum[i][v] += a[i * ai] * x[v];
 }
+
+/* The usual ends have code of their own: what lies between two blocks is waited for. */
+#define EACH(value) do { \
+    UNROLL for (int i = 0; i < rows; i++) \
+      UNROLL for (int v = 0; v < wide; v++) { \
+        real *c = s->c + i * s->ldc + v * LANES; \
+        STORE(c, value); \
+      } \
+  } while (0)
+INLINE void NAME(put)(const int rows, const int wide, const NAME(step) *s,
+                      NAME(vec) (*sum)[WIDE]) {
+  NAME(vec) bias[WIDE] = { 0 };
+  for (int v = 0; s->bias && v < wide; v++) bias[v] = LOAD(s->bias + v * LANES);
+  if (s->alpha == 1 && s->beta == 0 && !s->bias) EACH(sum[i][v]);
+  else if (s->alpha == 1 && s->beta == 0) EACH(sum[i][v] + bias[v]);
+  else if (s->beta == 0) EACH(s->alpha * sum[i][v] + bias[v]);
+  else if (s->alpha == 1 && s->beta == 1 && !s->bias) EACH(sum[i][v] + LOAD(c));
+  else EACH(s->alpha * sum[i][v] + bias[v] + s->beta * LOAD(c));
+}
+#undef EACH
 
 INLINE void NAME(registers)(const int rows, const int wide, const NAME(step) *s,
                             const int64_t ai, const int64_t ak) {
   NAME(vec) sum[ROWS][WIDE];
   const real *a = s->a, *b = s->b;
+  int64_t p = s->k;
   UNROLL for (int i = 0; i < rows; i++)
     UNROLL for (int v = 0; v < wide; v++) sum[i][v] = (NAME(vec)){ 0 };
-  for (int64_t p = s->k; p > 0; p--, a += ak, b += s->bk) {
-    NAME(vec) x[WIDE];
-    UNROLL for (int v = 0; v < wide; v++) x[v] = LOAD(b + v * LANES);
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int v = 0; v < wide; v++) sum[i][v] += a[i * ai] * x[v];
+  for (int64_t n = s->ahead->each; n > 0 && p >= TERMS; n--, p -= TERMS) {
+    NAME(ask)(s->ahead);
+    UNROLL for (int l = 0; l < TERMS; l++, a += ak, b += s->bk)
+      NAME(term)(rows, wide, sum, a, b, ai);
   }
-  UNROLL for (int i = 0; i < rows; i++)
-    UNROLL for (int v = 0; v < wide; v++) NAME(put)(s, sum[i][v], i, v);
+  for (; p > 0; p--, a += ak, b += s->bk) NAME(term)(rows, wide, sum, a, b, ai);
+  NAME(put)(rows, wide, s, sum);
 }
 
 /* One of a's strides is 1: which one is known where the loops are. */
@@ -138,13 +174,13 @@ INLINE void NAME(turn_columns)(real *restrict p, const real *restrict b, int64_t
 ** at once. */
 static void NAME(pack_columns)(real *restrict p, const real *restrict b, int64_t bj,
                                int64_t k) {
-  enum { LINE = 64 / sizeof(real) };
+  enum { STEP = LINE / sizeof(real) };
   int64_t l = 0;
-  for (; l + LINE <= k; l += LINE)
+  for (; l + STEP <= k; l += STEP)
     for (int64_t j = 0; j < COLS; j += QUAD) {
       UNROLL for (int i = 0; i < QUAD; i++)
-        AHEAD(b + (j + i) * bj + l + LINES_AHEAD * LINE);
-      NAME(turn_columns)(p + l * COLS + j, b + j * bj + l, bj, LINE);
+        AHEAD(b + (j + i) * bj + l + LINES_AHEAD * STEP);
+      NAME(turn_columns)(p + l * COLS + j, b + j * bj + l, bj, STEP);
     }
   for (; l < k; l++)
     for (int64_t j = 0; j < COLS; j++) p[l * COLS + j] = b[j * bj + l];
@@ -182,7 +218,8 @@ static void NAME(pack)(real *restrict p, const real *restrict b, int64_t bk, int
 /* A part of the product: rows [i, i + m), columns [j, j + n), terms [l, l + k). */
 typedef struct NAME(part) {
   int64_t i, j, l, m, n, k;
-  real *room, *side;           /* for packed panels of b, and rows of a */
+  int64_t most;                /* rows of a part */
+  bool terms_last;             /* the order of parts: terms in the outermost loop */
 } NAME(part);
 
 /* May columns of b, and those of a, be read where they lie? */
@@ -193,24 +230,24 @@ INLINE bool NAME(near_a)(const BLOCK *s) {
   return s->ai != 1 || s->ak * (int64_t)sizeof(real) <= NEAR || s->n <= 2 * COLS;
 }
 
-/* Panels of b are packed here, the rows of a by the caller. */
-static void NAME(panels)(const BLOCK *s, const NAME(part) *t) {
+/* Panels of b are packed into room here, the rows of a into side (or NULL) before. */
+static void NAME(panels)(const BLOCK *s, const NAME(part) *t, NAME(ahead) *ahead, real *room,
+                         const real *side) {
   NAME(step) u = { .ldc = s->ldc, .k = t->k, .alpha = s->alpha,
-                   .beta = t->l ? 1 : s->beta };
+                   .beta = t->l ? 1 : s->beta, .ahead = ahead };
   const real *a = s->a + t->i * s->ai + t->l * s->ak;
   const real *b = s->b + t->j * s->bj + t->l * s->bk;
   int64_t loose = NAME(near_b)(s) ? t->n - t->n % COLS : 0;    /* not packed */
   if (loose < t->n)
-    NAME(pack)(t->room + loose * t->k, b + loose * s->bj, s->bk, s->bj, t->k,
-               t->n - loose);
+    NAME(pack)(room + loose * t->k, b + loose * s->bj, s->bk, s->bj, t->k, t->n - loose);
   for (int64_t i = 0; i < t->m; i += ROWS) {
     int64_t rows = t->m - i < ROWS ? t->m - i : ROWS;
-    bool packed = t->side && rows == ROWS;
-    u.a = packed ? t->side + i * t->k : a + i * s->ai;
+    bool packed = side && rows == ROWS;
+    u.a = packed ? side + i * t->k : a + i * s->ai;
     u.ai = packed ? 1 : s->ai;
     u.ak = packed ? ROWS : s->ak;
     for (int64_t j = 0; j < t->n; j += COLS) {
-      u.b = j < loose ? b + j : t->room + j * t->k;
+      u.b = j < loose ? b + j : room + j * t->k;
       u.bk = j < loose ? s->bk : COLS;
       u.c = s->c + (t->i + i) * s->ldc + t->j + j;
       u.bias = s->bias && !t->l ? s->bias + t->j + j : NULL;
@@ -234,6 +271,39 @@ static void NAME(tiny)(const BLOCK *s) {
     }
 }
 
+static void NAME(clip)(const BLOCK *s, NAME(part) *t) {
+  t->m = s->m - t->i < t->most ? s->m - t->i : t->most;
+  t->n = s->n - t->j < COLS * PANELS ? s->n - t->j : COLS * PANELS;
+  t->k = s->k - t->l < STRETCH ? s->k - t->l : STRETCH;
+}
+
+/* Goes on to the next part; false after the last. */
+static bool NAME(next)(const BLOCK *s, NAME(part) *t) {
+  if (!t->terms_last && (t->l += STRETCH) >= s->k) t->l = 0;
+  if ((t->terms_last || !t->l) && (t->j += COLS * PANELS) >= s->n) {
+    t->j = 0;
+    if ((t->i += t->most) >= s->m) {
+      t->i = 0;
+      if (!t->terms_last || (t->l += STRETCH) >= s->k) return false;
+    }
+  }
+  NAME(clip)(s, t);
+  return true;
+}
+
+/* What part u reads of b, to be asked for while t is computed. */
+static NAME(ahead) NAME(look)(const BLOCK *s, const NAME(part) *t, const NAME(part) *u) {
+  bool rows = s->bj == 1;
+  if ((!rows && s->bk != 1) || (t->j == u->j && t->l == u->l)) return (NAME(ahead)){ 0 };
+  const char *at = (const char *)(s->b + u->j * s->bj + u->l * s->bk);
+  int64_t run = (rows ? u->n : u->k) * (int64_t)sizeof(real), lines = (run + LINE - 1) / LINE;
+  int64_t pitch = (rows ? s->bk : s->bj) * (int64_t)sizeof(real);
+  int64_t blocks = ((t->m - 1) / ROWS + 1) * ((t->n - 1) / COLS + 1);
+  return (NAME(ahead)){ at, at + run, pitch, pitch - lines * LINE,
+                        (lines * (rows ? u->k : u->n) - 1) / blocks + 1 };
+}
+
+/* The longer one of columns and terms is walked along once. */
 static void NAME(gemm)(const BLOCK *s) {
   _Alignas(64) real room[STRETCH * COLS * PANELS], side[STRETCH * ROWS * BLOCKS];
   if (s->m * s->n * s->k <= TINY) {
@@ -241,20 +311,16 @@ static void NAME(gemm)(const BLOCK *s) {
     return;
   }
   bool near = NAME(near_a)(s);
-  NAME(part) t = { .room = room, .side = near ? NULL : side };
-  int64_t most = near ? s->m : ROWS * BLOCKS;
-  for (t.l = 0; t.l < s->k; t.l += STRETCH) {
-    t.k = s->k - t.l < STRETCH ? s->k - t.l : STRETCH;
-    for (t.i = 0; t.i < s->m; t.i += most) {
-      t.m = s->m - t.i < most ? s->m - t.i : most;
-      if (!near)
-        NAME(pack_rows)(side, s->a + t.i + t.l * s->ak, s->ak, t.k, t.m - t.m % ROWS,
-                        ROWS);
-      for (t.j = 0; t.j < s->n; t.j += COLS * PANELS) {
-        t.n = s->n - t.j < COLS * PANELS ? s->n - t.j : COLS * PANELS;
-        NAME(panels)(s, &t);
-      }
-    }
+  NAME(part) t = { .most = near ? s->m : ROWS * BLOCKS, .terms_last = !near || s->k > s->n };
+  NAME(clip)(s, &t);
+  for (bool more = true; more; ) {
+    NAME(part) u = t;
+    more = NAME(next)(s, &u);
+    NAME(ahead) ahead = more ? NAME(look)(s, &t, &u) : (NAME(ahead)){ 0 };
+    if (!near && !t.j)
+      NAME(pack_rows)(side, s->a + t.i + t.l * s->ak, s->ak, t.k, t.m - t.m % ROWS, ROWS);
+    NAME(panels)(s, &t, &ahead, room, near ? NULL : side);
+    t = u;
   }
 }
 
