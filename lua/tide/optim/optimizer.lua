@@ -85,8 +85,8 @@ function Optimizer.__tostring(self)
   for _, group in ipairs(self.groups) do
     for _, p in ipairs(group.params) do n = n + p:numel() end
   end
-  return ("optim.%s(lr=%s): %d groups, %d numbers"):format(
-    self.class.name, tostring(self.lr), #self.groups, n)
+  local groups = #self.groups > 1 and ("%d groups, "):format(#self.groups) or ""
+  return ("optim.%s(lr=%s): %s%d numbers"):format(self.class.name, tostring(self.lr), groups, n)
 end
 
 local function check_numbers(name, group, class)

@@ -148,20 +148,33 @@ end
 
 -- ---- a name that is not there ----
 
+-- The nearest of the names that fit there, one that goes on as this does, or one of that name elsewhere.
+local function known_like(name, before)
+  local session = require("tide.shell.statement").current
+  local items = require("tide.shell.complete").at(before, #before, { locals = session and session:locals() }).items
+  local names, longer, elsewhere = {}, nil, nil
+  for i, item in ipairs(items) do
+    names[i] = item.text
+    if not longer and #name > 2 and item.text:sub(1, #name) == name then longer = item.text end
+  end
+  for full in pairs(require("tide.doc").all()) do
+    local fits = full:match("[.:]([%w_]+)$") == name
+    if fits and (not elsewhere or #full < #elsewhere or #full == #elsewhere and full < elsewhere) then
+      elsewhere = full
+    end
+  end
+  return tide.nearest(name, names) or longer, elsewhere
+end
+
 -- "; did you mean 'sum'?" for a field or a global that is nil, on a line of what was typed.
 local function suggestion(line, message)
   local kind, name = message:match("^attempt to .* a nil value %((%a+) '([%a_][%w_]*)'%)")
   local s = kind and marked(line, message)
   local before = kind == "global" and "" or s and line:sub(1, s - 1):match("^.*[%w_%])]%s*[.:]%s*$")
   if not before or kind ~= "global" and kind ~= "field" and kind ~= "method" then return "" end
-  local ok, near = pcall(function()
-    local session = require("tide.shell.statement").current
-    local answer = require("tide.shell.complete").at(before, #before, { locals = session and session:locals() })
-    local names = {}
-    for i, item in ipairs(answer.items) do names[i] = item.text end
-    return tide.nearest(name, names)
-  end)
-  return ok and near and ("; did you mean '%s'?"):format(near) or ""
+  local ok, near, elsewhere = pcall(known_like, name, before)
+  if not ok then return "" end
+  return near and ("; did you mean '%s'?"):format(near) or elsewhere and "; there is " .. elsewhere or ""
 end
 
 -- ---- frames ----
