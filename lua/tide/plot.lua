@@ -216,7 +216,7 @@ function Figure:save(path, opts)
     end
     path = path[1]
   end
-  return save(self, path, opts)
+  return (save(self, path, opts))      -- no tail call: errors name the line
 end
 
 ---- windows (vm/plot_window.h) ----
