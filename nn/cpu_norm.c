@@ -1,4 +1,4 @@
-/* cpu_norm.c -- CPU kernels of layer_norm, rms_norm and their gradients. */
+/* cpu_norm.c -- CPU kernels of layer_norm, rms_norm, group_norm and their gradients. */
 #include "tensor/isa.h"
 #include "tensor/op.h"
 #include "tensor/pool.h"
@@ -21,6 +21,10 @@ typedef struct rows {
   int64_t per;             /* rows in a chunk of sums over rows */
   double eps;
   bool centre;             /* layer_norm, not rms_norm */
+  /* of group_norm: a row is a group of channels */
+  void *dw, *db;           /* (samples, channels) */
+  int64_t samples, each, inner;
+  bool w_own, b_own;       /* weight or bias differ from sample to sample */
 } rows;
 
 #define real float
@@ -82,8 +86,46 @@ static td_status k_norm_weight_grad(const td_call *c, td_tensor **out) {
   return TD_OK;
 }
 
+static rows groups_of(const td_call *c, const td_tensor *x) {
+  int64_t groups = c->attr[0].i, n = x->shape[0], channels = x->shape[1];
+  rows r = { .x = x->data, .samples = n, .count = n * groups, .each = channels / groups,
+             .eps = c->attr[1].f, .centre = true };
+  int64_t pictures = n * channels;
+  r.inner = pictures ? td__numel(x) / pictures : 0;
+  r.n = r.each * r.inner;
+  return r;
+}
+
+static td_status k_group_norm(const td_call *c, td_tensor **out) {
+  const td_tensor *w = c->in[1], *b = c->in[2];
+  rows r = groups_of(c, c->in[0]);
+  r.w = data(w), r.w_own = w && w->ndim == 2;
+  r.b = data(b), r.b_own = b && b->ndim == 2;
+  r.y = out[0]->data;
+  if (!r.n) return TD_OK;
+  td_parallel_range(r.count, grain(&r), out[0]->dtype == TD_F64 ?
+                    norm_groups_f64 : norm_groups_f32, &r);
+  return TD_OK;
+}
+
+static td_status k_group_norm_grad(const td_call *c, td_tensor **out) {
+  const td_tensor *w = c->in[2];
+  rows r = groups_of(c, c->in[1]);
+  r.g = c->in[0]->data;
+  r.w = data(w), r.w_own = w && w->ndim == 2;
+  r.y = out[0]->data, r.dw = out[1]->data, r.db = out[2]->data;
+  if (!r.n)
+    for (int i = 1; i < 3; i++)
+      memset(out[i]->data, 0, (size_t)td__numel(out[i]) * td_dtype_size(out[i]->dtype));
+  else
+    td_parallel_range(r.count, grain(&r), out[0]->dtype == TD_F64 ?
+                      grad_groups_f64 : grad_groups_f32, &r);
+  return TD_OK;
+}
+
 const td_kernel_entry TD_ISA_NAME(td_cpu_nn_norm)[] = {
   { "layer_norm", k_norm }, { "layer_norm_grad", k_norm_grad },
   { "layer_norm_weight_grad", k_norm_weight_grad }, { "rms_norm", k_norm },
+  { "group_norm", k_group_norm }, { "group_norm_grad", k_group_norm_grad },
   { "rms_norm_grad", k_norm_grad }, { "rms_norm_weight_grad", k_norm_weight_grad }, { 0 },
 };

@@ -121,6 +121,49 @@ static void NAME(add_chunks)(const rows *r, int64_t chunks, real *y) {
   for (int64_t c = 0; c < chunks; c++)
     for (int64_t i = 0; i < r->n; i++) y[i] += part[c * r->n + i];
 }
+
+/* ---- groups of channels: `inner` numbers for each channel, `each` channels in a group ---- */
+
+static void NAME(norm_groups)(void *ctx, int64_t begin, int64_t end) {
+  const rows *r = ctx;
+  for (int64_t k = begin; k < end; k++) {
+    const real *x = (const real *)r->x + k * r->n;
+    real *y = (real *)r->y + k * r->n;
+    NAME(stats) s = NAME(stats_of)(x, r->n, (real)r->eps, true);
+    for (int64_t c = 0; c < r->each; c++, x += r->inner, y += r->inner) {
+      int64_t at = k % (r->count / r->samples) * r->each + c, own = k * r->each + c;
+      real w = r->w ? ((const real *)r->w)[r->w_own ? own : at] * s.r : s.r;
+      real b = r->b ? ((const real *)r->b)[r->b_own ? own : at] : 0;
+      for (int64_t i = 0; i < r->inner; i++) y[i] = (x[i] - s.mean) * w + b;
+    }
+  }
+}
+
+/* The sums of g and of g xhat over each channel, then dx as in grad_row. */
+static void NAME(grad_groups)(void *ctx, int64_t begin, int64_t end) {
+  const rows *r = ctx;
+  for (int64_t k = begin; k < end; k++) {
+    const real *x = (const real *)r->x + k * r->n, *g = (const real *)r->g + k * r->n;
+    real *y = (real *)r->y + k * r->n, h = 0, hx = 0;
+    real *dw = (real *)r->dw + k * r->each, *db = (real *)r->db + k * r->each;
+    NAME(stats) s = NAME(stats_of)(x, r->n, (real)r->eps, true);
+    const real *w = r->w ? (const real *)r->w +
+      (r->w_own ? k : k % (r->count / r->samples)) * r->each : NULL;
+    for (int64_t c = 0; c < r->each; c++, x += r->inner, g += r->inner) {
+      real sum, with;
+      SUM_OVER(r->inner, sum, AT(g), g[i]);
+      SUM_OVER(r->inner, with, AT(g) * (AT(x) - s.mean), g[i] * (x[i] - s.mean));
+      db[c] = sum, dw[c] = with * s.r;
+      h += w ? w[c] * sum : sum, hx += w ? w[c] * with : with;
+    }
+    x -= r->n, g -= r->n;
+    h /= (real)r->n, hx *= s.r * s.r / (real)r->n;
+    for (int64_t c = 0; c < r->each; c++, x += r->inner, g += r->inner, y += r->inner) {
+      real u = w ? w[c] : 1;
+      for (int64_t i = 0; i < r->inner; i++) y[i] = s.r * (g[i] * u - h - (x[i] - s.mean) * hx);
+    }
+  }
+}
 #undef SUM_OVER
 #undef AT
 #undef NAME

@@ -22,6 +22,7 @@ TD_CPU_TABLE(td_cpu_nn_conv)
 TD_CPU_TABLE(td_cpu_nn_fused)
 TD_CPU_TABLE(td_cpu_nn_linear)
 TD_CPU_TABLE(td_cpu_nn_norm)
+TD_CPU_TABLE(td_cpu_nn_picture)
 TD_CPU_TABLE(td_cpu_nn_update)
 
 void td_nn_init(void) {
@@ -36,6 +37,7 @@ void td_nn_init(void) {
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_fused));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_linear));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_norm));
+  td_cpu_add(TD_CPU_PICK(td_cpu_nn_picture));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_update));
 }
 

@@ -191,6 +191,11 @@ assert(y:equal(tensor.full({1, 3}, 3)))]],
   sinusoid = "assert(tensor.zeros(1):sinusoid(4):equal(tensor.from{ {1, 1, 0, 0} }))",
   split2 = "local a, b = tensor.arange(4):split2()\nassert(b:equal(tensor.from{ 3, 4 }))",
   split3 = "local a, b, c = tensor.arange(3):split3()\nassert(c:item() == 3)",
+  group_norm = [[
+local y = (tensor.randn(2, 6, 4, 4) * 3 + 1):group_norm(nil, nil, 2)
+assert(math.abs(y:mean():item()) < 1e-5)]],
+  upsample2d = "assert(tensor.ones(1, 1, 2, 3):upsample2d(2):sum():item() == 24)",
+  sum_pool2d = "assert(tensor.ones(1, 1, 2, 4):sum_pool2d(2):get(1, 1, 1, 2) == 4)",
   conv2d = [[
 local y = tensor.ones(1, 1, 3, 3):conv2d(tensor.ones(1, 1, 3, 3), nil, 1, 1)
 assert(y:get(1, 1, 2, 2) == 9 and y:get(1, 1, 1, 1) == 4)]],

@@ -32,7 +32,8 @@ local up = nn.ConvTranspose2d(4, 1, 4, { stride = 2, pad = 1 })
 assert(up(tensor.randn(5, 4, 7, 7)):size(4) == 14)]] },
 ["nn.GroupNorm"] = {
   text = "Channels in groups: each sample's group minus its mean, over its standard deviation, times a " ..
-    "weight and plus a bias for each channel. It does not depend on the rest of the batch.",
+    "weight and plus a bias for each channel. It does not depend on the rest of the batch. " ..
+    "norm(x, scale, shift) with tensors (n, channels) is norm(x) (1 + scale) + shift.",
   args = { { "groups", "integer" }, { "channels", "integer", "a multiple of groups" },
     { "options", "table", "eps (1e-5), affine (true), dtype, device", optional = true } },
   returns = "module: (n, channels, ...) to the same", errors = "Channels that do not split evenly.",

@@ -95,22 +95,19 @@ function GroupNorm:init(groups, channels, o)
   end
 end
 
--- A vector over channels, to be broadcast against x.
-local function over_channels(v, x)
-  local shape = { 1, v:size(1) }
-  for d = 3, x:dim() do shape[d] = 1 end
-  return v:reshape(shape)
-end
-
-function GroupNorm:forward(x)
+-- With scale and shift, one number for each sample and channel (n, channels), the result is
+-- times 1 + scale, plus shift.
+function GroupNorm:forward(x, scale, shift)
   if not tensor.is_tensor(x) or x:dim() < 2 or x:size(2) ~= self.channels then
     tide.raise(("nn.GroupNorm: (batch, %d, ...) is needed, not %s"):format(self.channels,
       tensor.is_tensor(x) and tensor.shape_text(x) or "a " .. type(x)))
   end
-  local y = x:reshape(x:size(1), self.groups, x:numel() // math.max(x:size(1) * self.groups, 1))
-    :layer_norm(nil, nil, self.eps):reshape(x.shape)
-  if not self.weight then return y end
-  return over_channels(self.bias, x):addcmul(y, over_channels(self.weight, x))
+  local weight, bias = self.weight, self.bias
+  if scale then
+    weight, bias = weight and weight * (scale + 1) or scale + 1,
+      bias and bias:modulate(shift, scale) or shift
+  end
+  return x:group_norm(weight, bias, self.groups, self.eps)
 end
 function GroupNorm:extra()
   return ("%d, %d, eps=%g"):format(self.groups, self.channels, self.eps)
@@ -123,8 +120,7 @@ local Upsample = class "Upsample"
 function Upsample:init(factor) self.factor = positive("Upsample", "factor", factor or 2) end
 function Upsample:forward(x)
   check_pictures("Upsample", x)
-  local n, c, h, w, f = x:size(1), x:size(2), x:size(3), x:size(4), self.factor
-  return x:reshape(n, c, h, 1, w, 1):expand(n, c, h, f, w, f):reshape(n, c, h * f, w * f)
+  return x:upsample2d(self.factor)
 end
 function Upsample:extra() return tostring(self.factor) end
 
@@ -133,11 +129,11 @@ local AvgPool2d = class "AvgPool2d"
 function AvgPool2d:init(factor) self.factor = positive("AvgPool2d", "factor", factor or 2) end
 function AvgPool2d:forward(x)
   check_pictures("AvgPool2d", x)
-  local n, c, h, w, f = x:size(1), x:size(2), x:size(3), x:size(4), self.factor
+  local h, w, f = x:size(3), x:size(4), self.factor
   if h % f ~= 0 or w % f ~= 0 then
     tide.raise(("nn.AvgPool2d: pictures of %d x %d do not split into squares of %d"):format(h, w, f))
   end
-  return x:reshape(n, c, h // f, f, w // f, f):mean { 4, 6 }
+  return x:sum_pool2d(f) / (f * f)
 end
 AvgPool2d.extra = Upsample.extra
 

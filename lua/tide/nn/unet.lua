@@ -45,8 +45,11 @@ end
 
 function Block:forward(x, c)
   local y = self.conv1(self.norm1(x):silu())
-  local shift, scale = self.modulation(c):reshape(c:size(1), -1, 1, 1):split2(2)
-  y = self.conv2(self.norm2(y):modulate(shift, scale):silu())
+  local shift, scale = self.modulation(c):split2()
+  if c:size(1) ~= x:size(1) then
+    shift, scale = shift:expand(x:size(1), -1), scale:expand(x:size(1), -1)
+  end
+  y = self.conv2(self.norm2(y, scale, shift):silu())
   return (self.skip and self.skip(x) or x) + y
 end
 
