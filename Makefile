@@ -16,7 +16,7 @@ MAKEFLAGS := $(if $(MAKELEVEL:0=),,-j$(shell nproc 2>/dev/null || echo 2))
 .DEFAULT_GOAL := all
 
 # The set-up runs once: it finds or installs packages and leaves flags and ISAS in config.mk.
-NO_BUILD := help demo-images clean format size uninstall headless fuzz
+NO_BUILD := help demo-images clean format size uninstall headless fuzz gpu-check gpu-pack
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 include $B/config.mk
 endif
@@ -144,6 +144,17 @@ $B/libtide_cuda.so: $(GPU_SRC:%.cu=$B/obj/%.cu.o)
 cuda-check: $(GPU_SRC:%.cu=$B/obj/%.cu.o) ## hold registers and memory of the CUDA kernels against tests/gpu/budget.txt (BUDGET=write)
 	@sh tests/gpu/budget.sh tests/gpu/budget.txt $(if $(filter write,$(BUDGET)),--write) $(GPU_SRC:%.cu=$B/obj/%.cu.o.log)
 
+GPU_TESTS := $(addprefix $B/tests/device/,test_results test_grad test_golden)
+gpu-tests: all cuda $(GPU_TESTS)
+
+gpu-check: ## on a machine with a GPU: hold the plug-in against the CPU, PyTorch and JAX (PYTHON=python3)
+	@+$(MAKE) --no-print-directory HEADLESS=1 gpu-tests
+	@bash tests/gpu/check.sh $(BUILD)/headless
+
+gpu-pack: ## build/gpu-check.tar.xz: what gpu-check needs, for a machine with CUDA and nothing else
+	@+$(MAKE) --no-print-directory HEADLESS=1 gpu-tests
+	@sh tests/gpu/pack.sh $(BUILD)/headless $(BUILD)/gpu-check.tar.xz
+
 # ---- use ----
 demo: all ## set up, build and run the paper's toy: pictures land in runs/toy
 	$B/tide examples/toy.lua
@@ -197,6 +208,6 @@ clean: ## remove the build folder
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all headless cuda cuda-check demo demo-images test workshop test-lab fuzz bench check docs install uninstall size format clean help
+.PHONY: all headless cuda cuda-check gpu-tests gpu-check gpu-pack demo demo-images test workshop test-lab fuzz bench check docs install uninstall size format clean help
 .SECONDARY:
 -include $(EMULATED_OBJ:.o=.d) $(GPU_SRC:%.cu=$B/obj/%.cu.d) $(TIDE_OBJ:.o=.d) $(TEST_SRC:%.c=$B/obj/%.d) $(WINDOW_SRC:%.c=$B/obj/%.d) $(BENCH_SRC:%.c=$B/obj/%.d)
