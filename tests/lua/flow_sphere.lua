@@ -79,11 +79,77 @@ end)
 
 -- Points of any shape: a radius per token.
 t.test("tokens: the last dimension is the sphere's", function()
+  tide.seed(11)
   local z = sphere.project(tensor.randn(2, 3, 16))
   t.ok(largest(z:norm(2, -1) - 4) < 1e-5)
   t.eq(sphere.angle(z, z:flip(1)).shape, { 2, 3 })
-  local p, u = sphere.slerp(z, z:flip(1), 0.5)
-  t.eq(p.shape, u.shape)
+  -- at any angle each token is as it would be alone, its gradient too
+  local path = flow.path.spherical()
+  for _, w in ipairs { 0, 1e-9, 1, math.pi - 1e-5, math.pi } do
+    local a, b = pair(6, 4, w)
+    local times = tensor.rand(2, F64)
+    local alone, whole = a:clone():requires_grad_(), a:reshape(2, 3, 4):requires_grad_()
+    local p, u = path:at(whole, b:reshape(2, 3, 4), times)
+    local q, v = path:at(alone, b, times:unsqueeze(2):expand(2, 3):flatten())
+    t.ok(largest(p - q:reshape(2, 3, 4)) < 1e-14 and largest(u - v:reshape(2, 3, 4)) < 1e-14)
+    local g = tensor.grad((p * u):sum() + u:square():sum(), whole)
+    local h = tensor.grad((q * v):sum() + v:square():sum(), alone)
+    t.ok(g:isfinite():all():item() and largest(g - h:reshape(2, 3, 4)) < 1e-12 * (1 + largest(h)))
+  end
+end)
+
+t.test("tokens: one target, its loss, uniform density and alignment", function()
+  tide.seed(12)
+  local path = flow.path.spherical()
+  local goal = sphere.project(tensor.randn(1, 5, 8, F64))
+  local function field(z, s) return sphere.log(z, goal:expand(z.shape)) / (1 - s) end
+  local x0 = path:prior(tensor.empty(20, 5, 8, F64))
+  for _, steps in ipairs { 1, 3, 10 } do
+    local y = flow.sample(field, x0, { path = path, steps = steps })
+    t.ok(largest(y - goal) < 1e-11, steps .. " steps")
+  end
+  -- the same field by points: one time each, and a residual of 0
+  local function at(z, s) return sphere.log(z, goal:expand(z.shape)) / (1 - s):reshape(-1, 1, 1) end
+  t.ok(largest(flow.residual(at, goal:expand(20, 5, 8), { path = path, x0 = x0, eps = 0.01 })) < 1e-20)
+  local function still(z) return z * 0 end
+  local log_p = flow.log_likelihood(still, x0:narrow(1, 1, 2), { path = path, steps = 2 })
+  t.ok(largest(log_p + 5 * sphere.log_area(8)) < 1e-11)
+  local v = tide.nn.DiT { tokens = 5, channels = 8, width = 16, depth = 1, heads = 2 }
+  flow.train(v, goal:to("f32"):expand(32, 5, 8), { steps = 3, batch = 8, path = path })
+  local run = flow.align(v, tensor.randn(6, 5, 8), { path = path, steps = 2 })
+  t.ok(largest(run.y:norm(2, -1) - math.sqrt(8)) < 1e-5)
+end)
+
+-- Great circles to a uniform target go all ways alike: no field is better than 0, whose loss
+-- is R^2 E[w^2], for D = 3 with w of density sin(w) / 2.
+t.test("uniform target: the loss of v = 0, and no better direction", function()
+  tide.seed(13)
+  local path, n = flow.path.spherical(), 40000
+  local y = sphere.uniform(n, 3, F64)
+  local pole = tensor.from({ { 0, 0, 1 } }, F64)
+  local x0, times = sphere.uniform(n, 3, F64), tensor.rand(n, F64)
+  local function loss(v)
+    return flow.matching_loss(v, y, { path = path, x0 = x0, t = times, reduction = "none" })
+  end
+  local zero = loss(function(z) return z * 0 end)
+  local error = zero:std():item() / math.sqrt(n)
+  t.near(zero:mean():item(), 3 * (math.pi ^ 2 - 4) / 2, 4 * error)
+  for _, toward in ipairs { pole, -pole } do
+    local more = loss(function(z) return toward:expand(z.shape) end) - zero
+    -- the mean square of the tangent part of a unit vector is 2/3
+    t.near(more:mean():item(), 2 / 3, 4 * more:std():item() / math.sqrt(n))
+  end
+  -- other dimensions by quadrature
+  for _, d in ipairs { 4, 9 } do
+    local above, below, m = 0, 0, 4000
+    for i = 1, m do
+      local w = (i - 0.5) * math.pi / m
+      local p = math.sin(w) ^ (d - 2)
+      above, below = above + p * w * w, below + p
+    end
+    local w = sphere.angle(sphere.uniform(n, d, F64), sphere.uniform(n, d, F64)):square()
+    t.near(w:mean():item(), above / below, 4 * w:std():item() / math.sqrt(n))
+  end
 end)
 
 t.test("Euler and a projection advance by arctan(w dt), the exponential map by w dt", function()
@@ -92,6 +158,13 @@ t.test("Euler and a projection advance by arctan(w dt), the exponential map by w
   local v = tensor.from({ { 0, 2 * 0.8, 0 } }, F64)               -- w = 0.8
   t.near(sphere.angle(z, path:step(z, v, 0.5)):item(), 0.4, 1e-15)
   t.near(sphere.angle(z, path:project(z + v * 0.5)):item(), math.atan(0.4), 1e-15)
+  -- tokens, each with its own angle, and a velocity that is not tangent
+  tide.seed(14)
+  local a = sphere.project(tensor.randn(3, 4, 5, F64), 2)
+  local u = tensor.randn(3, 4, 5, F64)
+  local w = sphere.tangent(u, a):norm(2, -1) / 2
+  t.ok(largest(sphere.angle(a, path:step(a, u, 0.3)) - w * 0.3) < 1e-14)
+  t.ok(largest(sphere.angle(a, path:project(a + path:tangent(u, a) * 0.3)) - (w * 0.3):atan()) < 1e-14)
 end)
 
 t.test("one target: the exponential sampler lands on it in any number of steps", function()
@@ -111,6 +184,11 @@ t.test("radial share of the linear velocity at t = 0 is (1 - cos w) / 2", functi
   local u = b - a
   local share = (u * a):sum(2):square() / u:square():sum(2)
   t.ok(largest(share - (1 - math.cos(1.3)) / 2) < 1e-12)
+  -- the spherical velocity has no radial part at any time
+  for _, time in ipairs { 0, 0.4, 1 } do
+    local z, tangent = flow.path.spherical { radius = 1 }:at(a, b, time)
+    t.ok(largest((z * tangent):sum(2)) < 1e-14)
+  end
 end)
 
 t.test("areas and the uniform law", function()
