@@ -27,13 +27,19 @@ assert(mean:size(2) == 2 and mean:size(4) == 3 and y:size(3) == 12)]] },
 ["nn.AutoencoderKL:encode"] = { text = "The posterior of the latents, not scaled.",
   sig = "ae:encode(x)", args = { ae, pictures },
   returns = "mean and log variance (within -30 and 20), each (B, latent, H / factor, W / factor)",
-  errors = "Other channels; sides that are no multiples of the factor." },
+  errors = "Other channels; sides that are no multiples of the factor.", example = [[
+local mean, log_var = nn.AutoencoderKL{ width = 4, factor = 2 }:encode(tensor.rand(3, 1, 8, 6))
+assert(mean:size(3) == 4 and log_var:size(4) == 3)]] },
 ["nn.AutoencoderKL:decode"] = {
   text = "Pictures of latents that are not scaled; ae:pictures takes scaled ones.",
   sig = "ae:decode(z)", args = { ae, { "z", "tensor", "(B, latent, h, w)" } },
-  returns = "tensor (B, channels, h factor, w factor)" },
+  returns = "tensor (B, channels, h factor, w factor)",
+  example = "assert(nn.AutoencoderKL{ width = 4 }:decode(tensor.randn(1, 4, 2, 3)):size(4) == 12)" },
 ["nn.AutoencoderKL:sample"] = { text = "A draw from the posterior: mean + exp(log_var / 2) noise.",
-  sig = "ae:sample(mean, log_var)", args = { ae, mean, log_var }, returns = "tensor as mean" },
+  sig = "ae:sample(mean, log_var)", args = { ae, mean, log_var }, returns = "tensor as mean",
+  example = [[
+local ae, mean = nn.AutoencoderKL{ width = 4 }, tensor.ones(2, 4, 1, 1)
+assert((ae:sample(mean, mean * -30) - mean):abs():max():item() < 1e-4)]] },
 ["nn.AutoencoderKL:kl"] = { text = "KL(posterior || N(0, 1)) of each picture, summed over its latents.",
   sig = "ae:kl(mean, log_var)", args = { ae, mean, log_var }, returns = "tensor (B), in nats",
   example = [[
@@ -43,7 +49,10 @@ assert(ae:kl(z, z):sum():item() == 0)]] },
   text = "Latents of any number of pictures, without gradients, times the scale: what flows are trained on.",
   sig = "ae:latents(x, [options])", args = { ae, pictures,
     { "options", "table", "sample (false): draws from the posterior, not its means", optional = true } },
-  returns = "tensor (B, latent, H / factor, W / factor)" },
+  returns = "tensor (B, latent, H / factor, W / factor)",
+  example = [[
+local z = nn.AutoencoderKL{ width = 4 }:latents(tensor.rand(2, 1, 8, 8), { sample = true })
+assert(z:size(2) == 4 and not z.requires_grad)]] },
 ["nn.AutoencoderKL:pictures"] = { text = "Pictures of any number of scaled latents, without gradients.",
   sig = "ae:pictures(z)", args = { ae, { "z", "tensor", "(B, latent, h, w)" } },
   returns = "tensor (B, channels, h factor, w factor)",
