@@ -243,6 +243,11 @@ static int64_t bytes_handed_out(void) {
   return td_memory_stats(NULL).total;
 }
 
+/* What an op costs on a device is known when it is over. */
+static td_status settle(const td_call *c) {
+  return profiling && c->be && c->be != td_cpu() ? td_device_sync(c->be) : TD_OK;
+}
+
 td_status td__trace_apply(td_call *c, td_tensor **out, bool inplace,
                           td_status (*apply)(td_call *, td_tensor **, bool)) {
   double outer_seconds = now.child_seconds;
@@ -255,6 +260,7 @@ td_status td__trace_apply(td_call *c, td_tensor **out, bool inplace,
   int64_t bytes = bytes_handed_out();
   double spent = seconds();
   td_status st = apply(c, out, inplace);
+  if (!st) st = settle(c);
   spent = seconds() - spent;
   bytes = bytes_handed_out() - bytes;
   if (profiling) {
@@ -273,6 +279,7 @@ td_status td__trace_apply(td_call *c, td_tensor **out, bool inplace,
 td_status td__trace_note(const td_call *c, td_tensor **out, int place, td_kernel run) {
   double spent = seconds();
   td_status st = run(c, out);
+  if (!st) st = settle(c);
   if (st) return st;
   if (profiling) {
     td_trace_row *r = row_of(c->op, false, place, NULL);

@@ -24,7 +24,11 @@ static void die(const char *what) {
 
 /* ---- device memory ---- */
 
-static const size_t ARENA = (size_t)1 << 30, GUARD = 256;
+static size_t megabytes() {                  /* TIDE_EMULATE_MEMORY */
+  const char *set = getenv("TIDE_EMULATE_MEMORY");
+  return set ? strtoul(set, NULL, 10) : 1024;
+}
+static const size_t ARENA = megabytes() << 20, GUARD = 256;
 static char *arena;
 static std::map<char *, size_t> blocks;      /* by address: bytes asked for */
 static int open_count;
@@ -159,7 +163,9 @@ static cudaError_t take(void **p, size_t n) {
   if (room_for(n) > ARENA || at + room_for(n) > arena + ARENA) return cudaErrorMemoryAllocation;
   blocks[at] = n;
   emu_open();
-  memset(at, 0xff, n);                        /* NaN in every float */
+  size_t end = std::min(n, (size_t)1 << 20);   /* of a large one both ends: pages that nobody */
+  memset(at, 0xff, end);                      /* touches cost nothing when the arena closes */
+  memset(at + n - end, 0xff, end);            /* (NaN in every float) */
   fill_guard(at, n);
   emu_close();
   *p = at;
