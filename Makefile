@@ -43,7 +43,7 @@ MODULE_OBJ:= $(CORE_OBJ) $(call objects,$(MODULE_SRC)) $B/obj/lua_embed.o
 TIDE_OBJ  := $(MODULE_OBJ) $(call objects,$(VM_SRC))
 PLUGIN_SO := $(patsubst tests/plugin/%.c,$B/tests/%.so,$(wildcard tests/plugin/*.c))
 EMULATED  := $B/tests/emulated.so
-TEST_BIN  := $(TEST_SRC:%.c=$B/%) $(WINDOW_SRC:%.c=$B/%) $(PLUGIN_SO) $(EMULATED)
+TEST_BIN  := $(TEST_SRC:%.c=$B/%) $(WINDOW_SRC:%.c=$B/%) $(PLUGIN_SO) $(EMULATED) $B/tests/emulation_rules
 GPU_SRC   := $(wildcard gpu/*.cu)
 BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 
@@ -125,6 +125,9 @@ $(EMULATED_OBJ): $B/obj/emulated/%.o: $B/gen/flags | $B/test-tools
 $(EMULATED): $(EMULATED_OBJ)
 	@mkdir -p $(@D)
 	$(say)$(CXX) -shared -Wl,--version-script=.make/plugin.map -o $@ $^ $(CORE_LIBS)
+$B/tests/emulation_rules: tests/emulation/rules.cc $B/obj/emulated/tests/emulation/emulation.o
+	@mkdir -p $(@D)
+	$(say)$(CXX) -std=c++17 -O1 -g -Wall -Wextra -Itests/emulation $(CXXFLAGS) -o $@ $^
 
 # ---- GPU ----
 NVCC      ?= nvcc
