@@ -12,7 +12,8 @@ local tensor = tide.tensor
 local images = {}
 
 images.HELP = "fashion; a folder with IDX files or with CIFAR-10's binary ones; FILE.npy with " ..
-  "images (N,H,W) or (N,C,H,W), and FILE-labels.npy with classes from 1, if there are any"
+  "images (N,H,W) or (N,C,H,W), and FILE-labels.npy with classes from 1 (without, images are " ..
+  "compared in the features of a random net)"
 
 local function has(dir, pattern)
   for _, name in ipairs(core.list(dir) or {}) do

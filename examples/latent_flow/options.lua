@@ -14,7 +14,7 @@ local BY_PRESET = {
   { "width", 32, 768, 16, "of the velocity net" },
   { "depth", 1, 12, 1, "blocks of it (unet: at each size)" },
   { "heads", 4, 12, 2, "of its attention" },
-  { "patch", 1, 2, 1, "latents along a token (dit)" },
+  { "patch", 1, 1, 1, "latents along a token (dit)" },
   { "pixel-width", 16, 768, 16, "of the net on pixels" },
   { "steps", 800, 400000, 12, "of the latent flow" },
   { "batch", 64, 256, 8, "points in a step" },
