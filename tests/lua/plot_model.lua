@@ -359,9 +359,11 @@ t.test("errors say what, and what to do", function()
   bad("col 3 with colspan 1 is outside a figure of 2 columns", function() fig:axes { col = 3 } end)
   bad("row 1, col 1 belongs to other axes", function() fig:axes { col = 1, colspan = 2 } end)
   bad("xlim = {1, 1} is empty", function() ax:set { xlim = { 1, 1 } } end)
-  bad('ylim has nan for an end; "auto" stands for an end from the data', function() ax:set { ylim = { 0 / 0, 1 } } end)
+  bad('ylim has nan for an end; "auto" stands for an end from the data',
+    function() ax:set { ylim = { 0 / 0, 1 } } end)
   bad("yticks must be finite", function() ax:set { yticks = { 0, 0 / 0 } } end)
-  bad("ticks must be finite", function() ax:colorbar(ax:heatmap { z = { { 1, 2 } } }, { ticks = { 1 / 0 } }) end)
+  bad("ticks must be finite",
+    function() ax:colorbar(ax:heatmap { z = { { 1, 2 } } }, { ticks = { 1 / 0 } }) end)
   bad("a log scale needs ylim above 0", function() ax:set { yscale = "log", ylim = { 0, 1 } } end)
   bad("x must be numbers", function() ax:line { x = "12", y = { 1 } } end)
   bad("got boolean", function() ax:line { y = { 1, true } } end)

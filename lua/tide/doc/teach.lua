@@ -318,7 +318,8 @@ assert(run:run().steps == 10 and run.over)]] },
 local run = plot.player{ fig = plot.figure{}, record = true, reset = function() end, step = function() end }
 if plot.can_save then assert(#run:run(3):frames() == 4) end]] },
 ["plot.Player.seek"] = { sig = "run:seek(step)", text = "Shows what the axes showed at this step, or at " ..
-  "the last one kept before it, as the bar does; handles and controls stay as they are. Files show it with widgets = true.",
+  "the last one kept before it, as the bar does; handles and controls stay as they are. Files show it " ..
+  "with widgets = true.",
   args = { { "run", "Player" }, { "step", "number" } }, returns = "Player", errors = "Nothing was recorded.",
   example = [[
 local run = plot.player{ fig = plot.figure{}, record = true, reset = function() end, step = function() end }
@@ -342,8 +343,8 @@ assert(count == 3)]] },
 ["plot.Figure.state"] = {
   sig = "fig:state() or fig:state(text)",
   text = "All that a person can set, as one short string: values of controls, places of handles, limits " ..
-    "of axes that a person chose in the window, what brushes painted, seed and step of the player. With the " ..
-    "string it is brought back, in this figure or in one made by the same script: everyone in a class " ..
+    "of axes that a person chose in the window, what brushes painted, seed and step of the player. With " ..
+    "the string it is brought back, in this figure or in one made by the same script: everyone in a class " ..
     "starts from the same place. A player is reset and makes its steps again, all of them with the values " ..
     "of the string: what was changed on the way is not in it.",
   args = { { "fig", "Figure" }, { "text", "string", "", optional = true } }, returns = "string or Figure",

@@ -26,8 +26,8 @@ assert(back.step == 7 and back.losses[2] == 0.25 and tensor.randn(3):equal(x))
 os.remove(path)]] },
 ["tide.checkpoint.load"] = {
   text = "Reads a checkpoint: objects take up what was kept under their names, the random stream goes on " ..
-    "where it was, and all values are returned. A checksum says whether the file holds what was kept. When " ..
-    "it is missing or damaged, one that keep= left " ..
+    "where it was, and all values are returned. A checksum says whether the file holds what was kept. " ..
+    "When it is missing or damaged, one that keep= left " ..
     "(path.1, path.2, ...) is read instead.",
   args = { path, { "things", "table", "objects with load_state_dict, by name", optional = true },
     { "options", "table", "random [true]: restore the random stream", optional = true } },

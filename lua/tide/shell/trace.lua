@@ -151,7 +151,8 @@ end
 -- The nearest of the names that fit there, one that goes on as this does, or one of that name elsewhere.
 local function known_like(name, before)
   local session = require("tide.shell.statement").current
-  local items = require("tide.shell.complete").at(before, #before, { locals = session and session:locals() }).items
+  local env = { locals = session and session:locals() }
+  local items = require("tide.shell.complete").at(before, #before, env).items
   local names, longer, elsewhere = {}, nil, nil
   for i, item in ipairs(items) do
     names[i] = item.text
