@@ -170,7 +170,7 @@ static bool shape_of(const gpu_product *p, const char *bias, int dtype, shape *s
   s->dtype = dtype;
   s->add = p->beta != 0;
   s->bias = bias != NULL;
-  s->tf32 = dtype == TD_F32 && *gpu_tf32;
+  s->tf32 = dtype == TD_F32 && *gpu_tf32 && !p->exact;
   s->align = alignment(p, bias, gpu_size(dtype));
   return true;
 }

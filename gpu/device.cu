@@ -5,6 +5,7 @@
 #include <string.h>
 
 td_status (*gpu_fail)(td_status code, const char *fmt, ...);
+td_status (*gpu_on_cpu)(const td_call *c, td_tensor **out);
 const bool *gpu_tf32;
 
 /* ---- errors ---- */
@@ -208,7 +209,7 @@ static const td_kernel_entry *const lists[] = {
   gpu_map_kernels, gpu_reduce_kernels, gpu_random_kernels, gpu_nn_kernels,
   gpu_update_kernels, gpu_blas_kernels, gpu_index_kernels,
   gpu_conv_kernels, gpu_attention_kernels, gpu_sort_kernels, gpu_adaln_kernels, gpu_distance_kernels,
-  NULL
+  gpu_linalg_kernels, NULL
 };
 
 static void make(gpu *g, int id) {
@@ -231,6 +232,7 @@ int td_backend_init(int abi, const td_host *host, td_backend **list, int max) {
   static gpu devices[8];
   if (abi != TD_BACKEND_ABI) return -1;
   gpu_fail = host->fail;
+  gpu_on_cpu = host->on_cpu;
   gpu_tf32 = host->tf32;
   int n = 0;
   cudaError_t e = cudaGetDeviceCount(&n);

@@ -29,7 +29,7 @@ template <class T, class In> __device__ static void squares(const points<In> &a,
   int tx = (int)threadIdx.x, ty = (int)threadIdx.y;
   for (int r = 0; r < EACH; r++) e[r] = 0;
   for (int64_t at = 0; at < a.dim; at += SIDE) {
-    int deep = (int)(a.dim - at < SIDE ? a.dim - at : SIDE);
+    int deep = a.dim - at < SIDE ? (int)(a.dim - at) : SIDE;
     __syncthreads();           /* the last tiles may still be read */
     for (int r = 0; r < EACH; r++) {
       int64_t i = row + SIDE * r + ty;

@@ -44,6 +44,8 @@ static inline gpu *gpu_of(const td_call *c) { return (gpu *)c->be->self; }
 
 /* The host's td_fail. */
 extern td_status (*gpu_fail)(td_status code, const char *fmt, ...);
+/* Runs a call on the CPU, through copies of its inputs and results. */
+extern td_status (*gpu_on_cpu)(const td_call *c, td_tensor **out);
 /* The host's choice: products of f32 by tensor cores that round their inputs to TF32. */
 extern const bool *gpu_tf32;
 
@@ -181,6 +183,7 @@ struct gpu_product {
   char *c;
   int64_t ab, ai, ak, bb, bk, bj;
   double beta;
+  bool exact;                  /* never rounded to TF32 */
 };
 td_status gpu_multiply(const td_call *c, gpu_product p, int dtype);
 
@@ -189,6 +192,6 @@ extern const char *const gpu_bf16_ops[];        /* whose kernels take bf16 */
 extern const td_kernel_entry gpu_map_kernels[], gpu_reduce_kernels[], gpu_random_kernels[],
   gpu_nn_kernels[], gpu_update_kernels[], gpu_blas_kernels[], gpu_index_kernels[],
   gpu_conv_kernels[], gpu_attention_kernels[], gpu_sort_kernels[], gpu_adaln_kernels[],
-  gpu_distance_kernels[];
+  gpu_distance_kernels[], gpu_linalg_kernels[];
 
 #endif

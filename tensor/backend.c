@@ -58,12 +58,43 @@ td_status td_device_sync(td_backend *b) {
   return b->sync ? b->sync(b) : TD_OK;
 }
 
+static td_tensor *to_cpu(td_tensor *t) {
+  return !t || t->number ? t : td_to_device(td_detach(t), td_cpu());
+}
+
+static td_status run_on_cpu(const td_call *c, td_tensor **in, td_tensor **out) {
+  td_call here = *c;
+  td_tensor *y[TD_MAXOUT];
+  td_status st = TD_OK;
+  here.be = td_cpu();
+  here.in = in;
+  for (int i = 0; i < c->nin; i++)
+    if (!(in[i] = to_cpu(c->in[i])) && c->in[i]) return td_error_code();
+  for (int k = 0; k < c->op->nout; k++)
+    if (!(y[k] = td_empty(here.be, (td_dtype)out[k]->dtype, out[k]->ndim, out[k]->shape)))
+      return td_error_code();
+  st = c->op->kernel[here.be->slot](&here, y);
+  for (int k = 0; !st && k < c->op->nout; k++)
+    st = c->be->copy_in(c->be, out[k]->data, y[k]->data,
+                        td_dtype_size((td_dtype)y[k]->dtype) * (size_t)td__numel(y[k]));
+  return st;
+}
+
+td_status td__on_cpu(const td_call *c, td_tensor **out) {
+  int mark = td_scope_open();
+  td_tensor **in = td__scratch(sizeof *in * (size_t)(c->nin + 1));
+  td_status st = in ? run_on_cpu(c, in, out) : td_error_code();
+  td__scratch_drop(in);
+  td_scope_close(mark);
+  return st;
+}
+
 td_backend *td_backend_load(const char *path) {
   void *h = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!h) return td_fail_null(TD_EDEVICE, "%s", dlerror());
   td_backend_init_fn init;
   *(void **)&init = dlsym(h, "td_backend_init");
-  static const td_host host = { td_fail, &td__tf32 };
+  static const td_host host = { td_fail, &td__tf32, td__on_cpu };
   td_backend *list[MAX_DEVICES];
   int n = init ? init(TD_BACKEND_ABI, &host, list, MAX_DEVICES) : -1;
   if (n < 0)

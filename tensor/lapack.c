@@ -7,9 +7,9 @@
 ** matrix far from symmetric is refused. */
 #include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include "blas.h"
+#include "matrix.h"
 #include "op.h"
 #include "pool.h"
 
@@ -50,9 +50,6 @@ enum { CHUNKS = 16 };           /* work areas; more matrices share them */
 #define CHUNK_FLOP 1e6          /* worth a chunk of its own */
 #define AREA_MOST (256e6)       /* bytes of work areas, unless one needs more */
 
-/* What a matrix function answers besides LAPACK's own positive codes. */
-enum { OK = 0, NOT_FINITE = -1, ASYMMETRIC = -2, NEGATIVE = -3 };
-
 typedef struct job {
   const td_call *c;
   td_tensor **out;
@@ -84,26 +81,8 @@ static void run_chunk(void *ctx, int64_t k) {
 }
 
 static td_status report(const job *j, int k) {
-  char which[64] = "", what[160];
-  if (j->count > 1)
-    snprintf(which, sizeof which, "matrix %lld of %lld: ",
-             (long long)j->at[k] + 1, (long long)j->count);
-  switch (j->info[k]) {
-    case NOT_FINITE:
-      snprintf(what, sizeof what, "holds NaN or infinity");
-      break;
-    case ASYMMETRIC:
-      snprintf(what, sizeof what, "not symmetric: elements across the diagonal "
-        "differ by up to %.3g; use (x + x:t()) / 2", j->detail[k]);
-      break;
-    case NEGATIVE:
-      snprintf(what, sizeof what, "not positive semidefinite: its smallest "
-        "eigenvalue is %.3g", j->detail[k]);
-      break;
-    default:
-      snprintf(what, sizeof what, j->failed, j->info[k]);
-  }
-  return td_fail(TD_EARG, "%s: %s%s", j->c->op->name, which, what);
+  return td_matrix_failed(td_fail, j->c->op->name, j->count, j->at[k], j->info[k], j->detail[k],
+                          j->failed);
 }
 
 /* Runs every matrix; fails with the first that failed. */
@@ -132,9 +111,7 @@ static td_status run_job(job *j) {
 static td_status square_job(job *j, const td_call *c, td_tensor **out) {
   const td_tensor *x = c->in[0];
   int64_t n = x->shape[x->ndim - 1];
-  if (n > 30000)
-    return td_fail(TD_ENOSUP, "%s: %lld rows; at most 30000 are supported",
-                   c->op->name, (long long)n);
+  if (n > TD_MATRIX_MOST) return td_matrix_large(td_fail, c->op->name, n);
   *j = (job){ .c = c, .out = out, .dt = out[0]->dtype, .n = (int)n,
               .count = 1, .flop = 10.0 * (double)n * (double)n * (double)n };
   for (int d = 0; d < x->ndim - 2; d++) j->count *= x->shape[d];
@@ -166,10 +143,10 @@ static int copy_symmetric(const job *j, const void *from, void *to,
         y[r * n + s] = y[s * n + r] = (a + b) / 2;
       }
     *detail = apart;
-    if (bad != 0) return NOT_FINITE;
-    if (apart > (real).01 * most) return ASYMMETRIC;
+    if (bad != 0) return TD_MATRIX_NOT_FINITE;
+    if (apart > (real)TD_MATRIX_APART * most) return TD_MATRIX_ASYMMETRIC;
   );
-  return OK;
+  return TD_MATRIX_OK;
 }
 
 static int copy_finite(td_dtype dt, int64_t n, const void *from, void *to) {
@@ -181,9 +158,9 @@ static int copy_finite(td_dtype dt, int64_t n, const void *from, void *to) {
       bad += x[i] * 0;
       y[i] = x[i];
     }
-    if (bad != 0) return NOT_FINITE;
+    if (bad != 0) return TD_MATRIX_NOT_FINITE;
   );
-  return OK;
+  return TD_MATRIX_OK;
 }
 
 /* A vector is known up to its sign: the first of its large elements becomes
@@ -244,7 +221,7 @@ static int eig(const job *j, void *a, void *w, char *work) {
   int *iwork = (int *)(work + (size_t)lwork * td_dtype_size(j->dt));
   CALL(j->dt, syevd, "V", "L", &j->n, a, &j->n, w, work, &lwork, iwork, &liwork,
        &info, 1, 1);
-  return info < 0 ? NOT_FINITE : info;
+  return info < 0 ? TD_MATRIX_NOT_FINITE : info;
 }
 
 /* ---- cholesky ---- */
@@ -270,15 +247,11 @@ static td_status k_cholesky(const td_call *c, td_tensor **out) {
   if (st) return st;
   j.flop /= 30;
   j.run = one_cholesky;
-  j.failed = "not positive definite: its leading minor of order %d is not "
-    "positive; add a small multiple of the identity";
+  j.failed = TD_MATRIX_INDEFINITE;
   return run_job(&j);
 }
 
 /* ---- eigh ---- */
-
-static const char *const no_convergence =
-  "the iteration did not converge (LAPACK code %d); scale the matrix";
 
 static int one_eigh(job *j, int64_t i, char *work, double *detail) {
   int64_t n = j->n;
@@ -298,7 +271,7 @@ static td_status k_eigh(const td_call *c, td_tensor **out) {
   td_status st = square_job(&j, c, out);
   if (st) return st;
   j.run = one_eigh;
-  j.failed = no_convergence;
+  j.failed = TD_MATRIX_DIVERGED;
   j.work = eig_bytes(&j);
   return run_job(&j);
 }
@@ -350,7 +323,7 @@ static int one_svd(job *j, int64_t i, char *work, double *detail) {
       negate(j->dt, s.n, u + (size_t)r * e, j->n);
       negate(j->dt, s.m, vt + (size_t)(r * s.m) * e, 1);
     }
-  return info < 0 ? NOT_FINITE : info;
+  return info < 0 ? TD_MATRIX_NOT_FINITE : info;
 }
 
 static td_status k_svd(const td_call *c, td_tensor **out) {
@@ -359,7 +332,7 @@ static td_status k_svd(const td_call *c, td_tensor **out) {
   int64_t k = m < n ? m : n;
   job j = { .c = c, .out = out, .dt = out[0]->dtype, .n = (int)k, .count = 1,
             .flop = 10.0 * (double)m * (double)n * (double)k,
-            .run = one_svd, .failed = no_convergence };
+            .run = one_svd, .failed = TD_MATRIX_DIVERGED };
   for (int d = 0; d < x->ndim - 2; d++) j.count *= x->shape[d];
   if (!k || !j.count) return TD_OK;
   sides s = { 0, 0, 0 };
@@ -438,12 +411,12 @@ static int one_solve(job *j, int64_t i, char *work, double *detail) {
     *have = at;
   }
   char *x = take_rhs(j, i, &r);
-  if (!r) return OK;
+  if (!r) return TD_MATRIX_OK;
   trsm(j, "U", "N", "N", r, lu, x);
   trsm(j, "L", "N", "U", r, lu, x);
   for (int64_t k = n - 1; k >= 0; k--)
     if (pivot[k] - 1 != k) swap_rows(j->dt, r, x, k, pivot[k] - 1);
-  return OK;
+  return TD_MATRIX_OK;
 }
 
 static td_status solve_job(job *j, const td_call *c, td_tensor **out) {
@@ -465,7 +438,7 @@ static td_status k_solve(const td_call *c, td_tensor **out) {
   if (st) return st;
   size_t n = (size_t)j.n;
   j.run = one_solve;
-  j.failed = "the matrix is singular (pivot %d is 0)";
+  j.failed = TD_MATRIX_SINGULAR;
   j.work = sizeof(int64_t) + (n + 1) / 2 * 2 * sizeof(int) +
     n * n * td_dtype_size(j.dt);
   return run_job(&j);
@@ -476,7 +449,7 @@ static int zero_on_diagonal(const job *j, const void *a) {
     for (int64_t k = 0; k < j->n; k++)
       if (((const real *)a)[k * j->n + k] == 0) return (int)k + 1;
   );
-  return OK;
+  return TD_MATRIX_OK;
 }
 
 static int one_triangular(job *j, int64_t i, char *work, double *detail) {
@@ -491,7 +464,7 @@ static int one_triangular(job *j, int64_t i, char *work, double *detail) {
   char *x = take_rhs(j, i, &r);
   if (r)
     trsm(j, upper ? "L" : "U", transposed ? "T" : "N", "N", r, t, x);
-  return OK;
+  return TD_MATRIX_OK;
 }
 
 static td_status k_solve_triangular(const td_call *c, td_tensor **out) {
@@ -499,14 +472,14 @@ static td_status k_solve_triangular(const td_call *c, td_tensor **out) {
   td_status st = solve_job(&j, c, out);
   if (st) return st;
   j.run = one_triangular;
-  j.failed = "the matrix is singular (element %d of its diagonal is 0)";
+  j.failed = TD_MATRIX_NO_DIAGONAL;
   return run_job(&j);
 }
 
 /* ---- sqrtm and sylvester ---- */
 
 static double epsilon(const job *j) {
-  return (j->dt == TD_F64 ? 2.3e-16 : 1.2e-7) * j->n;
+  return td_matrix_noise(j->dt == TD_F64, j->n);
 }
 
 /* Rows of v times the fourth root of their eigenvalue; noise becomes 0.  A
@@ -521,14 +494,14 @@ static int scale_rows(const job *j, void *vectors, const void *values,
     double noise = epsilon(j) * most;
     if (w[0] < -sqrt(epsilon(j)) * most) {
       *detail = w[0];
-      return NEGATIVE;
+      return TD_MATRIX_NEGATIVE;
     }
     for (int64_t r = 0; r < n; r++) {
       real s = w[r] > noise ? (real)sqrt(sqrt(w[r])) : 0;
       for (int64_t k = 0; k < n; k++) v[r * n + k] *= s;
     }
   );
-  return OK;
+  return TD_MATRIX_OK;
 }
 
 /* The work area of the next two: eigenvalues, eigenvectors, another matrix,
@@ -560,7 +533,7 @@ static td_status k_sqrtm(const td_call *c, td_tensor **out) {
   td_status st = square_job(&j, c, out);
   if (st) return st;
   j.run = one_sqrtm;
-  j.failed = no_convergence;
+  j.failed = TD_MATRIX_DIVERGED;
   j.work = eig_area_bytes(&j);
   return run_job(&j);
 }
@@ -592,7 +565,7 @@ static int one_sylvester(job *j, int64_t i, char *work, double *detail) {
   divide_by_sums(j, x, a.w);
   multiply(j->dt, true, false, n, a.v, x, a.m);
   multiply(j->dt, false, false, n, a.m, a.v, x);
-  return OK;
+  return TD_MATRIX_OK;
 }
 
 static td_status k_sylvester(const td_call *c, td_tensor **out) {
@@ -600,7 +573,7 @@ static td_status k_sylvester(const td_call *c, td_tensor **out) {
   td_status st = square_job(&j, c, out);
   if (st) return st;
   j.run = one_sylvester;
-  j.failed = no_convergence;
+  j.failed = TD_MATRIX_DIVERGED;
   j.work = eig_area_bytes(&j);
   return run_job(&j);
 }

@@ -243,10 +243,14 @@ struct td_backend {
 typedef struct td_host {
   td_status (*fail)(td_status code, const char *fmt, ...);
   const bool *tf32;                    /* td_tf32, as it is now */
+  td_status (*on_cpu)(const td_call *c, td_tensor **out);   /* td__on_cpu */
 } td_host;
 typedef int (*td_backend_init_fn)(int abi, const td_host *host,
                                   td_backend **list, int max);
 td_status td__backend_add(td_backend *b);
+/* For kernels of ops that are better done by the CPU: runs its kernel on copies there, and
+** copies the results back. */
+td_status td__on_cpu(const td_call *c, td_tensor **out);
 
 /* CPU kernels: a file compiled per instruction set exports one table per copy;
 ** TD_CPU_TABLE declares the copies (absent ones are NULL), TD_CPU_PICK chooses
