@@ -1,8 +1,9 @@
 /* test_replay.c -- a captured training step is replayed 100,000 times: no byte is asked of
-** the system or handed to a tensor, and the process does not grow. */
+** the system or handed to a tensor, and the process does not grow.  And an interrupt in
+** the middle of one leaves it out or lets it end, whichever call it meets. */
 #include "tests/test.h"
 #include "nn/nn.h"
-#include "tensor/op.h"
+#include "tensor/capture.h"
 
 /* ---- counting what is asked of the C library ---- */
 
@@ -127,3 +128,111 @@ TEST(a_step_on_several_threads) {
   check_replays(make(512, 64), 300);
   td_threads_set(0);
 }
+
+/* ---- an interrupt in the middle ---- */
+
+enum { STATE = 8 };
+
+typedef struct averaged {      /* a net, and averages of its weights */
+  net net;
+  td_tensor *shadow[2], *decay;
+} averaged;
+
+static averaged make_averaged(void) {
+  td_seed(3);
+  averaged a = { .net = make(128, 64) };
+  a.shadow[0] = zeros(2, 64), a.shadow[1] = zeros(64, 2);
+  a.decay = td_full(td_cpu(), TD_F64, 0, NULL, .9);
+  return a;
+}
+
+/* The averages follow Adam: changes of one step are made by calls of several stages. */
+static td_capture *record_averaged(averaged *a) {
+  int mark = td_scope_open();
+  td_seed(5);
+  td_capture *c = td_capture_begin(false);
+  td_status st = c ? train(&a->net) : td_error_code();
+  bool old = td_grad_enable(false);
+  td_tensor *w[2] = { a->net.w, a->net.v };
+  if (!st) st = td_ema_((td_list){ 2, a->shadow }, (td_list){ 2, w }, a->decay);
+  td_grad_enable(old);
+  td_scope_close(mark);
+  if (c) td_capture_stop(c);
+  if (!st && c) st = td_capture_finish(c);
+  if (!st) return c;
+  td_capture_free(c);
+  return NULL;
+}
+
+/* What a step changes: copies of it all, one after the other. */
+static char *state_of(const averaged *a, size_t *size) {
+  const net *n = &a->net;
+  td_tensor *all[STATE] = { n->w, n->v, n->mean[0], n->mean[1], n->square[0], n->square[1],
+                            a->shadow[0], a->shadow[1] };
+  size_t bytes = 0;
+  for (int i = 0; i < STATE; i++) bytes += all[i]->buf->bytes;
+  char *copy = malloc(bytes + sizeof(int64_t)), *at = copy;
+  for (int i = 0; copy && i < STATE; i++) {
+    memcpy(at, all[i]->data, all[i]->buf->bytes);
+    at += all[i]->buf->bytes;
+  }
+  if (copy) memcpy(at, n->step->data, sizeof(int64_t));
+  *size = bytes + sizeof(int64_t);
+  return copy;
+}
+
+static td_kernel met;
+static td_status interrupted(const td_call *c, td_tensor **out) {
+  td_interrupt();
+  return met(c, out);
+}
+
+/* Interrupts call i of a replay; true: the step was finished.  false: it was left out. */
+static bool interrupt_call(int i) {
+  averaged a = make_averaged(), twin = make_averaged();
+  size_t size;
+  td_capture *c = record_averaged(&a), *plain = record_averaged(&twin);
+  if (!c || !plain) {
+    FAIL("no step: %s", td_error());
+    return false;
+  }
+  met = c->note[i].run;
+  c->note[i].run = interrupted;
+  char *before = state_of(&a, &size);
+  td_seed(7);
+  td_status st = td_capture_replay(c);
+  CHECK(td_interrupt_flag);             /* it is not lost */
+  td_interrupt_flag = 0;
+  CHECK_INT(st, st ? TD_EINTR : TD_OK);
+  td_seed(7);
+  td_capture_replay(plain);
+  char *after = state_of(&a, &size), *want = st ? before : state_of(&twin, &size);
+  if (memcmp(after, want, size)) FAIL("interrupted in %s: half a step", c->note[i].call.op->name);
+  if (want != before) free(want);
+  free(before);
+  free(after);
+  td_capture_free(c);
+  td_capture_free(plain);
+  return !st;
+}
+
+static void interrupt_everywhere(int threads) {
+  td_nn_init();
+  td_threads_set(threads);
+  int finished = 0, calls;
+  averaged a = make_averaged();
+  td_capture *c = record_averaged(&a);
+  REQUIRE(c != NULL);
+  calls = c->n;
+  CHECK(c->nstage > 3);
+  td_capture_free(c);
+  for (int i = 0; i < calls; i++) {
+    int mark = td_scope_open();
+    finished += interrupt_call(i);
+    td_scope_close(mark);
+  }
+  CHECK(finished > 0 && finished < calls);
+  td_threads_set(0);
+}
+TEST(interrupt_on_one_thread) { interrupt_everywhere(1); }
+TEST(interrupt_on_two_threads) { interrupt_everywhere(2); }
