@@ -123,8 +123,9 @@ static void grad_back(td_back *b) {
   b->gin[1] = td_reshape(sum, (td_ints){ x->ndim, x->shape });
 }
 #define ALL TD_IN(0) | TD_IN(1) | TD_IN(2) | TD_OUT(0)
+#define GRAD_SAVES { TD_IN(1) | TD_IN(2), ALL, TD_IN(0) | TD_IN(1), 0 }
 const td_rule td_rule_group_norm_grad = {
-  .infer = grad_infer, .vjp = grad_back, .saves = { ALL, ALL, ALL, 0 },
+  .infer = grad_infer, .vjp = grad_back, .saves = GRAD_SAVES,
   .flags = TD_FLOATONLY | TD_CONTIG,
   .cases = "2x4x3;2x4x3;4;#2;#.1 2x4x2x3;2x4x2x3;2x4;#4;#.1 3x2x5;3x2x5;-;#1;#.1 "
            "0x4x2;0x4x2;4;#2;#.1 1x2x37;1x2x37;2;#2;#.1",
