@@ -192,6 +192,6 @@ extern const char *const gpu_bf16_ops[];        /* whose kernels take bf16 */
 extern const td_kernel_entry gpu_map_kernels[], gpu_reduce_kernels[], gpu_random_kernels[],
   gpu_nn_kernels[], gpu_update_kernels[], gpu_blas_kernels[], gpu_index_kernels[],
   gpu_conv_kernels[], gpu_attention_kernels[], gpu_sort_kernels[], gpu_adaln_kernels[],
-  gpu_distance_kernels[], gpu_linalg_kernels[];
+  gpu_distance_kernels[], gpu_linalg_kernels[], gpu_picture_kernels[];
 
 #endif
