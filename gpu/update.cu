@@ -1,16 +1,21 @@
 /* update.cu -- optimiser steps and norms over lists of tensors: up to BATCH of them in one
-** launch, a block for each CHUNK elements. */
+** launch, a block for each CHUNK elements.  Tensors that are views, of mixed types or bf16 go
+** one by one, element by element in f64, as on the CPU. */
+#include "gpu/bf16.h"
 #include "gpu/block.h"
 
 enum { BATCH = 24, LISTS = 4, CHUNK = 4096 };
 
-/* Contiguous tensors of one type; others go one by one through their strides. */
+/* Contiguous tensors of f32 or of f64. */
 struct gpu_batch {
   char *p[BATCH][LISTS];
   int64_t n[BATCH];
   int first[BATCH + 1];        /* number of the first chunk of each */
   int count;
 };
+
+/* One tensor of each list, as it lies. */
+struct gpu_loose { gpu_layout l; int type[LISTS], lists, chunks; };
 
 enum rule { ADAM, SGD, MOMENTUM, EMA, SCALE };
 struct gpu_update {
@@ -22,13 +27,20 @@ struct gpu_update {
   const int64_t *step;         /* Adam: steps done before this one */
 };
 
-__device__ static double rate_of(const gpu_update &u) {
-  switch (u.rate_type) {
-    case TD_F32: return gpu_read<float>(u.rate, 0);
-    case TD_F64: return gpu_read<double>(u.rate, 0);
-    case TD_I64: return (double)gpu_read<int64_t>(u.rate, 0);
-    default: return (double)gpu_read<int32_t>(u.rate, 0);
+__device__ static double load(const gpu_view &v, int64_t at, int type) {
+  switch (type) {
+    case TD_F32: return gpu_read<float>(v, at);
+    case TD_F64: return gpu_read<double>(v, at);
+    case TD_BF16: return (double)(float)gpu_read<gpu_bf16>(v, at);
+    case TD_I64: return (double)gpu_read<int64_t>(v, at);
+    case TD_I32: return (double)gpu_read<int32_t>(v, at);
+    default: return (double)gpu_read<uint8_t>(v, at);
   }
+}
+__device__ static void store(const gpu_view &v, int64_t at, int type, double x) {
+  if (type == TD_F64) *(double *)(v.p + at) = x;
+  else if (type == TD_F32) *(float *)(v.p + at) = (float)x;
+  else *(gpu_bf16 *)(v.p + at) = (gpu_bf16)(float)x;
 }
 
 /* Numbers that hold for all elements of a step. */
@@ -36,7 +48,7 @@ struct factors { double lr, size, root, shrink; };
 
 __device__ static factors factors_of(const gpu_update &u) {
   factors f;
-  f.lr = rate_of(u);
+  f.lr = load(u.rate, 0, u.rate_type);
   f.size = f.root = f.shrink = 1;
   if (u.rule == ADAM) {
     double t = (double)(*u.step + 1);
@@ -86,38 +98,74 @@ template <class T> __global__ void update(gpu_batch b, gpu_update u) {
   for (int64_t i = begin + threadIdx.x; i < end; i += GPU_BLOCK) step_one(u, f, v, i);
 }
 
+/* Lists that a rule changes. */
+__device__ static bool written(enum rule r, int list) {
+  return list == 0 || (r == ADAM && list > 1) || (r == MOMENTUM && list == 2);
+}
+static __global__ void update_loose(gpu_loose s, gpu_update u) {
+  factors f = factors_of(u);
+  GPU_EACH(i, s.l.n) {
+    int64_t at[LISTS];
+    double x[LISTS], *v[LISTS];
+    gpu_offsets(s.l, i, s.lists, at);
+    for (int k = 0; k < LISTS; k++) {
+      x[k] = k < s.lists ? load(s.l.t[k], at[k], s.type[k]) : 0;
+      v[k] = x + k;
+    }
+    step_one<double>(u, f, v, 0);
+    for (int k = 0; k < s.lists; k++)
+      if (written(u.rule, k)) store(s.l.t[k], at[k], s.type[k], x[k]);
+  }
+}
+
 static __global__ void count_up(int64_t *step) { ++*step; }
 
 /* ---- lists ---- */
 
-static td_status refuse(const td_call *c, const td_tensor *t) {
-  if (t->dtype != TD_F32 && t->dtype != TD_F64)
-    return gpu_no_type(c, t->dtype);
-  return gpu_fail(TD_ENOSUP, "%s: on a GPU all tensors of a list must be contiguous and of one type",
-                  c->op->name);
+static int chunks_of(int64_t n) { return (int)((n + CHUNK - 1) / CHUNK); }
+
+/* Does tensor `at` of each of the lists lie as kernels of batches want it? */
+static bool plain(const td_call *c, int lists, int64_t n, int64_t at) {
+  int type = c->in[at]->dtype;
+  bool same = type == TD_F32 || type == TD_F64;
+  for (int l = 0; l < lists; l++) {
+    const td_tensor *t = c->in[l * n + at];
+    same &= t->dtype == type && gpu_contiguous(t);
+  }
+  return same;
+}
+static gpu_loose loose(const td_call *c, int lists, int64_t n, int64_t at) {
+  gpu_loose s = {};
+  td_tensor *in[LISTS];
+  s.lists = lists;
+  for (int l = 0; l < lists; l++) s.type[l] = (in[l] = c->in[l * n + at])->dtype;
+  s.l = gpu_layout_of(in[0], lists - 1, in + 1);
+  s.chunks = chunks_of(s.l.n);
+  return s;
 }
 
-/* Launches f on batches of the tensors [0, n) of `lists` lists. */
-template <class F> static td_status each_batch(const td_call *c, int lists, int64_t n, F launch) {
+/* Launches f on batches of the tensors [0, n) of `lists` lists, and g on each of the others. */
+template <class F, class G> static td_status each_batch(const td_call *c, int lists, int64_t n, F f, G g) {
   td_status st = TD_OK;
   for (int64_t at = 0; !st && at < n; ) {
     gpu_batch b = {};
-    td_dtype type = (td_dtype)c->in[at]->dtype;
-    for (; at < n && b.count < BATCH && c->in[at]->dtype == type; at++) {
-      const td_tensor *t = c->in[at];
-      int64_t size = td__numel(t);
-      for (int l = 0; l < lists; l++) {
-        const td_tensor *other = c->in[l * n + at];
-        if (other->dtype != type || !gpu_contiguous(other) || other->dtype < TD_F32) return refuse(c, other);
-        b.p[b.count][l] = other->data;
-      }
+    td_dtype type = TD_F32;
+    for (; !st && at < n && b.count < BATCH; at++) {
+      int64_t size = td__numel(c->in[at]);
       if (!size) continue;
+      if (!plain(c, lists, n, at)) {
+        st = g(loose(c, lists, n, at));
+        continue;
+      }
+      if (b.count && c->in[at]->dtype != type) break;
+      type = (td_dtype)c->in[at]->dtype;
+      for (int l = 0; l < lists; l++) b.p[b.count][l] = c->in[l * n + at]->data;
       b.n[b.count] = size;
-      b.first[b.count + 1] = b.first[b.count] + (int)((size + CHUNK - 1) / CHUNK);
+      b.first[b.count + 1] = b.first[b.count] + chunks_of(size);
       b.count++;
     }
     for (int k = b.count; k < BATCH; k++) b.first[k + 1] = b.first[b.count];
-    if (b.count) st = launch(b, type, dim3((unsigned)b.first[b.count]));
+    if (!st && b.count) st = f(b, type, dim3((unsigned)b.first[b.count]));
   }
   return st;
 }
@@ -129,6 +177,8 @@ static td_status run(const td_call *c, gpu_update u, int lists, int singles) {
   return each_batch(c, lists, (c->nin - singles) / lists, [&](gpu_batch b, td_dtype type, dim3 grid) {
     return type == TD_F64 ? gpu_launch(c, update<double>, grid, dim3(GPU_BLOCK), 0, b, u) :
                             gpu_launch(c, update<float>, grid, dim3(GPU_BLOCK), 0, b, u);
+  }, [&](gpu_loose s) {
+    return gpu_launch(c, update_loose, gpu_grid(s.l.n), dim3(GPU_BLOCK), 0, s, u);
   });
 }
 
@@ -183,18 +233,31 @@ template <class T> __global__ void squares(gpu_batch b, double *sums) {
   s = gpu_block_sum(s, part);
   if (threadIdx.x == 0) sums[blockIdx.x] = s;
 }
-template <class T> __global__ void root(const double *sums, int64_t n, T *y) {
+static __global__ void squares_loose(gpu_loose t, double *sums) {
+  TD_SHARED(double, part, 32);
+  int64_t begin = (int64_t)blockIdx.x * CHUNK, end = begin + CHUNK < t.l.n ? begin + CHUNK : t.l.n;
+  double s = 0;
+  for (int64_t i = begin + threadIdx.x; i < end; i += GPU_BLOCK) {
+    int64_t at;
+    gpu_offsets(t.l, i, 1, &at);
+    double x = load(t.l.t[0], at, t.type[0]);
+    s += x * x;
+  }
+  s = gpu_block_sum(s, part);
+  if (threadIdx.x == 0) sums[blockIdx.x] = s;
+}
+template <class T> __global__ void root(const double *sums, int64_t n, void *y) {
   TD_SHARED(double, part, 32);
   double s = 0;
   for (int64_t i = threadIdx.x; i < n; i += GPU_BLOCK) s += sums[i];
   s = gpu_block_sum(s, part);
-  if (threadIdx.x == 0) *y = (T)sqrt(s);
+  if (threadIdx.x == 0) *(T *)y = (T)sqrt(s);
 }
 
 static td_status k_grad_norm(const td_call *c, td_tensor **out) {
   int64_t chunks = 0, done = 0;
   void *sums = NULL;
-  for (int i = 0; i < c->nin; i++) chunks += (td__numel(c->in[i]) + CHUNK - 1) / CHUNK;
+  for (int i = 0; i < c->nin; i++) chunks += chunks_of(td__numel(c->in[i]));
   td_status st = gpu_scratch(c, sizeof(double) * (size_t)(chunks + 1), &sums);
   if (!st)
     st = each_batch(c, 1, c->nin, [&](gpu_batch b, td_dtype type, dim3 grid) {
@@ -202,13 +265,16 @@ static td_status k_grad_norm(const td_call *c, td_tensor **out) {
       done += grid.x;
       return type == TD_F64 ? gpu_launch(c, squares<double>, grid, dim3(GPU_BLOCK), 0, b, at) :
                               gpu_launch(c, squares<float>, grid, dim3(GPU_BLOCK), 0, b, at);
+    }, [&](gpu_loose s) {
+      double *at = (double *)sums + done;
+      done += s.chunks;
+      return gpu_launch(c, squares_loose, dim3((unsigned)s.chunks), dim3(GPU_BLOCK), 0, s, at);
     });
   if (st) return st;
-  if (out[0]->dtype == TD_F64)
-    return gpu_launch(c, root<double>, dim3(1), dim3(GPU_BLOCK), 0, (const double *)sums, chunks,
-                      (double *)out[0]->data);
-  return gpu_launch(c, root<float>, dim3(1), dim3(GPU_BLOCK), 0, (const double *)sums, chunks,
-                    (float *)out[0]->data);
+  void (*const last)(const double *, int64_t, void *) = out[0]->dtype == TD_F64 ? root<double> :
+    out[0]->dtype == TD_BF16 ? root<gpu_bf16> : root<float>;
+  return gpu_launch(c, last, dim3(1), dim3(GPU_BLOCK), 0, (const double *)sums, chunks,
+                    (void *)out[0]->data);
 }
 
 const td_kernel_entry gpu_update_kernels[] = {

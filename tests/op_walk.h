@@ -246,7 +246,7 @@ static inline void results_of(results *r, const op_case *k, td_tensor *const *x,
   int mark = td_scope_open();
   bool update = k->op->cls[0] == 'U';
   for (int i = 0; i < k->nin; i++)
-    in[i] = td_to_device(laid_input(k, i, td_clone(x[i]), how), b);
+    in[i] = laid_input(k, i, td_to_device(td_clone(x[i]), b), how);
   r->st = case_apply(k, in, out, false);
   r->n = r->st ? 0 : update ? k->nin : k->op->nout;
   for (int i = 0; !r->st && i < r->n; i++) {

@@ -382,12 +382,25 @@ static void check_parity_bf16(const op_case *k) {
   if (!inputs_make(&v, k, TD_BF16)) return;
   results_of(&want, k, v.x, PLAIN, td_cpu());
   results_of(&got, k, v.x, PLAIN, other_device);
-  if (want.st || (got.st == TD_ENOSUP && lacks_kernel(k->op)) ||
-      (got.st == TD_EDTYPE && k->op->cls[0] == 'U')) return;
+  if (want.st || (got.st == TD_ENOSUP && lacks_kernel(k->op))) return;
   if (got.st) { BAD("bf16: %s", td_error()); return; }
   double d = results_apart(k, &got, &want);
   if (!(d < 2e-2)) BAD("bf16 on %s differs by %.2g", other_device->name, d);
   parity.narrow++;
+}
+
+/* Views of the device's memory. */
+static void check_parity_layouts(const op_case *k) {
+  inputs v;
+  if (!inputs_make(&v, k, TD_F32)) return;
+  results_of(&want, k, v.x, PLAIN, td_cpu());
+  for (int how = TRANSPOSED; how <= GAPS; how++) {
+    results_of(&got, k, v.x, how, other_device);
+    if (needs_copy(k, got.st) || (got.st == TD_ENOSUP && lacks_kernel(k->op))) continue;
+    if (got.st != want.st) { BAD("layout %d: %s", how, td_error()); continue; }
+    double d = results_apart(k, &got, &want);
+    if (!(d < 1e-5)) BAD("layout %d on %s differs by %.2g", how, other_device->name, d);
+  }
 }
 
 static void check_parity(const op_case *k) {
@@ -431,6 +444,8 @@ static void print_coverage(void) {
     column = printf("%s%s", column ? " " : "# without: ", op->name);
   }
   if (column) putchar('\n');
+  if (!strcmp(other_device->name, "cuda") && there < kernels)
+    FAIL("%d of the ops have no CUDA kernel: write them in gpu/", kernels - there);
 }
 
 TEST(parity) {
@@ -445,6 +460,7 @@ TEST(parity) {
     memset(&parity, 0, sizeof parity);
     each_case(check_parity);
     each_case(check_parity_bf16);
+    each_case(check_parity_layouts);
     print_coverage();
   }
 }
