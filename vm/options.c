@@ -137,6 +137,12 @@ static void nearest(const char *bad, char *out, size_t size) {
   if (strlen(name) == 1) nearest_letter(name[0], out, size);
 }
 
+const char *vm_command_like(const char *word) {
+  const char *names[COMMAND_COUNT + 2] = { "help" };
+  for (int i = 0; i < COMMAND_COUNT; i++) names[i + 1] = commands[i].name;
+  return strpbrk(word, "./") ? NULL : td_lua_nearest(word, names);
+}
+
 /* ---- the whole line ---- */
 
 static bool complain(const char *option, int kind) {

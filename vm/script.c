@@ -219,6 +219,11 @@ int vm_do_script(lua_State *L, const vm_options *o) {
   bool dash = strcmp(name, "-") == 0 &&
               strcmp(o->argv[o->script - 1], "--") != 0;
   int status = luaL_loadfile(L, dash ? NULL : name);
+  const char *meant = status == LUA_ERRFILE ? vm_command_like(name) : NULL;
+  if (meant) {
+    lua_pushfstring(L, "%s (did you mean the command '%s'?)", lua_tostring(L, -1), meant);
+    lua_remove(L, -2);
+  }
   explain_syntax(L, status);
   if (status == LUA_OK) {
     int n = push_arguments(L);

@@ -71,6 +71,8 @@ void vm_arg_decode(char **argv, vm_arg *a);
 /* Fills *o, or says on stderr what is wrong and returns false. */
 bool vm_options_parse(int argc, char **argv, vm_options *o);
 void vm_usage(bool on_stderr);
+/* The command that a script which is not there was probably meant as, or NULL. */
+const char *vm_command_like(const char *word);
 
 /* ---- script.c: each returns a Lua status; errors are already reported ---- */
 void vm_progname_set(const char *name);   /* NULL: messages without a name */

@@ -28,6 +28,11 @@ same "--color=never wins over TIDE_COLOR" "$(TIDE_COLOR=always "$TIDE" --color n
 has "another value" "$(first --color=red)" "--color is auto, always or never, not 'red'"
 same "leaves status 1" "$(last --color=red)" "status 1"
 
+# ---- commands ----
+has "a command with a typo" "$(both labb)" "cannot open labb: No such file or directory (did you mean the command 'lab'?)"
+same "fails" "$(last labb)" "status 1"
+same "other names are files" "$(both nosuch | grep -c mean)" 0
+
 # ---- help ----
 has "help shows an entry" "$("$TIDE" help tensor.sum)" "x:sum([dim], [keepdim])"
 same "help succeeds" "$(last help tensor.sum)" "status 0"

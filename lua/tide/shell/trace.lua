@@ -191,7 +191,7 @@ local function library_name(f)
     library = setmetatable({}, { __mode = "k" })
     local function add(prefix, t)
       for k, v in next, t do
-        local name = type(k) == "string" and type(v) == "function" and prefix .. k
+        local name = type(k) == "string" and type(v) == "function" and v ~= tide.raise and prefix .. k
         if name and (not library[v] or #name < #library[v]) then library[v] = name end
       end
     end
