@@ -64,8 +64,21 @@ typedef struct td_stage {      /* order[first .. first + count - 1] */
   bool outside;
 } td_stage;
 
+typedef struct td_part {       /* a tensor that goes by rows, in the hands of a worker */
+  td_tensor *t;
+  char *at;                    /* its first row */
+  int64_t each, pitch;         /* its rows, and bytes, for a row of the stage; pitch is
+                               ** 0 in scratch, where each tile lies at the same place */
+} td_part;
+
+typedef struct td_task {       /* a note of a stage of tiles */
+  td_note note;                /* with tensors of the worker's own */
+  td_part *part;
+  int parts;
+} td_task;
+
 typedef struct td_worker {     /* what one thread changes while it takes tiles */
-  td_note *note;               /* copies, by their place in the order */
+  td_task *task;               /* by their place in the order */
   char *scratch;
 } td_worker;
 

@@ -14,15 +14,16 @@
 
 /* ---- workers ---- */
 
-static void copy_free(td_note *n) {
-  free(n->t);
-  free(n->arg);
+static void task_free(td_task *q) {
+  free(q->note.t);
+  free(q->note.arg);
+  free(q->part);
 }
 
 void td__capture_workers_free(td_capture *c) {
   for (int w = 0; w < c->nworker; w++) {
-    for (int k = 0; c->worker[w].note && k < c->n; k++) copy_free(&c->worker[w].note[k]);
-    free(c->worker[w].note);
+    for (int k = 0; c->worker[w].task && k < c->n; k++) task_free(&c->worker[w].task[k]);
+    free(c->worker[w].task);
     td__system_free(c->worker[w].scratch);
   }
   free(c->worker);
@@ -30,34 +31,50 @@ void td__capture_workers_free(td_capture *c) {
   c->nworker = 0;
 }
 
-/* A note whose tensors one worker may point at its tile. */
-static bool copy_note(td_note *to, const td_note *n) {
-  int all = n->call.nin + n->nout;
-  *to = *n;
-  to->t = malloc(sizeof *to->t * ((size_t)all + 1));
-  to->arg = malloc(sizeof *to->arg * ((size_t)all + 1));
-  if (!to->t || !to->arg) return false;
-  for (int i = 0; i < all; i++) {
-    to->t[i] = n->t[i];
-    if (to->t[i].number) to->t[i].data = to->t[i].num.b;
-    to->arg[i] = n->arg[i] ? &to->t[i] : NULL;
+/* Tensor i of the note, which goes by rows in a stage of so many. */
+static td_part part_of(const td_capture *c, const td_worker *w, td_task *q, int i,
+                       int64_t rows) {
+  td_tensor *t = &q->note.t[i];
+  const td_place *place = &q->note.place[i];
+  const td_slot *b = &c->slot[place->slot];
+  int64_t each = t->shape[0] / rows;
+  if (b->local) return (td_part){ t, w->scratch + b->at + place->at, each, 0 };
+  return (td_part){ t, t->data, each,
+                    each * t->stride[0] * (int64_t)td_dtype_size(t->dtype) };
+}
+
+static bool task_make(const td_capture *c, const td_worker *w, td_task *q,
+                      const td_note *n, int64_t rows) {
+  size_t all = (size_t)(n->call.nin + n->nout);
+  td_note *own = &q->note;
+  *own = *n;
+  own->t = malloc(sizeof *own->t * (all + 1));
+  own->arg = malloc(sizeof *own->arg * (all + 1));
+  q->part = malloc(sizeof *q->part * (all + 1));
+  if (!own->t || !own->arg || !q->part) return false;
+  for (int i = 0; i < (int)all; i++) {
+    own->t[i] = n->t[i];
+    if (own->t[i].number) own->t[i].data = own->t[i].num.b;
+    own->arg[i] = n->arg[i] ? &own->t[i] : NULL;
+    if (n->cut[i] && n->arg[i]) q->part[q->parts++] = part_of(c, w, q, i, rows);
   }
-  to->call.in = to->arg;
+  own->call.in = own->arg;
   return true;
 }
 
 static bool worker_make(const td_capture *c, td_worker *w) {
   size_t scratch = 1;
-  w->note = calloc((size_t)c->n + 1, sizeof *w->note);
-  if (!w->note) return false;
+  for (int k = 0; k < c->nstage; k++)
+    if (c->stage[k].scratch > scratch) scratch = c->stage[k].scratch;
+  w->task = calloc((size_t)c->n + 1, sizeof *w->task);
+  w->scratch = td__system_alloc(scratch);
+  if (!w->task || !w->scratch) return false;
   for (int k = 0; k < c->nstage; k++) {
     const td_stage *s = &c->stage[k];
-    if (!s->rows) continue;
-    if (s->scratch > scratch) scratch = s->scratch;
-    for (int j = s->first; j < s->first + s->count; j++)
-      if (!copy_note(&w->note[j], &c->note[c->order[j]])) return false;
+    for (int j = s->first; s->rows && j < s->first + s->count; j++)
+      if (!task_make(c, w, &w->task[j], &c->note[c->order[j]], s->rows)) return false;
   }
-  return (w->scratch = td__system_alloc(scratch)) != NULL;
+  return true;
 }
 
 td_status td__capture_workers(td_capture *c, int n) {
@@ -114,28 +131,17 @@ static td_status run_call(td_note *n) {
 /* While ops are watched one thread does all of it. */
 static int threads_now(void) { return td__tracing ? 1 : td_threads(); }
 
-/* Points argument i at rows [begin, begin + n) of its stage. */
-static void aim(const job *j, const td_worker *w, td_note *n, const td_note *whole,
-                int i, int64_t begin, int64_t rows) {
-  td_tensor *t = &n->t[i];
-  const td_tensor *all = &whole->t[i];
-  int64_t each = all->shape[0] / j->s->rows;
-  const td_slot *b = &j->c->slot[whole->place[i].slot];
-  t->shape[0] = rows * each;
-  t->data = b->local ? w->scratch + b->at + whole->place[i].at :
-    all->data + begin * each * all->stride[0] * (int64_t)td_dtype_size(all->dtype);
-}
-
 static void run_tile(job *j, td_worker *w, int64_t tile) {
   const td_stage *s = j->s;
   int64_t begin = tile * s->tile;
   int64_t rows = s->rows - begin < s->tile ? s->rows - begin : s->tile;
   for (int k = s->first; k < s->first + s->count; k++) {
-    td_note *n = &w->note[k];
-    const td_note *whole = &j->c->note[j->c->order[k]];
-    for (int i = 0; i < n->call.nin + n->nout; i++)
-      if (n->cut[i] && n->arg[i]) aim(j, w, n, whole, i, begin, rows);
-    td_status st = run_call(n);
+    td_task *q = &w->task[k];
+    for (td_part *p = q->part; p < q->part + q->parts; p++) {
+      p->t->shape[0] = rows * p->each;
+      p->t->data = p->at + begin * p->pitch;
+    }
+    td_status st = run_call(&q->note);
     if (!st) continue;
     job_failed(j, st);
     return;

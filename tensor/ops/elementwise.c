@@ -12,8 +12,8 @@ td_tensor *td_sum_to(td_tensor *g, const td_tensor *like) {
     if (d < lead || (like->shape[d - lead] == 1 && g->shape[d] != 1))
       dims[n++] = d;
   if (!n) return g;
-  g = td_sum(g, (td_ints){ n, dims }, true);
-  if (!lead) return g;
+  g = td_sum(g, (td_ints){ n, dims }, n > lead);
+  if (!lead || n == lead) return g;
   for (int d = 0; d < like->ndim; d++) shape[d] = like->shape[d];
   return td_view(g, (td_ints){ like->ndim, shape });
 }
