@@ -259,6 +259,7 @@ td_status td__trace_apply(td_call *c, td_tensor **out, bool inplace,
   now.depth++;
   int64_t bytes = bytes_handed_out();
   double spent = seconds();
+  c->be = NULL;                /* composed ops and views have none */
   td_status st = apply(c, out, inplace);
   if (!st) st = settle(c);
   spent = seconds() - spent;
