@@ -10,17 +10,22 @@ return {
     "(x:add_(y), opt:step()). Random draws go on along the current stream. Results are tensors " ..
     "that the next call overwrites: clone() what is to stay. What Lua computes inside the step " ..
     "is fixed when it is recorded; learning rates of optimisers are looked up at each call. " ..
+    "A step whose work is all on one GPU is replayed as one CUDA graph: a call puts it in the queue " ..
+    "and returns at once, reading a result waits for it. Under tide.profile, debug.nan and " ..
+    "TIDE_SYNC=1, and when it works on several devices, it goes call by call. " ..
     "With tide.capture.enabled = false functions wrapped from then on run as they are.",
   args = { { "step", "function", "of tensors and fixed values, returning tensors" },
     { "options", "table", "warmup: calls before the one that is recorded, default 1; " ..
       "fallback: a step that cannot be recorded, and a call with other arguments, run as " ..
       "they are instead of raising, default false", optional = true } },
   returns = "captured step: call it like the function; s:reset() forgets the recording, s:stats() " ..
-    "gives {calls=, stages=, planned=, arena=, scratch=, kept=} (the last four in bytes), " ..
+    "gives {calls=, stages=, planned=, arena=, scratch=, kept=} (the last four in bytes), nodes= " ..
+    "of the graph or 0, why= a GPU has none; " ..
     "s:calls() lists the kernel calls by stages, s.why says what cannot be replayed",
   errors = "Reading values on the host inside the step (item, print, nonzero), arguments of " ..
     "another shape, type or device than recorded, a tensor of the step that was replaced, " ..
-    "draws from a generator of its own.",
+    "draws from a generator of its own. On a GPU a position that does not exist (index_select, " ..
+    "gather) is found when a value is next read.",
   example = [[
 local w = tensor.zeros(3, { requires_grad = true })
 local opt = optim.SGD({ w }, { lr = 0.1 })
