@@ -28,18 +28,18 @@ local toy = require "spherical.toy"
 -- the autoencoder and the judge are latent_flow.lua's, which share them.
 local PRESETS = {
   laptop = { ["ae-width"] = 12, ["ae-blocks"] = "0,1,1", ["ae-steps"] = 2000, ["ae-batch"] = 16, ["ae-lr"] = 5e-3,
-    kl = 1e-3, ["tune-steps"] = 400, ["tune-lr"] = 2e-3, width = 64, depth = 3, heads = 4, steps = 1000, batch = 32,
-    lr = 2e-3, ema = 0.995, samples = 1000, ["solver-steps"] = 25, ["judge-steps"] = 2500, train = 60000,
+    kl = 1e-3, ["tune-steps"] = 250, ["tune-lr"] = 2e-3, net = "unet", width = 32, depth = 1, heads = 4, steps = 400,
+    batch = 64, lr = 2e-3, ema = 0.99, samples = 500, ["solver-steps"] = 20, ["judge-steps"] = 2500, train = 60000,
     test = 10000 },
   paper = { ["ae-width"] = 128, ["ae-blocks"] = "2,2,2", ["ae-steps"] = 100000, ["ae-batch"] = 64, ["ae-lr"] = 1e-4,
-    kl = 1e-6, ["tune-steps"] = 50000, ["tune-lr"] = 1e-4, width = 768, depth = 12, heads = 12, steps = 400000,
+    kl = 1e-6, ["tune-steps"] = 50000, ["tune-lr"] = 1e-4, net = "dit", width = 768, depth = 12, heads = 12, steps = 400000,
     batch = 256, lr = 1e-4, ema = 0.9999, samples = 10000, ["solver-steps"] = 250, ["judge-steps"] = 10000,
     train = 1e9, test = 1e9 },
   test = { ["ae-width"] = 4, ["ae-blocks"] = "0,0,0", ["ae-steps"] = 12, ["ae-batch"] = 8, ["ae-lr"] = 5e-3,
-    kl = 1e-3, ["tune-steps"] = 5, ["tune-lr"] = 2e-3, width = 16, depth = 1, heads = 2, steps = 12, batch = 8,
+    kl = 1e-3, ["tune-steps"] = 5, ["tune-lr"] = 2e-3, net = "dit", width = 16, depth = 1, heads = 2, steps = 12, batch = 8,
     lr = 2e-3, ema = 0.9, samples = 40, ["solver-steps"] = 3, ["judge-steps"] = 60, train = 400, test = 100 },
 }
-local FEW = { 3, 6, 12 }               -- further numbers of steps for the two samplers on the sphere
+local FEW = { 3, 6 }                   -- further numbers of steps for the two samplers on the sphere
 
 local SPEC = {
   name = "spherical",
@@ -62,6 +62,7 @@ local about = {
   { "ae-steps", "its training" }, { "ae-batch", "images in a step of it" }, { "ae-lr", "its learning rate" },
   { "kl", "weight of its KL, for each pixel" },
   { "tune-steps", "of finetuning a decoder" }, { "tune-lr", "learning rate of that" },
+  { "net", "of velocity: dit, unet or mlp", one_of = { dit = true, unet = true, mlp = true } },
   { "width", "of the velocity nets" }, { "depth", "blocks of them" }, { "heads", "of their attention" },
   { "steps", "of each flow" }, { "batch", "points in a step" },
   { "lr", "learning rate, which falls to 0 by a cosine" }, { "ema", "decay of the averages of weights" },
@@ -72,7 +73,7 @@ local about = {
 for _, a in ipairs(about) do
   local standard = PRESETS.laptop[a[1]]
   table.insert(SPEC.options, { a[1], nil, ("%s (laptop: %s)"):format(a[2], standard), type = type(standard),
-    whole = math.type(standard) == "integer" })
+    one_of = a.one_of, whole = math.type(standard) == "integer" })
 end
 SPEC.figures = { "psnr.first", "psnr.tuned", "psnr.shell" }
 for _, row in ipairs(rows.LIST) do
@@ -93,27 +94,33 @@ local function get_autoencoder(data, o)
     kl = o.kl, steps = o["ae-steps"], batch = o["ae-batch"], lr = o["ae-lr"], cache = o.cache })
 end
 
-local function first(x) return x:narrow(1, 1, math.min(50, x:size(1))) end
+local SHOWN = 50                       -- samples of a row in a picture
+
+local function first(x, n) return x:narrow(1, 1, math.min(n, x:size(1))) end
 
 -- Samples of every row in the features of the judge; and of the two samplers on the sphere
 -- with fewer steps.
 local function judge_rows(fields, decoders, judge, data, s, shown, o)
   s.rows, s.few = {}, {}
-  local function made(row, steps)
-    local z, info = rows.sample(row, fields[row.field], o, steps)
+  local function decode(z, row)
     local ae = decoders[row.decoder]
-    return ae:pictures(rows.grid(z, ae, data)):clamp(-1, 1), info
+    return ae:pictures(rows.grid(z, ae, data)):clamp(-1, 1)
   end
+  local z, info
   for _, row in ipairs(rows.LIST) do
-    local x, info = made(row)
+    if row.key ~= "control" then z, info = rows.sample(row, fields[row.field], o) end
+    local x = decode(z, row)
     local r = judge:measure(x, { labels = o.sample_labels })
     r.nfe = info.net_nfe
     s.rows[row.key] = r
-    table.insert(shown.samples, { ("%s: Frechet %.2f"):format(row.title, r.frechet), first(x) })
+    table.insert(shown.samples, { ("%s: Frechet %.2f"):format(row.title, r.frechet), first(x, SHOWN) })
     shown.trajectories[row.key] = probe.trajectory(info, decoders.first.latent)
     if row.path == "chord" or row.key == "spherical" then
       local few = {}
-      for _, n in ipairs(FEW) do few[tostring(n)] = judge:measure((made(row, n))).frechet end
+      for _, n in ipairs(FEW) do
+        local y = rows.sample(row, fields[row.field], o, n)
+        few[tostring(n)] = judge:measure(decode(y, row)).frechet
+      end
       s.few[row.key] = few
     end
   end
@@ -183,14 +190,15 @@ local function on_images(o)
   local s = { data = o.data, preset = o.preset, seed = o.seed, device = o.device, steps = o.steps,
     tune_steps = o["tune-steps"], solver_steps = o["solver-steps"], samples = o.samples, loss = {}, seconds = {},
     latent_shape = ("%d x %d x %d"):format(ae.latent, data.height // ae.factor, data.width // ae.factor),
-    real = judge.real }
+    real = judge:measure(first(data.train, o.samples), { labels = first(data.labels, o.samples) }) }
   local watch = o.show and require("latent_flow.watch").open(data.classes)
   for _, name in ipairs(rows.FIELDS) do
     local run
     if watch then
       o.report = function(info) watch:see(info) end
       o.watch = function(v)
-        watch:begin("flow, " .. name, v, function(z) return ae:pictures(rows.grid(z, ae, data)) end)
+        watch:begin("flow, " .. name, v, function(z) return ae:pictures(rows.grid(z, ae, data)) end,
+          rows.path { field = name })
       end
     end
     fields[name], run = rows.train(name, ae, data, moments, o)
@@ -199,9 +207,11 @@ local function on_images(o)
   local decoders = { first = ae, tuned = rows.tune(ae, data, false, o), shell = rows.tune(ae, data, true, o) }
   local norms = probe.norms(ae, data)
   s.norm_mean, s.norm_std, s.psnr = norms.mean, norms.std, {}
+  local some = first(data.test, o.samples)
+  local z = ae:latents(some)
   for name, by in pairs(decoders) do
-    local z = ae:latents(data.test)
-    s.psnr[name] = metrics.psnr(by:pictures(name == "shell" and rows.on_shell(z) or z):clamp(-1, 1), data.test, { peak = 2 })
+    local again = by:pictures(name == "shell" and rows.on_shell(z) or z)
+    s.psnr[name] = metrics.psnr(again:clamp(-1, 1), some, { peak = 2 })
   end
   local shown = { samples = {}, trajectories = {}, paths = probe.paths(ae, data) }
   s.radial_share, s.radial_expected = shown.paths.shell.radial[1], shown.paths.expected

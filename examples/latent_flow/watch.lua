@@ -25,10 +25,12 @@ local function open(classes)
 end
 
 -- What follows is about this net, whose points become pictures by `decode`.
-function Watch:begin(title, v, decode)
-  self.title, self.v, self.decode = title, v, decode
+function Watch:begin(title, v, decode, path)
+  self.title, self.v, self.decode, self.path = title, v, decode, path or flow.path.linear()
   self.step, self.loss, self.mean = {}, {}, nil
-  self.noise = tensor.randn({ COUNT, table.unpack(v.shape) }, { generator = tide.generator(79) })
+  self.noise = tide.generator(79):run(function()
+    return self.path:prior(tensor.empty { COUNT, table.unpack(v.shape) })
+  end)
 end
 
 -- A report of flow.train: looks as often as that is cheap beside the training.
@@ -38,7 +40,8 @@ function Watch:see(info)
   table.insert(self.loss, self.mean)
   local from = tide.clock()
   if not self.fig:due() or from < (self.next or 0) then return end
-  local x = self.decode((flow.sample(self.v:frozen(), self.noise, { labels = self.labels, steps = STEPS })))
+  local x = self.decode((flow.sample(self.v:frozen(), self.noise, { labels = self.labels, path = self.path,
+    steps = STEPS })))
   if not self.sheet then self.sheet = sheets.sheet(self.left, x, { columns = 10, gap = 1 })
   else self.sheet:set { images = sheets.as_images(x) } end
   self.line:set { x = self.step, y = self.loss }

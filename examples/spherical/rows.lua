@@ -57,12 +57,11 @@ function rows.grid(z, ae, data)
   return z:transpose(2, 3):reshape(z:size(1), z:size(3), data.height // ae.factor, data.width // ae.factor)
 end
 
--- nn.DiT with the tokens at their places in the picture.
+-- A net on latent pictures as a field on tokens.
 local Field = nn.Module:extend("TokenField")
 function Field:init(shape, o)
   self.size, self.shape = shape, { shape[2] * shape[3], shape[1] }
-  self.inner = nn.DiT { size = { shape[2], shape[3] }, channels = shape[1], width = o.width,
-    depth = o.depth, heads = o.heads, classes = o.classes, qk_norm = true }
+  self.inner = nets.make(shape, o, 1)
   self.null_label = self.inner.null_label
 end
 function Field:forward(z, t, c)
@@ -76,8 +75,7 @@ end
 -- see the same images in the same order.
 function rows.train(name, ae, data, moments, o)
   tide.seed(o.seed * 1000 + 1)
-  local v = Field({ ae.latent, data.height // ae.factor, data.width // ae.factor },
-    { width = o.width, depth = o.depth, heads = o.heads, classes = o.classes })
+  local v = Field({ ae.latent, data.height // ae.factor, data.width // ae.factor }, o)
   local batches = tide.data.batches(moments, { labels = data.labels, batch = math.min(o.batch, data.train:size(1)) })
   local function draw()
     local _, part, labels = batches()

@@ -110,7 +110,7 @@ function views.watch(target)
   local self = setmetatable({ fig = fig, discs = {}, points = {} }, Watch)
   for col, side in ipairs(SIDES) do
     self.discs[col] = disc(fig, { col = col }, target, side, "latents")
-    self.points[col] = self.discs[col]:scatter { x = {}, y = {}, size = 3, color = LATENT, alpha = 0.8 }
+    self.points[col] = self.discs[col]:scatter { x = {}, y = {}, size = 4, color = LATENT, alpha = 0.9 }
   end
   local ax = fig:axes(with(CURVES, { col = 3 }))
   self.align = ax:line { x = {}, y = {}, label = "L align" }
