@@ -153,7 +153,7 @@ end
 -- May the network run as a whole at z?  Not where a gradient of weights is wanted.
 local function whole(self, z)
   local w = self.input.weight
-  if self.fused == false or self.act ~= "silu" or z.device ~= "cpu" or z.dtype ~= w.dtype
+  if self.fused == false or self.act ~= "silu" or z.dtype ~= w.dtype
      or z:numel() < FEWEST * self.dim or (z.dtype ~= "f32" and z.dtype ~= "f64") then
     return false
   end
