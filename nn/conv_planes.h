@@ -19,7 +19,7 @@ static void NAME(fill)(const conv *v, const real *x, real *planes) {
       real *row = planes + (c * v->cell_h + in) * v->cell_w * plane + cell * v->pitch;
       for (int64_t k = 0; k < v->cell_w; k++, row += plane) {
         int64_t shift = v->left - k, at = shift > 0 ? (shift + s - 1) / s : 0;
-        int64_t end = (v->from_w - 1 + shift) / s + 1;
+        int64_t end = v->from_w + shift > 0 ? (v->from_w - 1 + shift) / s + 1 : 0;
         if (end > v->pitch) end = v->pitch;
         if (s == 1 && end > at) memcpy(row + at, x + at - shift, sizeof(real) * (size_t)(end - at));
         else for (; at < end; at++) row[at] = x[at * s - shift];

@@ -5,6 +5,9 @@
 ** to the ends of rows: the plane from an offset on.  So the sums go over taps with one pointer,
 ** and places at the ends of rows are computed in vain and left out.
 **
+** Where the ends of rows are too many, each column of the kernel gets planes of its own (`apart`),
+** shifted, and as wide as the result: nothing is computed in vain then, but more is copied.
+**
 ** A convolution with stride s has up to s x s planes for each channel, the pixels of a cell apart.
 ** Its adjoint falls into s x s *phases*, places of the result with the same remainder, each
 ** with taps of its own. */
@@ -49,6 +52,7 @@ typedef struct conv {
   int64_t step, cell_h, cell_w;        /* cells of step x step pixels, how many of these have planes */
   int64_t plane_h, pitch, top, left;   /* size of a plane, zeros before the picture */
   int64_t phases, per;                 /* samples in a chunk */
+  bool apart;
   bool gaps;                           /* some places of the result have no tap */
   phase *phase;
   atomic_bool failed;
@@ -78,8 +82,8 @@ static void whole(const conv *v, phase *f) {
   for (int64_t c = 0; c < v->from_c; c++)
     for (int64_t y = 0; y < v->kh; y++)
       for (int64_t x = 0; x < v->kw; x++)
-        f->offset[f->taps++] = ((c * v->cell_h + y % s) * v->cell_w + x % s) * v->plane_h * v->pitch +
-                               y / s * v->pitch + x / s;
+        f->offset[f->taps++] = ((c * v->cell_h + y % s) * v->cell_w + (v->apart ? x : x % s)) *
+          v->plane_h * v->pitch + y / s * v->pitch + (v->apart ? 0 : x / s);
 }
 
 /* Places y with (y + pad) mod stride = a, and likewise x and b: y + pad = stride q + a meets
@@ -93,26 +97,38 @@ static void part(const conv *v, int64_t a, int64_t b, phase *f) {
   for (int64_t c = 0; c < v->from_c; c++)
     for (int64_t i = 0; i < f->ny; i++)
       for (int64_t j = 0; j < f->nx; j++)
-        f->offset[f->taps++] = (c * v->plane_h + qy + v->top - i) * v->pitch + qx + v->left - j;
+        f->offset[f->taps++] = v->apart ?
+          ((c * v->kw + v->kw - 1 - j) * v->plane_h + qy + v->top - i) * v->pitch :
+          (c * v->plane_h + qy + v->top - i) * v->pitch + qx + v->left - j;
+}
+
+/* Do planes as wide as the result save at least a tenth of the vectors of places? */
+static bool worth(const conv *v, int64_t rows, int64_t columns, int64_t lanes) {
+  int64_t joint = over((rows - 1) * v->pitch + columns, lanes), apart = over(rows * columns, lanes);
+  return v->what != WEIGHTS && apart * 10 <= joint * 9;
 }
 
 /* Planes of x (n, from_c, h, w) for a convolution, with its border. */
-static void planes_of_x(conv *v) {
+static void planes_of_x(conv *v, int64_t lanes) {
   v->step = v->stride, v->cell_h = least(v->stride, v->kh), v->cell_w = least(v->stride, v->kw);
   v->top = v->left = v->pad;
   v->plane_h = over(v->from_h + 2 * v->pad, v->stride);
   v->pitch = over(v->from_w + 2 * v->pad, v->stride);
   v->phases = 1;
+  v->apart = worth(v, v->g_h, v->g_w, lanes);
+  if (v->apart) v->cell_w = v->kw, v->pitch = v->g_w;
 }
 
 /* Planes of g for the adjoint: rows from where the first place looks to where the last does. */
-static void planes_of_g(conv *v) {
+static void planes_of_g(conv *v, int64_t lanes) {
   int64_t s = v->stride, back_y = over(v->kh, s) - 1 - v->pad / s, back_x = over(v->kw, s) - 1 - v->pad / s;
   v->step = v->cell_h = v->cell_w = 1;
   v->top = back_y > 0 ? back_y : 0, v->left = back_x > 0 ? back_x : 0;
   v->plane_h = v->top + (v->to_h - 1 + v->pad) / s + 1;
   v->pitch = v->left + (v->to_w - 1 + v->pad) / s + 1;
   v->phases = least(s, v->kh) * least(s, v->kw);
+  v->apart = s == 1 && worth(v, v->to_h, v->to_w, lanes);
+  if (v->apart) v->cell_w = v->kw, v->left = v->kw - 1 - v->pad, v->pitch = v->to_w;
   v->gaps = s > v->kh || s > v->kw;
 }
 
@@ -178,8 +194,9 @@ static td_status sums(const td_call *c, td_tensor *out, enum what what) {
   SIZES(v, to, out);
   SIZES(v, g, out);
   v.per = over(v.n, CHUNKS);
-  if (what == ADJOINT) planes_of_g(&v);
-  else planes_of_x(&v);
+  int64_t lanes = VECTOR / (int64_t)td_dtype_size(out->dtype);
+  if (what == ADJOINT) planes_of_g(&v, lanes);
+  else planes_of_x(&v, lanes);
   return prepare(&v, out);
 }
 
@@ -199,7 +216,7 @@ static td_status k_conv2d_weight_grad(const td_call *c, td_tensor **out) {
     return TD_OK;
   }
   v.per = over(v.n, PARTS_MOST);
-  planes_of_x(&v);
+  planes_of_x(&v, 1);
   return prepare(&v, out[0]);
 }
 

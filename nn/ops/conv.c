@@ -71,12 +71,17 @@ static td_tensor *weight_grad(const td_call *c, td_tensor *g, td_tensor *x, cons
   return td_conv2d_weight_grad(g, x, TD_INTS(w->shape[2], w->shape[3]), stride_of(c), pad_of(c));
 }
 
+/* Sums over samples and pixels; in two steps, each along what lies side by side. */
+static td_tensor *over_channels(td_tensor *g) {
+  return td_sum(td_sum(g, TD_INTS(2, 3), false), TD_INTS(0), false);
+}
+
 static void conv_back(td_back *b) {
   const td_call *c = b->call;
   td_tensor *x = b->in[0], *w = b->in[1], *g = b->g[0];
   if (b->want[0]) b->gin[0] = adjoint(c, g, w, x);
   if (b->want[1]) b->gin[1] = weight_grad(c, g, x, w);
-  if (b->want[2]) b->gin[2] = td_sum(g, TD_INTS(0, 2, 3), false);
+  if (b->want[2]) b->gin[2] = over_channels(g);
 }
 const td_rule td_rule_conv2d = {
   .infer = conv_infer, .vjp = conv_back, .saves = { TD_IN(1), TD_IN(0), 0, 0 },
@@ -115,7 +120,7 @@ static void transpose_back(td_back *b) {
   td_tensor *x = b->in[0], *w = b->in[1], *g = b->g[0];
   if (b->want[0]) b->gin[0] = td_conv2d(g, w, NULL, stride_of(c), pad_of(c));
   if (b->want[1]) b->gin[1] = weight_grad(c, x, g, w);
-  if (b->want[2]) b->gin[2] = td_sum(g, TD_INTS(0, 2, 3), false);
+  if (b->want[2]) b->gin[2] = over_channels(g);
 }
 const td_rule td_rule_conv_transpose2d = {
   .infer = transpose_infer, .vjp = transpose_back, .saves = { TD_IN(1), TD_IN(0), 0, 0 },
