@@ -116,7 +116,7 @@ static td_status make_room(td_graph *m, bool *changed) {
   return st;
 }
 
-/* Scratch is known only after a first pass. */
+/* Scratch is known only after a first pass, which may fail for want of it. */
 static td_status make(gpu *g, const td_graph_call *calls, int n, td_graph *m, int *nodes) {
   cudaGraph_t graph = NULL;
   bool again = true;
@@ -128,13 +128,14 @@ static td_status make(gpu *g, const td_graph_call *calls, int n, td_graph *m, in
     g->making = m;
     st = record(g, calls, n, &graph);
     g->making = NULL;
-    if (!st) st = make_room(m, &again);
+    td_status room = make_room(m, &again);
+    if (room || again) st = room;
   }
   size_t count = 0;
   if (!st) st = gpu_check(cudaGraphGetNodes(graph, NULL, &count), "graph");
   if (!st) st = gpu_check(cudaGraphInstantiate(&m->exec, graph, 0), "graph");
   if (graph) cudaGraphDestroy(graph);
-  *nodes = (int)count;
+  *nodes = st ? 0 : (int)count;
   return st;
 }
 

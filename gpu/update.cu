@@ -4,7 +4,7 @@
 #include "gpu/bf16.h"
 #include "gpu/block.h"
 
-enum { BATCH = 24, LISTS = 4, CHUNK = 4096 };
+enum { BATCH = 80, LISTS = 4, CHUNK = 4096 };
 
 /* Contiguous tensors of f32 or of f64. */
 struct gpu_batch {
@@ -26,6 +26,8 @@ struct gpu_update {
   int rate_type;
   const int64_t *step;         /* Adam: steps done before this one */
 };
+
+static_assert(sizeof(gpu_batch) + sizeof(gpu_update) <= 4096, "what a launch can carry");
 
 __device__ static double load(const gpu_view &v, int64_t at, int type) {
   switch (type) {

@@ -34,6 +34,7 @@ td_status td__capture_graph(td_capture *c) {
     c->graph = NULL;
   } else {
     c->device = be;
+    td_error_clear();                  /* of what was tried before it went well */
   }
   free(list);
   return TD_OK;

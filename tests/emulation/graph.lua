@@ -75,6 +75,14 @@ for _, name in ipairs { "plain", "clipped", "accumulated" } do
   end)
 end
 
+test("the paper's net takes few kernels", function()
+  local net = flow.VelocityMLP { dim = 2, hidden = 8, blocks = 4 }
+  local opt = optim.Adam(net:parameters())
+  local step, x = capture(steps.plain(net, opt)), tensor.randn(8, 2)
+  for _ = 1, 3 do step(x) end
+  check.ok(step:stats().nodes <= 172, tostring(step))
+end)
+
 test("100 steps agree with the CPU, and with themselves", function()
   local a, sum_a = train(100, steps.plain, true, "cpu", 5)
   local b, sum_b = train(100, steps.plain, true, "cuda", 5)
