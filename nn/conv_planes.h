@@ -103,19 +103,21 @@ static void NAME(pack)(const conv *v, phase *f) {
 
 /* ---- the gradient of the weight ---- */
 
-/* Rows a[0..ROWS) of the planes times `wide` vectors of channels of g, summed over places. */
-INLINE void NAME(outer)(const int wide, const conv *v, const real *const *a, const real *g,
-                        int64_t ld, real *dw) {
+/* Rows a[0..ROWS) of the planes times `wide` vectors of channels of g, summed over the places
+** of `samples` samples, `size` numbers of planes apart. */
+INLINE void NAME(outer)(const int wide, const conv *v, int64_t samples, int64_t size,
+                        const real *const *a, const real *g, int64_t ld, real *dw) {
   NAME(vec) sum[ROWS][WIDE];
   UNROLL for (int i = 0; i < ROWS; i++)
     UNROLL for (int j = 0; j < wide; j++) sum[i][j] = (NAME(vec)){ 0 };
-  for (int64_t y = 0; y < v->g_h; y++)
-    for (int64_t at = y * v->pitch, end = at + v->g_w; at < end; at++, g += ld) {
-      NAME(vec) p[WIDE];
-      UNROLL for (int j = 0; j < wide; j++) p[j] = LOAD(g + j * LANES);
-      UNROLL for (int i = 0; i < ROWS; i++)
-        UNROLL for (int j = 0; j < wide; j++) sum[i][j] += a[i][at] * p[j];
-    }
+  for (int64_t n = 0; n < samples; n++)
+    for (int64_t y = 0; y < v->g_h; y++)
+      for (int64_t at = n * size + y * v->pitch, end = at + v->g_w; at < end; at++, g += ld) {
+        NAME(vec) p[WIDE];
+        UNROLL for (int j = 0; j < wide; j++) p[j] = LOAD(g + j * LANES);
+        UNROLL for (int i = 0; i < ROWS; i++)
+          UNROLL for (int j = 0; j < wide; j++) sum[i][j] += a[i][at] * p[j];
+      }
   UNROLL for (int i = 0; i < ROWS; i++)
     UNROLL for (int j = 0; j < wide; j++) {
       real *to = dw + i * ld + j * LANES;
@@ -130,15 +132,16 @@ static void NAME(turn)(const real *g, int64_t o, int64_t places, int64_t ld, rea
       for (int64_t i = c; i < c + 8 && i < o; i++) to[p * ld + i] = g[i * places + p];
 }
 
-/* Adds one sample's share to dw: (taps rounded up to ROWS, ld). */
-static void NAME(weights)(const conv *v, const phase *f, const real *planes, const real *g,
-                          int64_t ld, real *dw) {
+/* Adds the share of some samples to dw: (taps rounded up to ROWS, ld). */
+static void NAME(weights)(const conv *v, int64_t samples, int64_t size, const real *planes,
+                          const real *g, int64_t ld, real *dw) {
+  const phase *f = v->phase;
   for (int64_t k = 0; k < f->taps; k += ROWS) {
     const real *a[ROWS];
     for (int i = 0; i < ROWS; i++) a[i] = planes + f->offset[k + i < f->taps ? k + i : k];
     int64_t o = 0;
-    for (; o + 2 * LANES <= ld; o += 2 * LANES) NAME(outer)(2, v, a, g + o, ld, dw + k * ld + o);
-    if (o < ld) NAME(outer)(1, v, a, g + o, ld, dw + k * ld + o);
+    for (; o + 2 * LANES <= ld; o += 2 * LANES) NAME(outer)(2, v, samples, size, a, g + o, ld, dw + k * ld + o);
+    if (o < ld) NAME(outer)(1, v, samples, size, a, g + o, ld, dw + k * ld + o);
   }
 }
 
@@ -154,28 +157,34 @@ static void NAME(add_parts)(const conv *v, int64_t parts, int64_t ld, real *dw) 
 
 /* ---- a chunk of samples ---- */
 
+static void NAME(output)(const conv *v, const real *planes, real *y) {
+  int64_t pixels = v->to_h * v->to_w;
+  for (int64_t i = 0; v->gaps && i < v->to_c * pixels; i++)
+    y[i] = v->bias ? ((const real *)v->bias)[i / pixels] : 0;
+  for (int64_t f = 0; f < v->phases; f++) NAME(sums)(v, v->phase + f, planes, y);
+}
+
 static void NAME(chunk)(void *ctx, int64_t chunk) {
   conv *v = ctx;
-  int64_t ld = round_up(v->g_c, LANES), places = v->g_h * v->g_w;
-  size_t size = (size_t)(v->from_c * v->cell_h * v->cell_w * v->plane_h * v->pitch + WIDE * LANES);
-  size_t turned = v->what == WEIGHTS ? (size_t)(places * ld) : 0;
-  real *planes = td__scratch(sizeof(real) * (size + turned)), *g = planes + size;
+  int64_t ld = round_up(v->g_c, LANES), places = v->g_h * v->g_w, lot = v->lot;
+  int64_t size = v->from_c * v->cell_h * v->cell_w * v->plane_h * v->pitch;
+  int64_t turned = v->what == WEIGHTS ? places * ld : 0;
+  size_t bytes = sizeof(real) * (size_t)(lot * (size + turned) + WIDE * LANES);
+  real *planes = td__scratch(bytes), *g = planes + lot * size + WIDE * LANES;
   if (!planes) { atomic_store(&v->failed, true); return; }
-  memset(planes, 0, sizeof(real) * (size + turned));
-  int64_t end = (chunk + 1) * v->per < v->n ? (chunk + 1) * v->per : v->n;
-  int64_t each = v->from_c * v->from_h * v->from_w;
-  for (int64_t n = chunk * v->per; n < end && !td_interrupt_flag; n++) {
-    NAME(fill)(v, (const real *)v->from + n * each, planes);
-    if (v->what == WEIGHTS) {
-      NAME(turn)((const real *)v->g + n * v->g_c * places, v->g_c, places, ld, g);
-      NAME(weights)(v, v->phase, planes, g, ld,
-                    (real *)v->part + chunk * round_up(v->phase->taps, ROWS) * ld);
-    } else {
-      real *y = (real *)v->to + n * v->to_c * v->to_h * v->to_w;
-      for (int64_t i = 0; v->gaps && i < v->to_c * v->to_h * v->to_w; i++)
-        y[i] = v->bias ? ((const real *)v->bias)[i / (v->to_h * v->to_w)] : 0;
-      for (int64_t f = 0; f < v->phases; f++) NAME(sums)(v, v->phase + f, planes, y);
+  memset(planes, 0, bytes);
+  int64_t end = least((chunk + 1) * v->per, v->n), each = v->from_c * v->from_h * v->from_w;
+  for (int64_t n = chunk * v->per; n < end && !td_interrupt_flag; n += lot) {
+    int64_t samples = least(lot, end - n);
+    for (int64_t i = 0; i < samples; i++) {
+      NAME(fill)(v, (const real *)v->from + (n + i) * each, planes + i * size);
+      if (v->what == WEIGHTS)
+        NAME(turn)((const real *)v->g + (n + i) * v->g_c * places, v->g_c, places, ld, g + i * turned);
     }
+    if (v->what == WEIGHTS)
+      NAME(weights)(v, samples, size, planes, g, ld,
+                    (real *)v->part + chunk * round_up(v->phase->taps, ROWS) * ld);
+    else NAME(output)(v, planes, (real *)v->to + n * v->to_c * v->to_h * v->to_w);
   }
   td__scratch_drop(planes);
 }

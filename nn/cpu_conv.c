@@ -27,11 +27,13 @@ enum { VECTOR = 16, ROWS = 4 };
 enum { WIDE = 3,                       /* vectors of places in a block, at most */
        STRIP = 24,                     /* vectors of places at a time */
        CHUNKS = 64,                    /* samples are cut into at most so many chunks */
-       PARTS_MOST = 16 };              /* partial sums of a weight's gradient */
+       PARTS_MOST = 16,                /* partial sums of a weight's gradient */
+       PLACES = 256 };                 /* places that are summed in one go there, at least */
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
 enum what { FORWARD, ADJOINT, WEIGHTS };
 
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 typedef struct phase {
@@ -51,7 +53,7 @@ typedef struct conv {
   int64_t kh, kw, stride, pad;
   int64_t step, cell_h, cell_w;        /* cells of step x step pixels, how many of these have planes */
   int64_t plane_h, pitch, top, left;   /* size of a plane, zeros before the picture */
-  int64_t phases, per;                 /* samples in a chunk */
+  int64_t phases, per, lot;            /* samples in a chunk, and at a time */
   bool apart;
   bool gaps;                           /* some places of the result have no tap */
   phase *phase;
@@ -72,7 +74,6 @@ typedef struct conv {
 
 /* ---- phases ---- */
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t over(int64_t n, int64_t by) { return n > 0 ? (n + by - 1) / by : 0; }
 
 /* The one phase of a convolution. */
@@ -193,7 +194,7 @@ static td_status sums(const td_call *c, td_tensor *out, enum what what) {
   SIZES(v, from, x);
   SIZES(v, to, out);
   SIZES(v, g, out);
-  v.per = over(v.n, CHUNKS);
+  v.per = over(v.n, CHUNKS), v.lot = 1;
   int64_t lanes = VECTOR / (int64_t)td_dtype_size(out->dtype);
   if (what == ADJOINT) planes_of_g(&v, lanes);
   else planes_of_x(&v, lanes);
@@ -215,7 +216,8 @@ static td_status k_conv2d_weight_grad(const td_call *c, td_tensor **out) {
     memset(out[0]->data, 0, (size_t)td__numel(out[0]) * td_dtype_size(out[0]->dtype));
     return TD_OK;
   }
-  v.per = over(v.n, PARTS_MOST);
+  int64_t few = least(over(PLACES, v.g_h * v.g_w), v.n), share = over(v.n, PARTS_MOST);
+  v.per = share > few ? share : few, v.lot = few;
   planes_of_x(&v, 1);
   return prepare(&v, out[0]);
 }
