@@ -24,21 +24,33 @@ local probe = require "spherical.probe"
 local pictures = require "spherical.pictures"
 local toy = require "spherical.toy"
 
--- Values of options by --preset; what is given on the command line comes first.  Those of
--- the autoencoder and the judge are latent_flow.lua's, which share them.
-local PRESETS = {
-  laptop = { ["ae-width"] = 12, ["ae-blocks"] = "0,1,1", ["ae-steps"] = 2000, ["ae-batch"] = 16, ["ae-lr"] = 5e-3,
-    kl = 1e-3, ["tune-steps"] = 250, ["tune-lr"] = 2e-3, net = "unet", width = 32, depth = 1, heads = 4, steps = 400,
-    batch = 64, lr = 2e-3, ema = 0.99, samples = 500, ["solver-steps"] = 20, ["judge-steps"] = 2500, train = 60000,
-    test = 10000 },
-  paper = { ["ae-width"] = 128, ["ae-blocks"] = "2,2,2", ["ae-steps"] = 100000, ["ae-batch"] = 64, ["ae-lr"] = 1e-4,
-    kl = 1e-6, ["tune-steps"] = 50000, ["tune-lr"] = 1e-4, net = "dit", width = 768, depth = 12, heads = 12, steps = 400000,
-    batch = 256, lr = 1e-4, ema = 0.9999, samples = 10000, ["solver-steps"] = 250, ["judge-steps"] = 10000,
-    train = 1e9, test = 1e9 },
-  test = { ["ae-width"] = 4, ["ae-blocks"] = "0,0,0", ["ae-steps"] = 12, ["ae-batch"] = 8, ["ae-lr"] = 5e-3,
-    kl = 1e-3, ["tune-steps"] = 5, ["tune-lr"] = 2e-3, net = "dit", width = 16, depth = 1, heads = 2, steps = 12, batch = 8,
-    lr = 2e-3, ema = 0.9, samples = 40, ["solver-steps"] = 3, ["judge-steps"] = 60, train = 400, test = 100 },
+-- Options whose values depend on the preset: laptop, paper (its sizes), test (seconds).  Those
+-- of the autoencoder and the judge are latent_flow.lua's, which share them.
+local NAMES = { "laptop", "paper", "test" }
+local BY_PRESET = {
+  { "net", "unet", "dit", "dit", "of velocity: dit, unet or mlp" },
+  { "width", 32, 768, 16, "of the velocity nets" },
+  { "depth", 1, 12, 1, "blocks of them (unet: at each size)" },
+  { "heads", 4, 12, 2, "of their attention" },
+  { "steps", 400, 400000, 12, "of each flow" },
+  { "batch", 64, 256, 8, "points in a step" },
+  { "lr", 2e-3, 1e-4, 2e-3, "learning rate, which falls to 0 by a cosine" },
+  { "ema", 0.99, 0.9999, 0.9, "decay of the averages of weights" },
+  { "tune-steps", 250, 50000, 5, "of finetuning a decoder" },
+  { "tune-lr", 2e-3, 1e-4, 2e-3, "learning rate of that" },
+  { "ae-width", 12, 128, 4, "channels of the autoencoder at full size" },
+  { "ae-blocks", "0,1,1", "2,2,2", "0,0,0", "its residual blocks at each size, from full size down" },
+  { "ae-steps", 2000, 100000, 12, "of its training" },
+  { "ae-batch", 16, 64, 8, "images in a step of it, and of finetuning" },
+  { "ae-lr", 5e-3, 1e-4, 5e-3, "its learning rate" },
+  { "kl", 1e-3, 1e-6, 1e-3, "weight of its KL, for each pixel" },
+  { "judge-steps", 2500, 10000, 60, "of the classifier in whose features images are compared" },
+  { "samples", 500, 10000, 40, "that are judged" },
+  { "solver-steps", 20, 250, 3, "of the sampler" },
+  { "train", 60000, 1000000, 400, "at most so many images to train with" },
+  { "test", 10000, 1000000, 100, "at most so many test images" },
 }
+local ONE_OF = { net = { dit = true, unet = true, mlp = true } }
 local FEW = { 3, 6 }                   -- further numbers of steps for the two samplers on the sphere
 
 local SPEC = {
@@ -47,8 +59,8 @@ local SPEC = {
   options = {
     { "toy", false, "a mixture on the sphere with known density, and latents aligned to it" },
     { "data", "fashion", images.HELP },
-    { "preset", "laptop", "laptop, paper (the sizes of the paper, for a GPU) or test (seconds): defaults of " ..
-      "what follows", one_of = { laptop = true, paper = true, test = true } },
+    { "preset", "laptop", "laptop, paper (its sizes, for a GPU) or test (seconds): sets what is in " ..
+      "brackets below", one_of = { laptop = true, paper = true, test = true } },
     { "latent", 4, "channels of the latents: the dimension d of a token", least = 2 },
     { "factor", 4, "how many pixels along a latent, a power of 2", least = 2 },
     { "cache", "runs/cache", "folder for autoencoder and classifier, trained once" },
@@ -56,24 +68,10 @@ local SPEC = {
     { "show", false, "a window on what is trained" },
   },
 }
-local about = {
-  { "ae-width", "channels of the autoencoder at full size" },
-  { "ae-blocks", "its residual blocks at each size, from full size down" },
-  { "ae-steps", "its training" }, { "ae-batch", "images in a step of it" }, { "ae-lr", "its learning rate" },
-  { "kl", "weight of its KL, for each pixel" },
-  { "tune-steps", "of finetuning a decoder" }, { "tune-lr", "learning rate of that" },
-  { "net", "of velocity: dit, unet or mlp", one_of = { dit = true, unet = true, mlp = true } },
-  { "width", "of the velocity nets" }, { "depth", "blocks of them" }, { "heads", "of their attention" },
-  { "steps", "of each flow" }, { "batch", "points in a step" },
-  { "lr", "learning rate, which falls to 0 by a cosine" }, { "ema", "decay of the averages of weights" },
-  { "samples", "that are judged" }, { "solver-steps", "of the sampler" },
-  { "judge-steps", "of the classifier in whose features images are compared" },
-  { "train", "at most so many images to train with" }, { "test", "at most so many test images" },
-}
-for _, a in ipairs(about) do
-  local standard = PRESETS.laptop[a[1]]
-  table.insert(SPEC.options, { a[1], nil, ("%s (laptop: %s)"):format(a[2], standard), type = type(standard),
-    one_of = a.one_of, whole = math.type(standard) == "integer" })
+for _, row in ipairs(BY_PRESET) do
+  local key, standard = row[1], row[2]
+  table.insert(SPEC.options, { key, nil, ("%s (%s, %s, %s)"):format(row[5], standard, row[3], row[4]),
+    type = type(standard), whole = math.type(standard) == "integer", one_of = ONE_OF[key] })
 end
 SPEC.figures = { "psnr.first", "psnr.tuned", "psnr.shell" }
 for _, row in ipairs(rows.LIST) do
@@ -90,8 +88,9 @@ end
 local function get_autoencoder(data, o)
   local blocks = {}
   for n in o["ae-blocks"]:gmatch "%d+" do blocks[#blocks + 1] = math.tointeger(n) end
-  return autoencoder.get(data, { width = o["ae-width"], latent = o.latent, factor = o.factor, blocks = blocks,
-    kl = o.kl, steps = o["ae-steps"], batch = o["ae-batch"], lr = o["ae-lr"], cache = o.cache })
+  return autoencoder.get(data, { width = o["ae-width"], latent = o.latent, factor = o.factor,
+    blocks = blocks, kl = o.kl, steps = o["ae-steps"], batch = o["ae-batch"], lr = o["ae-lr"],
+    cache = o.cache })
 end
 
 local SHOWN = 50                       -- samples of a row in a picture
@@ -132,10 +131,10 @@ local function print_table(s, o)
   print(("\n%s: %s latents, tokens of %d; norms %.3f sqrt(d) on average, standard deviation %.3f.")
     :format(o.data, s.latent_shape, o.latent, s.norm_mean, s.norm_std))
   local w = s.swap
-  print(("Radii exchanged between images: what is decoded is %.1f dB from the image of the directions, %.1f dB from that "
-    .. "of\nthe radii (which are %.1f dB apart).  Test images: autoencoder %.2f dB, its decoder on the shell %.2f dB,\n" ..
-    "finetuned there %.2f dB, finetuned on latents as they are %.2f dB.\n"):format(w.direction, w.radius, w.between,
-    s.psnr.first, w.on_shell, s.psnr.shell, s.psnr.tuned))
+  print(("Radii exchanged between images: what is decoded is %.1f dB from the image of the directions,\n" ..
+    "%.1f dB from that of the radii (which are %.1f dB apart).  Test images: autoencoder %.2f dB, its\n" ..
+    "decoder on the shell %.2f dB, finetuned there %.2f dB, finetuned on latents as they are %.2f dB.\n")
+    :format(w.direction, w.radius, w.between, s.psnr.first, w.on_shell, s.psnr.shell, s.psnr.tuned))
   local list = {}
   for i, row in ipairs(rows.LIST) do
     local r = s.rows[row.key]
@@ -143,15 +142,15 @@ local function print_table(s, o)
   end
   local r = s.real
   list[#list + 1] = { "real images", r.frechet, r.precision, r.recall, r.class_score, r.accuracy }
-  script.table({ "", "Frechet", "precision", "recall", "classes", "accuracy", "loss of the flow" }, list)
+  script.table({ "", "Frechet", "precision", "recall", "classes", "accuracy", "flow's loss" }, list)
   print ""
   list = {}
   for i, n in ipairs(FEW) do
     list[i] = { n, s.few.chord[tostring(n)], s.few.spherical[tostring(n)] }
   end
   script.table({ "steps", "Frechet, linear sampler", "Frechet, exponential map" }, list)
-  print("\nFeatures are those of a small classifier trained on this data set: figures are not to be compared\n" ..
-    "with those in the features of ImageNet networks.")
+  print("\nFeatures are those of a small classifier trained on this data set: figures are not to be\n" ..
+    "compared with those in the features of ImageNet networks.")
 end
 
 local function save_pictures(out, shown, norms)
@@ -188,7 +187,8 @@ local function on_images(o)
   local ae = get_autoencoder(data, o)
   local moments, fields = nets.moments(ae, data.train), {}
   local s = { data = o.data, preset = o.preset, seed = o.seed, device = o.device, steps = o.steps,
-    tune_steps = o["tune-steps"], solver_steps = o["solver-steps"], samples = o.samples, loss = {}, seconds = {},
+    tune_steps = o["tune-steps"], solver_steps = o["solver-steps"], samples = o.samples, loss = {},
+    seconds = {},
     latent_shape = ("%d x %d x %d"):format(ae.latent, data.height // ae.factor, data.width // ae.factor),
     real = judge:measure(first(data.train, o.samples), { labels = first(data.labels, o.samples) }) }
   local watch = o.show and require("latent_flow.watch").open(data.classes)
@@ -204,7 +204,8 @@ local function on_images(o)
     fields[name], run = rows.train(name, ae, data, moments, o)
     s.loss[name], s.seconds[name] = final_loss(run), run.seconds
   end
-  local decoders = { first = ae, tuned = rows.tune(ae, data, false, o), shell = rows.tune(ae, data, true, o) }
+  local decoders = { first = ae, tuned = rows.tune(ae, data, false, o),
+                     shell = rows.tune(ae, data, true, o) }
   local norms = probe.norms(ae, data)
   s.norm_mean, s.norm_std, s.psnr = norms.mean, norms.std, {}
   local some = first(data.test, o.samples)
@@ -228,8 +229,10 @@ end
 
 local function main(o)
   if o.toy then return toy.main(o) end
-  for key, value in pairs(PRESETS[o.preset]) do
-    if o[key] == nil then o[key] = value end
+  for i, name in ipairs(NAMES) do
+    for _, row in ipairs(o.preset == name and BY_PRESET or {}) do
+      if o[row[1]] == nil then o[row[1]] = row[1 + i] end
+    end
   end
   return on_images(o)
 end

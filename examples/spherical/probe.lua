@@ -15,8 +15,9 @@ local function norms(z) return z:norm(2, -1) end
 -- Norms of the tokens of test images as parts of sqrt(d), and their spread.
 function probe.norms(ae, data)
   local z = rows.tokens(ae:latents(data.test))
-  local r = norms(z):flatten(1, 2) / math.sqrt(z:size(3))
-  local noise = norms(tensor.randn(r:size(1), z:size(3), { generator = tide.generator(5) })) / math.sqrt(z:size(3))
+  local d = z:size(3)
+  local r = norms(z):flatten(1, 2) / math.sqrt(d)
+  local noise = norms(tensor.randn(r:size(1), d, { generator = tide.generator(5) })) / math.sqrt(d)
   return { norms = r, noise = noise, mean = r:mean():item(), std = r:std():item() }
 end
 

@@ -71,12 +71,13 @@ end
 
 ---- training ----
 
--- The field of a name, trained on draws from posteriors, given by their moments: with the same seed all of them
--- see the same images in the same order.
+-- The field of a name, trained on draws from posteriors, given by their moments: with the same
+-- seed all of them see the same images in the same order.
 function rows.train(name, ae, data, moments, o)
   tide.seed(o.seed * 1000 + 1)
   local v = Field({ ae.latent, data.height // ae.factor, data.width // ae.factor }, o)
-  local batches = tide.data.batches(moments, { labels = data.labels, batch = math.min(o.batch, data.train:size(1)) })
+  local batches = tide.data.batches(moments, { labels = data.labels,
+    batch = math.min(o.batch, data.train:size(1)) })
   local function draw()
     local _, part, labels = batches()
     local z = rows.tokens(nets.drawn(ae, part))

@@ -9,15 +9,16 @@ local views = require "spherical.views"
 local toy = {}
 
 local PRESETS = {
-  laptop = { width = 96, depth = 3, steps = 3000, batch = 256, lr = 2e-3, samples = 1000, ["solver-steps"] = 50,
-    ["align-steps"] = 800 },
-  paper = { width = 512, depth = 4, steps = 100000, batch = 256, lr = 1e-4, samples = 1000, ["solver-steps"] = 250,
-    ["align-steps"] = 5000 },
-  test = { width = 16, depth = 1, steps = 40, batch = 32, lr = 2e-3, samples = 60, ["solver-steps"] = 4,
-    ["align-steps"] = 10 },
+  laptop = { width = 96, depth = 3, steps = 3000, batch = 256, lr = 2e-3, samples = 1000,
+    ["solver-steps"] = 50, ["align-steps"] = 800 },
+  paper = { width = 512, depth = 4, steps = 100000, batch = 256, lr = 1e-4, samples = 1000,
+    ["solver-steps"] = 250, ["align-steps"] = 5000 },
+  test = { width = 16, depth = 1, steps = 40, batch = 32, lr = 2e-3, samples = 60,
+    ["solver-steps"] = 4, ["align-steps"] = 10 },
 }
 local LOSSES = { "align", "excess" }
-local DIRECTIONS = { { 0.2, 0.1, 1 }, { 1, 0.2, 0.2 }, { -0.5, 0.9, 0.3 }, { -0.6, -0.7, -0.2 }, { 0.4, -0.3, -1 } }
+local DIRECTIONS = { { 0.2, 0.1, 1 }, { 1, 0.2, 0.2 }, { -0.5, 0.9, 0.3 }, { -0.6, -0.7, -0.2 },
+                     { 0.4, -0.3, -1 } }
 local CONCENTRATION = 25
 local LATENT_RATE = 0.02
 local TRACKS = 30                      -- moments of the latents' ways that are drawn
@@ -62,18 +63,19 @@ local function align(v, start, target, name, path, o, watch)
 end
 
 local function print_table(s)
-  print(("\nlog p by the ODE: %.3f from the closed form on average, correlation %.4f; NLL of data %.3f, closed form %.3f\n")
-    :format(s.likelihood.mean_error, s.likelihood.pearson, s.likelihood.ode_nll, s.likelihood.exact_nll))
+  local l = s.likelihood
+  print(("\nlog p by the ODE: %.3f from the closed form on average, correlation %.4f; NLL of data %.3f,\n" ..
+    "by the closed form %.3f\n"):format(l.mean_error, l.pearson, l.ode_nll, l.exact_nll))
   local list = {}
-  for _, entry in ipairs { { "data", s.data }, { "samples of the flow", s.samples }, { "latents, align", s.align },
-      { "latents, excess", s.excess } } do
+  for _, entry in ipairs { { "data", s.data }, { "samples of the flow", s.samples },
+      { "latents, align", s.align }, { "latents, excess", s.excess } } do
     local r = entry[2]
     list[#list + 1] = { entry[1], r.nll, r.align, r.sliced_w2, r.spread, r.spread / s.data.spread }
   end
   script.table({ "", "NLL", "L align", "sliced W2", "angle to mode", "of data's" }, list)
   if s.align.align < s.data.align and s.align.spread < 0.9 * s.data.spread then
-    print(("\nL align of the latents (%.3f) is below that of data (%.3f) and they are closer to the modes: they have\n" ..
-      "collapsed; the excess over a second flow does not."):format(s.align.align, s.data.align))
+    print(("\nL align of the latents (%.3f) is below that of data (%.3f) and they are closer\n" ..
+      "to the modes: they have collapsed."):format(s.align.align, s.data.align))
   end
 end
 
@@ -93,8 +95,10 @@ function toy.main(o)
   local data = target:sample(o.samples, { device = o.device })
   local fresh = target:sample(o.samples, { device = o.device })
   local samples = flow.sample(v, o.samples, { path = path, steps = o["solver-steps"], device = o.device })
-  local draws = flow.draws(64, 3, { device = o.device, path = path, generator = tide.generator(o.seed + 1) })
-  local s = { preset = o.preset, seed = o.seed, device = o.device, steps = o.steps, align_steps = o["align-steps"],
+  local draws = flow.draws(64, 3, { device = o.device, path = path,
+    generator = tide.generator(o.seed + 1) })
+  local s = { preset = o.preset, seed = o.seed, device = o.device, steps = o.steps,
+    align_steps = o["align-steps"],
     seconds_flow = trained.seconds, data = judge(v, target, fresh, data, draws, path),
     samples = judge(v, target, samples, data, draws, path) }
   local points, runs = nil, {}

@@ -87,13 +87,14 @@ function views.figure(target, samples, points, runs, losses)
       under:scatter(place(run.y:detach(), side.sign), { size = 2.6, color = LATENT, alpha = 0.8 })
     end
   end
-  local ax = fig:axes { row = 1, col = 3, xlabel = "log density, closed form", ylabel = "log density of the flow",
-                        title = "likelihood of data" }
+  local ax = fig:axes { row = 1, col = 3, xlabel = "log density, closed form",
+    ylabel = "log density of the flow", title = "likelihood of data" }
   ax:scatter(tensor.stack({ points.exact, points.made }, 2), { size = 3, color = DATA, alpha = 0.7 })
   local low, high = points.exact:min():item(), points.exact:max():item()
   ax:line { x = { low, high }, y = { low, high }, color = "#808080", dash = "dashed" }
   for i, name in ipairs(losses) do
-    curves(fig:axes(with(CURVES, { row = 1 + i, col = 3, title = "while latents move, " .. name })), runs[name])
+    local own = { row = 1 + i, col = 3, title = "while latents move, " .. name }
+    curves(fig:axes(with(CURVES, own)), runs[name])
   end
   return fig
 end

@@ -36,13 +36,15 @@ assert(path:velocity(tensor.zeros(1, 1), tensor.ones(1, 1), 0.5):item() == 1)]] 
 ["flow.path.spherical"] = {
   text = "Great circles on the sphere of radius R: slerp between directions, velocities in the " ..
     "tangent space of norm R w for an angle w, residuals projected to it, the exponential map " ..
-    "as step. Endpoints are projected to the sphere.",
+    "as step. Endpoints are projected to the sphere. Of tokens (B, ..., D) each is on a sphere of its own.",
   args = { options("radius: default sqrt(D)") }, returns = "a path",
   source = "arXiv 2605.15193 (spherical flow matching); Chen and Lipman 2024, arXiv 2302.03660",
   example = [[
 local path = flow.path.spherical { radius = 2 }
 local z = path:interpolate(tensor.randn(4, 3), tensor.randn(4, 3), 0.3)
-assert((z:norm(2, 2) - 2):abs():max():item() < 1e-5)]] },
+assert((z:norm(2, 2) - 2):abs():max():item() < 1e-5)
+local tokens = path:prior(tensor.empty(4, 49, 8))
+assert((tokens:norm(2, -1) - 2):abs():max():item() < 1e-5)]] },
 
 -- ---- losses ----
 ["flow.residual"] = {
