@@ -140,8 +140,10 @@ static void NAME(weights)(const conv *v, int64_t samples, int64_t size, const re
     const real *a[ROWS];
     for (int i = 0; i < ROWS; i++) a[i] = planes + f->offset[k + i < f->taps ? k + i : k];
     int64_t o = 0;
-    for (; o + 2 * LANES <= ld; o += 2 * LANES) NAME(outer)(2, v, samples, size, a, g + o, ld, dw + k * ld + o);
-    if (o < ld) NAME(outer)(1, v, samples, size, a, g + o, ld, dw + k * ld + o);
+    real *to = dw + k * ld;
+    for (; o + 2 * LANES <= ld; o += 2 * LANES)
+      NAME(outer)(2, v, samples, size, a, g + o, ld, to + o);
+    if (o < ld) NAME(outer)(1, v, samples, size, a, g + o, ld, to + o);
   }
 }
 

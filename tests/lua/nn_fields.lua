@@ -216,6 +216,31 @@ t.test("pictures are vectors to the losses, samplers and likelihoods", function(
   t.ok(largest(s.bound - flow.surrogate(g, flat(y), { samples = 4 }).bound) < 1e-9)
 end)
 
+t.test("likelihood of a net at its start is that of the noise", function()
+  tide.seed(11)
+  for _, v in ipairs { nn.DiT { size = 4, patch = 2, width = 8, depth = 1, heads = 2, dtype = "f64" },
+                       nn.UNet { size = 4, width = 8, dtype = "f64" } } do
+    local y = tensor.randn(3, 1, 4, 4, F64)
+    local log_p, info = flow.log_likelihood(v, y, { divergence = "hutchinson", solver = "heun", steps = 2 })
+    t.ok(largest(log_p + flat(y):square():sum(2) / 2 + 8 * math.log(2 * math.pi)) < 1e-12)
+    t.eq(info.nfe, 4)
+  end
+end)
+
+t.test("other ways to train: bf16, a critic, a copy on other numbers", function()
+  tide.seed(12)
+  for _, v in ipairs { nn.DiT { size = 4, patch = 2, width = 16, depth = 1 }, nn.UNet { size = 4, width = 8 } } do
+    local data = tensor.randn(64, 1, 4, 4) * 0.1 + 1
+    local run = flow.train(v, data, { steps = 40, batch = 32, lr = 5e-3, precision = "bf16", ema = 0.9, every = 1 })
+    t.ok(run.losses[40] < 0.7 * run.losses[1], run.losses[40] / run.losses[1])
+    local moved = flow.align(v, data:narrow(1, 1, 4), { steps = 2, loss = "excess", critic = { batch = 8 } })
+    t.ok(moved.y:isfinite():all():item())
+    local wide = v:clone():to("f64")
+    local z = tensor.randn(2, 1, 4, 4)
+    t.ok(largest(wide(z:to("f64"), 0.5):to("f32") - v(z, 0.5)) < 1e-4)
+  end
+end)
+
 t.test("guidance: both fields in one call, evaluations counted", function()
   tide.seed(9)
   local v = dit { classes = 3, extra = 1 }

@@ -90,6 +90,10 @@ t.test("group norm against its definition", function()
   end)
   local x = tensor.randn(3, 6, 4, 5, F64) * 3 + 1
   local y = norm(x)
+  local scale, shift = tensor.randn(3, 6, F64), tensor.randn(3, 6, F64)
+  t.ok(largest(norm(x, scale, shift) - y * (scale + 1):reshape(3, 6, 1, 1) - shift:reshape(3, 6, 1, 1)) < 1e-12)
+  t.raises("for each channel", function() x:group_norm(tensor.ones(5, F64), nil, 2) end)
+  t.raises("do not split into 4 groups", function() x:group_norm(nil, nil, 4) end)
   for i = 1, 3 do
     for g = 0, 1 do
       local part = x:select(1, i):narrow(1, 3 * g + 1, 3)
