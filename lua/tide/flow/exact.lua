@@ -9,18 +9,20 @@ local tensor = tide.tensor
 
 local exact = {}
 
+local HOST = { dtype = "f64", device = "cpu" }   -- where parameters are kept
+
 local Mixture = {}
 Mixture.__index = Mixture
 
 local function as_f64(x, name)
   if tensor.is_tensor(x) then return x:detach():to("f64"):to("cpu") end
-  if type(x) == "table" then return tensor.from(x, { dtype = "f64" }) end
+  if type(x) == "table" then return tensor.from(x, HOST) end
   error("flow.exact.mixture: " .. name .. " must be a table or a tensor, not " ..
         type(x), 4)
 end
 
 local function log_weights(o, k)
-  if not o.weights then return tensor.full(k, -math.log(k), { dtype = "f64" }) end
+  if not o.weights then return tensor.full(k, -math.log(k), HOST) end
   local w = as_f64(o.weights, "weights")
   if w:numel() ~= k or w:le(0):any():item() then
     error(("flow.exact.mixture: needs %d positive weights, one per component")
@@ -41,7 +43,7 @@ local function spread(o, k, d)
     return values, vectors
   end
   local std = o.std or 1
-  std = type(std) == "number" and tensor.full(k, std, { dtype = "f64" })
+  std = type(std) == "number" and tensor.full(k, std, HOST)
     or as_f64(std, "std")
   if std:numel() ~= k or std:le(0):any():item() then
     error(("flow.exact.mixture: std must be positive: one number, or %d of them")
@@ -153,7 +155,7 @@ function Mixture:nll(y) return -self:log_prob(y) end
 
 -- n points; components=true adds the component each came from.
 function Mixture:sample(n, o)
-  o = tide.options("sample", o, { "generator", dtype = "f32", device = "cpu",
+  o = tide.options("sample", o, { "generator", "device", dtype = "f32",
                                   components = false })
   local spec = { dtype = o.dtype, device = o.device, generator = o.generator }
   local p = self:like(tensor.empty(1, self.dim, spec))

@@ -10,8 +10,8 @@ local landscape = {}
 -- and column = x, as heatmaps want it.  Of a target it is the NLL.
 function landscape.landscape(f, o)
   o = tide.options("flow.landscape", o, {
-    "report", xlim = { -3, 3 }, ylim = { -3, 3 }, n = 64, batch = 16384,
-    dtype = "f32", device = "cpu" })
+    "report", "device", xlim = { -3, 3 }, ylim = { -3, 3 }, n = 64, batch = 16384,
+    dtype = "f32" })
   local target = type(f) == "table" and f.nll_grid and f or nil
   if not target then check.callable("flow.landscape", "f", f or false) end
   check.count("flow.landscape", "batch", o.batch, 1)

@@ -102,7 +102,7 @@ end
 
 function sphere.uniform(n, dim, o)
   o = tide.options("flow.sphere.uniform", o, {
-    "radius", "generator", dtype = "f32", device = "cpu" })
+    "radius", "generator", "device", dtype = "f32" })
   check.count("flow.sphere.uniform", "n", n, 0)
   check.count("flow.sphere.uniform", "dim", dim, 1)
   local spec = { dtype = o.dtype, device = o.device, generator = o.generator }
@@ -127,10 +127,12 @@ end
 local Mixture = {}
 Mixture.__index = Mixture
 
+local HOST = { dtype = "f64", device = "cpu" }   -- where parameters are kept, and draws are made
+
 local function rows(name, value, count)
   local x = tensor.is_tensor(value) and value:to("f64"):to("cpu")
-    or type(value) == "number" and tensor.full(count, value, { dtype = "f64" })
-    or type(value) == "table" and tensor.from(value, { dtype = "f64" })
+    or type(value) == "number" and tensor.full(count, value, HOST)
+    or type(value) == "table" and tensor.from(value, HOST)
   if not x or x:dim() ~= 1 or x:size(1) ~= count or x:lt(0):any():item()
      or not x:isfinite():all():item() then
     tide.raise(("flow.sphere.von_mises_fisher: %s must be a number that is not negative, or %d of them")
@@ -144,7 +146,7 @@ function sphere.von_mises_fisher(o)
   o = tide.options("flow.sphere.von_mises_fisher", o, {
     "directions", "weights", "radius", concentration = 20 })
   local m = o.directions
-  m = type(m) == "table" and tensor.from(m, { dtype = "f64" }) or m
+  m = type(m) == "table" and tensor.from(m, HOST) or m
   if not tensor.is_tensor(m) or m:dim() ~= 2 or m:size(1) == 0 or m:size(2) < 2
      or m:square():sum(2):eq(0):any():item() then
     tide.raise("flow.sphere.von_mises_fisher: directions must be a tensor or a table of shape " ..
@@ -161,7 +163,7 @@ function sphere.von_mises_fisher(o)
     name = "von Mises-Fisher", dim = dim, count = count, radius = radius,
     directions = sphere.project(m:detach():to("f64"):to("cpu"), 1), concentration = c,
     weights = w / w:sum(),
-    log_scale = tensor.from(logs, { dtype = "f64" }) + (w / w:sum()):log()
+    log_scale = tensor.from(logs, HOST) + (w / w:sum()):log()
       - sphere.log_area(dim, radius),
   }, Mixture)
 end
@@ -206,10 +208,10 @@ end
 
 -- n points (n, D); components=true adds the component each came from.
 function Mixture:sample(n, o)
-  o = tide.options("sample", o, { "generator", dtype = "f32", device = "cpu",
+  o = tide.options("sample", o, { "generator", dtype = "f32", device = tide.device(),
                                   components = false })
   check.count("sample", "n", n, 0)
-  local spec = { dtype = "f64", generator = o.generator }
+  local spec = { dtype = "f64", device = "cpu", generator = o.generator }
   local steps = self.weights:cumsum(1):unsqueeze(1)
   local pick = tensor.rand(n, 1, spec):gt(steps):sum(2):clamp { max = self.count - 1 } + 1
   if n == 0 then

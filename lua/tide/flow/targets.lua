@@ -19,7 +19,8 @@ local Target = {}
 Target.__index = Target
 
 function Target:sample(n, o)
-  o = tide.options("sample", o, { "generator", dtype = "f32", device = "cpu" })
+  o = tide.options("sample", o, { "generator", "device", dtype = "f32" })
+  o.device = o.device or tide.device()
   if math.type(n) ~= "integer" or n < 0 then
     error("sample: n must be a whole number, not " .. tostring(n), 2)
   end
@@ -253,7 +254,7 @@ function targets.points(x, o)
     name = o.name, dim = x:size(2), scale = scale, bandwidth = h,
     reference = x:size(1) <= KDE_SAMPLES and x / scale or nil,
     draw = function(n, s)
-      local rows = tensor.randint(1, x:size(1), { n }, { generator = s.generator })
+      local rows = tensor.randint(1, x:size(1), { n }, { generator = s.generator, device = x.device })
       return x:index_select(1, rows):to(s.dtype):to(s.device)
     end,
   }, Target)
@@ -321,7 +322,7 @@ function targets.image(picture, o)
   local row_steps = rows:cumsum(1):unsqueeze(1)
   local column_steps = (p / rows:clamp { min = 1e-300 }:unsqueeze(2)):cumsum(2)
   local function draw(n, s)
-    local spec = { dtype = "f64", generator = s.generator }
+    local spec = { dtype = "f64", device = p.device, generator = s.generator }
     local out = {}
     for from = 1, n, 4096 do
       local m = math.min(4096, n - from + 1)
@@ -331,7 +332,7 @@ function targets.image(picture, o)
       local y = (r - 1 + tensor.rand(m, spec)) * dy + y0
       out[#out + 1] = tensor.stack({ x, y }, 2)
     end
-    if #out == 0 then return tensor.zeros(0, 2, { dtype = s.dtype }) end
+    if #out == 0 then return tensor.zeros(0, 2, { dtype = s.dtype, device = s.device }) end
     return tensor.cat(out):to(s.dtype):to(s.device)
   end
   local t = from_draw(o.name, draw)
