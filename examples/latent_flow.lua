@@ -254,7 +254,7 @@ local function main(o)
                  { { o.features, r.frechet, r.precision, r.recall } })
     return r
   end
-  local started = tide.clock()
+  local started, busy = tide.clock(), os.clock()
   options.complete(o)
   local out = script.results(o.out)
   require("tide.data.core").mkdir(o.cache)
@@ -277,7 +277,7 @@ local function main(o)
   if o.does.pixel then pixels(data, judge, out, s, shown, o) end
   table.insert(shown.samples, { "test images", real_images(data, SHOWN) })
   edits(v, data, judge, ae, moments, out, s, shown, o)
-  s.seconds = tide.clock() - started
+  s.seconds, s.processor_seconds = tide.clock() - started, os.clock() - busy
   save_pictures(out, shown, s, o)
   out:json("summary.json", s)
   for _, name in ipairs { "autoencoder", "latent", "budget", "pixel", "inpaint", "map" } do

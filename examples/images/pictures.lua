@@ -22,7 +22,7 @@ function pictures.grids(list, o)
   local rows = (#list + o.per_row - 1) // o.per_row
   local high = (list[1][2]:size(1) + o.columns - 1) // o.columns
   local fig = tide.plot.figure { cols = math.min(o.per_row, #list), rows = rows,
-    size = { (o.columns * o.size + 20) * math.min(o.per_row, #list), (high * o.size + 40) * rows } }
+    size = { (o.columns * o.size + 20) * math.min(o.per_row, #list), (0.8 * high * o.size + 36) * rows } }
   for i, entry in ipairs(list) do
     local ax = fig:axes { row = (i - 1) // o.per_row + 1, col = (i - 1) % o.per_row + 1, title = entry[1] }
     pictures.sheet(ax, entry[2], { columns = o.columns, gap = 1 })
