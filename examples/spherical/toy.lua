@@ -56,7 +56,7 @@ local function align(v, start, target, name, path, o, watch)
   for i = 0, TRACKS do moments[i + 1] = o["align-steps"] * i // TRACKS end
   return flow.align(v, start, { steps = o["align-steps"], lr = LATENT_RATE, loss = name, path = path,
     schedule = tide.optim.lr.cosine { warmup = math.min(50, o["align-steps"] // 10) },
-    critic = name == "excess" and { path = path } or nil, snapshots = moments,
+    snapshots = moments,
     nll = function(y) return target:nll(y) end, label = "latents, " .. name,
     every = math.max(1, o["align-steps"] // 100),
     report = watch and function(now) watch:see(name, now) end })

@@ -297,6 +297,9 @@ t.test("latents move on the sphere: a trained flow pulls them to the directions"
   t.ok(largest(run.y:norm(2, 2) - 1) < 1e-5)
   t.ok(run.curve.nll[#run.curve.nll] < run.curve.nll[1] - 2)
   t.ok(run.curve.align[#run.curve.align] < run.curve.align[1])
+  t.eq(flow.align(v, y, { path = path, steps = 1, loss = "excess" }).critic.path, path)
+  t.raises("on the sphere flow.log_likelihood", flow.align, v, y,
+           { path = path, steps = 1, loss = "likelihood" })
   local x = flow.sample(v, 500, { path = path, steps = 20 })
   t.ok(largest(x:norm(2, 2) - 1) < 1e-5)
   t.ok(target:nll(x):mean():item() < 1)

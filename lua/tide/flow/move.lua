@@ -35,7 +35,9 @@ end
 function objectives.excess(v, o)
   local second = o.critic
   if not second or not second.update then
-    second = critics.critic(v, second)
+    local options = { path = o.path }
+    for key, value in pairs(second or {}) do options[key] = value end
+    second = critics.critic(v, options)
   end
   o.critic = second
   return function(y)

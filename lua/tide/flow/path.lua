@@ -131,6 +131,11 @@ function Spherical:step(z, v, dt)
   return sphere.exp(z, sphere.tangent(v, z) * dt, self.radius)
 end
 
+function Spherical:weight()
+  tide.raise("the weight that makes a likelihood of the residual is for paths like flow.path.linear(); " ..
+             "on the sphere flow.log_likelihood gives it")
+end
+
 function path.spherical(o)
   o = tide.options("flow.path.spherical", o, { "radius" })
   o.name = "spherical"
