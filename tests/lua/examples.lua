@@ -56,6 +56,13 @@ t.test("toy on the exact field: files, and what theory says of them", function()
   os.execute("rm -r " .. dir)
 end)
 
+t.test("toy below the floor on a target without modes", function()
+  local text, status = run(("examples/toy.lua --target moons --loss align --steps 200 --width 32 --blocks 1 " ..
+    "--align-steps 150 --latent-lr 0.2 --latents 60 --grid 4 --draws 8 --out '%s'"):format(t.tmp "moons"))
+  t.eq(status, 0, text)
+  t.ok(text:find "L align of the latents %(2%.[^)]*%) is below the floor", text)
+end)
+
 t.test("toy with a trained flow: every loss, every file", function()
   local dir = folder()
   local text, status = run(("examples/toy.lua --target rings --steps 30 --align-steps 20 " ..
