@@ -281,8 +281,9 @@ local function print_tables(target, summary, order, results)
     print("latents per mode: " .. table.concat(summary.occupancy, " "))
   end
   local first = results[order[1]]
-  local kept = first.within_std_ratio or first.recall      -- targets without modes have no such ratio
-  if first.align_final < summary.align_floor and kept < 0.9 then
+  local narrow = first.recall < 0.9 and first.final_nll < summary.data_nll
+  if first.within_std_ratio then narrow = first.within_std_ratio < 0.9 end   -- targets with modes
+  if first.align_final < summary.align_floor and narrow then
     print(("L align of the latents (%.3f) is below the floor of true data " ..
            "(%.3f): they have collapsed")
           :format(first.align_final, summary.align_floor))
