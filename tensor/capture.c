@@ -63,6 +63,11 @@ bool td__capture_outside(const td_buffer *b) {
   return k < 0 || !td__recording->slot[k].inside;
 }
 
+bool td__capture_constant(const td_buffer *b) {
+  int k = slot_of(td__recording, b);
+  return k >= 0 && td__recording->slot[k].inside && !td__recording->slot[k].written;
+}
+
 /* Does the op read nothing of its first tensor but the shape? */
 static bool only_shape(const td_op *op) {
   return op->rule->flags & TD_RANDOM || op == &td_ops[TD_OP_fill] ||

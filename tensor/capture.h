@@ -113,6 +113,7 @@ extern td_capture *td__watching;       /* the same, until the step is finished *
 void td__capture_born(td_buffer *b);
 void td__capture_gone(td_buffer *b);
 bool td__capture_outside(const td_buffer *b);   /* from before the step? */
+bool td__capture_constant(const td_buffer *b);  /* filled by the host inside it? */
 void td__capture_note(const td_call *c, td_kernel run, td_tensor **out);
 /* Refuses to read values on the host while a step is recorded. */
 td_status td__capture_no_read(const char *what);

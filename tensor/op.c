@@ -361,6 +361,15 @@ static td_status execute(const td_call *c, td_tensor **out) {
   return st;
 }
 
+/* What the host has filled inside a captured step is the same at each replay. */
+static td_status read_source(td_tensor *t, void *host) {
+  bool aside = td__recording && t->buf && td__capture_constant(t->buf);
+  if (aside) td_capture_aside(true);
+  td_status st = td_read_bytes(t, host);
+  if (aside) td_capture_aside(false);
+  return st;
+}
+
 /* A source on another device is carried over the host first. */
 static td_status fetch_inputs(td_call *c) {
   for (int i = 1; i < c->nin; i++) {
@@ -371,7 +380,7 @@ static td_status fetch_inputs(td_call *c) {
     void *host = y ? malloc(n + 1) : NULL;
     td_status st = !y ? td_error_code() : !host ?
       td_fail(TD_ENOMEM, "out of memory for %zu bytes of staging", n) :
-      td_read_bytes(t, host);
+      read_source(t, host);
     if (!st) st = c->be->copy_in(c->be, y->data, host, n);
     free(host);
     if (st) return st;

@@ -43,7 +43,10 @@ static td_tensor *less_one(td_tensor *b) {
 }
 /* y log a, and 0 where y is 0 */
 static td_tensor *mul_log(td_tensor *y, td_tensor *a) {
-  return td_where(td_eq(y, td_num(0)), td_zeros_like(y), td_mul(y, td_log(a)));
+  double v = 0;
+  if (a && a->number && td_item(a, &v, NULL)) return NULL;
+  td_tensor *l = a && a->number ? td_num(log(v)) : td_log(a);
+  return td_where(td_eq(y, td_num(0)), td_zeros_like(y), td_mul(y, l));
 }
 /* g times the third derivative of silu: with s = sigmoid and q = s (1 - s),
 ** q (3 - 6 s) + x q (1 - 6 q) ... built from the derivatives of s */
