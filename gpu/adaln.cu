@@ -8,7 +8,11 @@
 #include "gpu/block.h"
 #include "tensor/vmath.h"
 
-const int64_t ROOM = (int64_t)256 << 20;      /* bytes of a chunk */
+#ifdef TD_EMULATION
+const int64_t ROOM = 16 << 10;                 /* bytes of a chunk: tests have several */
+#else
+const int64_t ROOM = (int64_t)256 << 20;
+#endif
 enum { WARPS = GPU_BLOCK / 32 };
 
 template <class T> struct net {

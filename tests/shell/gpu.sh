@@ -58,3 +58,4 @@ the same bits"
 done
 has "the device is described" "$($TIDE -e 'local tide = require "tide"
   print(tide.tensor.ones(1, { device = "cuda" }).device, tide.devices()[2].description)')" "emulated GPU"
+check "kernels at sizes that end amid tiles and chunks" env TIDE_FIBERS=5 $TIDE tests/emulation/kernels.lua
