@@ -77,8 +77,9 @@ parity() {
   return $status
 }
 same_seed() { "$tide" tests/gpu/agree.lua "$1"; }
-device_line() { "$tide" -e 'for _, d in ipairs(tide.devices()) do if d.name == "cuda" then print(d.description) return end end
-  print(pcall(tensor.ones, 1, { device = "cuda" })) os.exit(1)'; }
+device_line() { "$tide" -e 'local good, why = pcall(tensor.ones, 1, { device = "cuda" })
+  for _, d in ipairs(tide.devices()) do if d.name == "cuda" then print(d.description) end end
+  if not good then print(why) os.exit(1) end'; }
 gradients() { "$build/tests/device/test_grad" | tail -n 3; return "${PIPESTATUS[0]}"; }
 golden() { TIDE_GOLDEN=$out/golden.txt "$build/tests/device/test_golden" what; }
 bench() {

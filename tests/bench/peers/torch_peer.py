@@ -11,7 +11,7 @@ from common import DEVICE, Work, accuracy, difference, difference_of_all, load, 
 
 CORES = torch.get_num_threads()
 CUDA = DEVICE == "cuda"
-torch.set_default_device(DEVICE)
+ON = {"device": DEVICE}                    # a default device would slow every call down
 torch._dynamo.config.recompile_limit = 64
 
 
@@ -70,8 +70,8 @@ def make_net(spec, weights):
     net = Net(spec["dim"], spec["hidden"], spec["blocks"])
     with torch.no_grad():
         for name, p in net.named_parameters():
-            p.copy_(placed(weights[lua_name(name)]))
-    return net
+            p.copy_(torch.from_numpy(weights[lua_name(name)]))
+    return net.to(DEVICE)
 
 
 def placed(array):
@@ -158,7 +158,7 @@ def train(spec, variant, folder):
     n = x1.shape[0]
 
     def work():
-        return step(torch.rand(n), torch.randn(n, x1.shape[1]))
+        return step(torch.rand(n, **ON), torch.randn(n, x1.shape[1], **ON))
 
     loss = loss_of(net, x1, t, x0)
     loss.backward()
@@ -204,10 +204,10 @@ def latents(spec, variant, folder):
         return loss
 
     def work():
-        t = torch.rand(groups)
+        t = torch.rand(groups, **ON)
         if variant["group"] != "plain":        # one time in each of as many parts
-            t = (t + torch.rand(groups).argsort()) / groups
-        return step(t, torch.randn(y.shape))
+            t = (t + torch.rand(groups, **ON).argsort()) / groups
+        return step(t, torch.randn(y.shape, **ON))
 
     loss = loss_of(net, y, d[tag + "t"], d["x0"])
     loss.backward()
@@ -246,7 +246,7 @@ def landscape(spec, variant, folder):
     chunk = variant.get("chunk")
 
     def strip(part):
-        total = torch.zeros(part.shape[0])
+        total = torch.zeros(part.shape[0], **ON)
         for k in range(d["t"].shape[0]):
             total += one(part, d["t"][k:k + 1], d["x0"][k:k + 1])
         return total / d["t"].shape[0]
@@ -284,7 +284,7 @@ def sample(spec, variant, folder):
     f = compiled(variant, lambda z, t: net(z, t))
 
     def field(x, t):
-        return (f(x[0], torch.full((1,), t)),)
+        return (f(x[0], torch.full((1,), t, **ON)),)
 
     @torch.no_grad()
     def work():
@@ -311,7 +311,7 @@ def divergence_forward(net, z, t):
     """Tangents of all dimensions side by side."""
     def along(e):
         return torch.func.jvp(lambda x: net(x, t), (z,), (e.expand(z.shape),))
-    eye = torch.eye(z.shape[1])
+    eye = torch.eye(z.shape[1], **ON)
     out, j = torch.vmap(along, out_dims=(None, 0))(eye)
     return out, sum(j[i, :, i] for i in range(z.shape[1]))
 
@@ -323,10 +323,10 @@ def likelihood(spec, variant, folder):
     f = compiled(variant, divergence_forward if forward else divergence_backward)
 
     def field(x, t):
-        return f(net, x[0], torch.full((1,), t))
+        return f(net, x[0], torch.full((1,), t, **ON))
 
     def log_p(y):
-        z, log = solve(field, (y, torch.zeros(y.shape[0])), 1.0, 0.0, spec["steps"])
+        z, log = solve(field, (y, torch.zeros(y.shape[0], **ON)), 1.0, 0.0, spec["steps"])
         return -0.5 * z.square().sum(1) - y.shape[1] * 0.5 * math.log(2 * math.pi) + log
 
     @torch.no_grad()
