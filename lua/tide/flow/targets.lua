@@ -345,7 +345,7 @@ function targets.image(picture, o)
     local inside = c:ge(0):logical_and(c:lt(w))
       :logical_and(r:ge(0)):logical_and(r:lt(h))
     local at = (r:clamp(0, h - 1) * w + c:clamp(0, w - 1)):to("i64") + 1
-    local value = log_p:index_select(1, at) + 2 * math.log(t.scale)
+    local value = log_p:to(q.device):index_select(1, at) + 2 * math.log(t.scale)
     return tensor.where(inside, value, -math.huge):to(points.dtype)
   end
   return t
