@@ -14,10 +14,11 @@ local function run(device)
   local v = flow.VelocityMLP { dim = 2, hidden = 32, blocks = 2 }
   local target = flow.targets.mog()
   local fit = flow.train(v, function(n) return target:sample(n, { device = device }) end,
-    { steps = steps, batch = 64, every = 1, report = false })
+    { steps = steps, batch = 64, every = 1 })
   v:freeze()
-  local move = flow.align(v, tensor.randn(64, 2), { steps = math.max(2, steps // 5), every = 1, report = false })
-  assert(move.y.device == device, "latents are on " .. move.y.device)
+  local move = flow.align(v, tensor.randn(64, 2), { steps = math.max(2, steps // 5), every = 1 })
+  assert(move.y.device == device and v:parameters()[1].device == device, "not on " .. device)
+  assert(#fit.losses == steps, #fit.losses .. " losses")
   tide.set_device("cpu")
   return tensor.from(fit.losses), move.y:detach():to("cpu")
 end

@@ -87,23 +87,28 @@ bench() {
     --peers "$python" ${EMULATED:+--quick --seconds 0.001 --rounds 1 --peer_device cpu} ${BENCH-}
 }
 example() { local script=$1; shift; "$tide" "examples/$script.lua" --device cuda --out "$tmp/$script" "$@"; }
+frame() { FRAME=$tmp/frame.png "$tide" -e 'local img = tensor.ones(20, 60)
+  img:narrow(1, 5, 10):narrow(2, 5, 50):fill_(0)
+  img:narrow(1, 8, 4):narrow(2, 10, 40):fill_(1)
+  data.save(os.getenv "FRAME", img)'; }
 sanitize() { # TOOL: a few steps of training, eager and as a graph, and every op
   compute-sanitizer --tool "$1" --error-exitcode 9 "$tide" tests/gpu/agree.lua 4 &&
     compute-sanitizer --tool "$1" --error-exitcode 9 "$build/tests/device/test_results" parity
 }
-export -f parity same_seed device_line gradients golden bench example sanitize
+few=${EMULATED:+2} few=${few:-30}
+export -f parity same_seed device_line gradients golden bench example frame sanitize
 export build out tide tmp python EMULATED=${EMULATED-} BENCH=${BENCH-}
 run() { part "$1" "$2" bash -c "$3"; }
 
 run "the device" 30 device_line || { echo "without a GPU there is nothing more to check; see $log"; exit 1; }
 run "every op and its gradient, against the CPU" 90 "parity 85"
-run "gradients" 30 gradients
+run "gradients" 60 gradients
 run "a training, against the CPU and itself" 60 "same_seed ${EMULATED:+6}"
 run "results for tests without a GPU" 40 golden
 run "benchmark" 240 bench
-run "example: toy" 40 "example toy --target rings --steps 30 --align-steps 20 --latents 64 --width 16 --grid 8 --draws 8"
-run "example: bound" 30 "example bound --points 40 --samples 64 --steps 20 --grid 8"
-run "example: word" 40 "example word --loss align --steps 30 --align-steps 8 --latents 60 --width 16 --blocks 1"
+run "example: toy" 40 "example toy --target rings --steps $few --align-steps $few --latents 64 --width 16 --blocks 1 --grid 8 --draws 8"
+run "example: bound" 30 "example bound --points 40 --samples 64 --steps $few --grid 8"
+run "example: word" 40 "frame && example word --image \$tmp/frame.png --loss align --steps $few --align-steps $few --latents 60 --width 16 --blocks 1"
 run "TIDE_SYNC=1" 30 "TIDE_SYNC=1 same_seed 4"
 if command -v compute-sanitizer >/dev/null && [ -z "$EMULATED" ]; then
   for tool in memcheck racecheck initcheck; do run "compute-sanitizer: $tool" 60 "sanitize $tool"; done
