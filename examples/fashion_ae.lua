@@ -109,7 +109,8 @@ local function load_data(o)
   local function read(name, most)
     local x, labels, classes = tide.data.fashion_mnist { split = name, dir = o.data }
     local n = math.min(x:size(1), most)
-    return x:narrow(1, 1, n), labels:narrow(1, 1, n), classes
+    local device = tide.device()
+    return x:narrow(1, 1, n):to(device), labels:narrow(1, 1, n):to(device), classes
   end
   local x, labels, classes = read("train", o.images)
   local test, test_labels = read("test", o.latents)

@@ -61,9 +61,9 @@ function images.load(place, o)
   local function part(split, most)
     local x, labels, names = read(split)
     local n = math.min(x:size(1), most)
-    x = x:narrow(1, 1, n) * 2 - 1
+    x = x:narrow(1, 1, n):to(tide.device()) * 2 - 1
     if x:dim() == 3 then x = x:unsqueeze(2) end
-    return x, labels:narrow(1, 1, n), names
+    return x, labels:narrow(1, 1, n):to(tide.device()), names
   end
   local d = { place = place }
   d.train, d.labels, d.names = part("train", o.train)
