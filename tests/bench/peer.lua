@@ -25,7 +25,8 @@ local function start(python, script, folder, device)
   local answers = ("%s/%s.answers"):format(folder, name)
   assert(os.execute("mkfifo " .. quoted(answers)))
   -- cat takes what is written to a peer that is gone, which would otherwise end us
-  self.to = assert(io.popen(("(BENCH_DEVICE=%s exec timeout -k 5 3600 %s %s) >%s 2>%s; exec cat >/dev/null"):format(
+  self.to = assert(io.popen(("(BENCH_DEVICE=%s exec timeout -k 5 3600 %s %s) " ..
+    ">%s 2>%s; exec cat >/dev/null"):format(
     device or "cpu", quoted(python), quoted(script), quoted(answers), quoted(self.log)), "w"))
   self.from = assert(io.open(answers, "r"))
   local hello, why = self:ask { ["do"] = "hello" }

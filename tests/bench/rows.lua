@@ -38,7 +38,7 @@ local function field_flops(count, tangents)
   end
 end
 
--- Adam reads four numbers of each parameter and writes three; beside bf16 there are copies and narrow gradients.
+-- Adam reads four numbers of each parameter and writes three; bf16 adds copies and narrow gradients.
 local function train_bytes(s)
   local x, m, t = mac(s)
   return (s.precision == "bf16" and 34 or 28) * (x + m + t)
@@ -102,7 +102,8 @@ function add(row) rows.cuda[#rows.cuda + 1] = row end
 
 local vs = { eager = 8, graph = 2.5 }
 add { id = "paper", title = "paper training, f32: H512 x 4, batch 256, one step", kind = "train",
-  spec = with(paper, training), quick = some, flops = train_flops, bytes = train_bytes, want = vs, full = 1e5 }
+  spec = with(paper, training), quick = some, flops = train_flops, bytes = train_bytes,
+  want = vs, full = 1e5 }
 add { id = "paper_tf32", title = "paper training, TF32", kind = "train",
   spec = with(with(paper, training), { precision = "tf32" }), quick = with(some, { precision = "tf32" }),
   flops = train_flops, bytes = train_bytes, want = vs, full = 1e5 }
