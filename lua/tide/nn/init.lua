@@ -8,7 +8,7 @@ local nn = {
   is_module = base.is_module,
   init = require "tide.nn.initialize",
 }
-for _, part in ipairs { "layers", "mlp", "batchnorm", "conv", "position", "dit", "unet",
+for _, part in ipairs { "layers", "mlp", "batchnorm", "conv", "position", "dit", "unet", "autoencoder",
                         "functional" } do
   for name, value in pairs(require("tide.nn." .. part)) do nn[name] = value end
 end
