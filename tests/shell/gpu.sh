@@ -59,3 +59,12 @@ done
 has "the device is described" "$($TIDE -e 'local tide = require "tide"
   print(tide.tensor.ones(1, { device = "cuda" }).device, tide.devices()[2].description)')" "emulated GPU"
 check "kernels at sizes that end amid tiles and chunks" env TIDE_FIBERS=5 $TIDE tests/emulation/kernels.lua
+
+# an example as it is, from a picture to figures
+$TIDE -e 'local tide = require "tide"
+  local ink = tide.tensor.ones(12, 24)
+  ink:narrow(1, 4, 5):narrow(2, 4, 16):fill_(0)
+  tide.data.save("'$tmp'/ink.png", ink)'
+check "an example with --device cuda" $TIDE examples/word.lua --device cuda --image "$tmp/ink.png" --loss align \
+  --steps 2 --align-steps 2 --latents 16 --width 8 --blocks 1 --out "$tmp/word"
+has "its figures" "$(cat "$tmp/word/summary.json" 2>&1)" '"on_ink"'
