@@ -75,8 +75,8 @@ end
 function machine.device(name)
   for _, d in ipairs(tide.devices()) do
     if d.name == name then
-      return { gpu = d.description,
-               slug = d.description:lower():match("^[^,]*"):gsub("[^%w]+", "-") }
+      local gpu = d.description:match "^[^,]*"
+      return { gpu = gpu, slug = (gpu:lower():gsub("[^%w]+", "-")) }
     end
   end
 end
@@ -95,7 +95,7 @@ function machine.device_ceilings(quick)
     local a, b = tensor.randn(n, n):to(dtype), tensor.randn(n, n):to(dtype)
     tide.precision(kind == "tf32" and "tf32" or "strict")
     c[kind] = rate(function() a:matmul(b):free() end, 2e-9 * n ^ 3)
-    c.products[#c.products + 1] = { shape = { n, n, n, kind }, rate = c[kind] }
+    c.products[#c.products + 1] = { shape = { n, n, n }, kind = kind == "product" and "f32" or kind, rate = c[kind] }
   end
   tide.precision "strict"
   local m = quick and 100000 or 2 ^ 28
@@ -114,7 +114,7 @@ end
 function machine.text(c)
   local m, shapes = c.machine, {}
   for i, p in ipairs(c.products) do
-    shapes[i] = ("%s %.0f"):format(table.concat(p.shape, "x"), p.rate)
+    shapes[i] = ("%s%s %.0f"):format(table.concat(p.shape, "x"), p.kind and " " .. p.kind or "", p.rate)
   end
   return (m and ("multiply-adds %.0f GF/s (one core %.0f), copy %.1f GB/s, read %.1f GB/s\n"):format(
       m.fma, m.fma_one, m.copy, m.read) or "") ..

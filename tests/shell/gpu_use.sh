@@ -80,3 +80,8 @@ if $TIDE -e 'os.exit(plot.can_save)'; then
 else
   skip "figures of tensors on a GPU" "this build has no drawing"
 fi
+
+check "the benchmark runs on a device" $TIDE tests/bench/run.lua --device cuda --quick --rounds 1 --seconds 0.001 \
+  --only paper_tf32 --out "$tmp/gpu.json"
+has "its results name the GPU" "$(cat "$tmp/gpu.json")" '"slug": "emulated-gpu"'
+check "and make a page" $TIDE tests/bench/report.lua "$tmp/gpu.json" "$tmp"
