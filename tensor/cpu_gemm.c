@@ -9,18 +9,18 @@
 #include <string.h>
 
 #if defined(__AVX512F__)
-enum { VECTOR = 64, ROWS = 8, NEAR = 2048 };
+enum { VECTOR = 64, ROWS = 8, NEAR = 2048, BLOCKS = 32 };
 #elif defined(__AVX2__)
-enum { VECTOR = 32, ROWS = 6, NEAR = 1024 };
+enum { VECTOR = 32, ROWS = 6, NEAR = 1024, BLOCKS = 16 };
 #else
-enum { VECTOR = 16, ROWS = 6, NEAR = 1024 };
+enum { VECTOR = 16, ROWS = 6, NEAR = 1024, BLOCKS = 16 };
 #endif
-/* Rows at most NEAR bytes apart are read where they lie; others are packed first. */
+/* Rows at most NEAR bytes apart are read where they lie; others are packed first,
+** BLOCKS blocks of them at a time. */
 enum {
   WIDE = 2,             /* vectors of columns in a block */
   STRETCH = 256,        /* terms summed in one go */
   PANELS = 4,           /* panels of b that are packed at a time */
-  BLOCKS = 32,          /* blocks of rows of a, where those are packed */
   LINE = 64,            /* bytes that come from memory together */
   TERMS = 4,            /* between two lines that are asked for in advance */
   ROWS_AHEAD = 8, LINES_AHEAD = 8,      /* the same while packing */
