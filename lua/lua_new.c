@@ -369,13 +369,22 @@ static bool has_dtype(lua_State *L, int opt) {
   return is;
 }
 
-static td_tensor *write_out(const spec *s, const source *src, void *data) {
+static td_tensor *on_host(const spec *s, const source *src, void *data) {
   bool is_float = td_dtype_is_float(s->dtype);
   td_tensor *t = td_empty(td_cpu(), is_float ? s->dtype : TD_I64, src->ndim,
                           src->shape);
   if (!t || (is_float ? td_write_f64(t, data) : td_write_bytes(t, data)))
     return NULL;
-  if (td_type(t) != s->dtype) t = td_cast(t, s->dtype);
+  return td_type(t) != s->dtype ? td_cast(t, s->dtype) : t;
+}
+
+/* For a device only the move is part of a captured step. */
+static td_tensor *write_out(const spec *s, const source *src, void *data) {
+  bool aside = s->be != td_cpu() && td_capturing();
+  if (aside) td_capture_aside(true);
+  td_tensor *t = on_host(s, src, data);
+  if (aside) td_capture_aside(false);
+  if (aside) td_capture_constant(t);
   return td_to_device(t, s->be);
 }
 

@@ -68,6 +68,10 @@ bool td__capture_constant(const td_buffer *b) {
   return k >= 0 && td__recording->slot[k].inside && !td__recording->slot[k].written;
 }
 
+void td_capture_constant(td_tensor *t) {
+  if (t && t->buf && td__recording) new_slot(td__recording, t->buf, true);
+}
+
 /* Does the op read nothing of its first tensor but the shape? */
 static bool only_shape(const td_op *op) {
   return op->rule->flags & TD_RANDOM || op == &td_ops[TD_OP_fill] ||

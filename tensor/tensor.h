@@ -202,6 +202,8 @@ td_capture *td_capture_begin(bool lenient);
 void td_capture_stop(td_capture *c);
 /* Switched on, what follows is not part of the step; returns what it was. */
 bool td_capture_aside(bool on);
+/* What was made aside is a constant of the step, the same at each replay. */
+void td_capture_constant(td_tensor *t);
 td_status td_capture_finish(td_capture *c);
 /* Runs the step again on the tensors it used then: those from outside as they
 ** are now, with the next random numbers; results are overwritten. */

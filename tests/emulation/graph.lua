@@ -110,6 +110,38 @@ check.test("random draws go on along the stream, whoever draws between", functio
   check.ok(draws(f):equal(draws(capture(f))))
 end)
 
+test("what Lua fills inside a step, and numbers in it, are constants", function()
+  local x = tensor.from { 1, 2 }:requires_grad_()
+  local f = function(s)
+    x.grad = nil
+    local c = tensor.from { 3, 4 }
+    c:add_(1);
+    ((x * s) ^ 2 * c + 2 ^ x):sum():backward()
+    return x.grad
+  end
+  local step = capture(f)
+  for i = 1, 4 do check.eq(step(tensor.full({ 1 }, i)):totable(), f(tensor.full({ 1 }, i)):totable()) end
+  check.ok(step:stats().nodes > 0, tostring(step))
+end)
+
+test("labels, accumulation, bf16, averages: flow.train is a graph", function()
+  local options = { { accumulate = 2 }, { precision = "bf16" },
+                    { clip = 0.1, ema = 0.9, schedule = function(i, n) return 1 - i / (n + 1) end } }
+  for k, o in ipairs(options) do
+    local losses = {}
+    for i, on in ipairs { false, true } do
+      tide.seed(21)
+      local all = { steps = 4, batch = 8, every = 1, capture = on }
+      for key, v in pairs(o) do all[key] = v end
+      local run = flow.train(flow.VelocityMLP { dim = 2, hidden = 8, blocks = 1, classes = 3 },
+                             flow.targets.moons(), all)
+      losses[i] = run.losses
+      check.ok(not on or run.update:stats().nodes > 0, tostring(run.update))
+    end
+    check.eq(losses[1], losses[2], "case " .. k)
+  end
+end)
+
 test("10,000 replays ask for no memory", function()
   local w = tensor.zeros(3)
   local step = capture(function(x) w:add_(x) return w * 1 end)
