@@ -100,7 +100,11 @@ td_backend *td_backend_load(const char *path) {
   if (n < 0)
     return td_fail_null(TD_EDEVICE, "%s: %s", path, init ?
                         "made for another version" : "not a device plug-in");
-  if (n == 0) return td_fail_null(TD_EDEVICE, "%s: %s", path, td_error());
+  if (n == 0) {                          /* what it said is where we would write */
+    char why[400];
+    snprintf(why, sizeof why, "%s", td_error());
+    return td_fail_null(TD_EDEVICE, "%s: %s", path, why);
+  }
   for (int i = 0; i < n; i++)
     if (td__backend_add(list[i])) return NULL;
   return list[0];                       /* never unloaded: it may own threads */
