@@ -87,7 +87,8 @@ template <class T> __device__ static candidate<T> first_of(candidate<T> v) {
   return v;
 }
 /* Of every GPU_BLOCK-th distance, from the thread's own on, the first behind `last`. */
-template <class T> __device__ static candidate<T> next_behind(const T *e, int64_t n, const candidate<T> &last) {
+template <class T>
+__device__ static candidate<T> next_behind(const T *e, int64_t n, const candidate<T> &last) {
   candidate<T> best = { (T)NAN, INT64_MAX };
   for (int64_t j = threadIdx.x; j < n; j += GPU_BLOCK) {
     candidate<T> v = { e[j], j };
@@ -156,7 +157,8 @@ template <class T> __device__ static void add(log_sum<T> &s, T e) {
 template <class T> __device__ static double total(log_sum<T> s) {
   for (int step = SIDE / 2; step; step /= 2) {
     T top = __shfl_xor_sync(~0u, s.top, step);
-    double sum = __shfl_xor_sync(~0u, s.sum, step), mine = (double)s.top, most = mine > top ? mine : (double)top;
+    double sum = __shfl_xor_sync(~0u, s.sum, step), mine = (double)s.top;
+    double most = mine > top ? mine : (double)top;
     s.sum = (s.sum == 0 ? 0 : s.sum * exp(mine - most)) + (sum == 0 ? 0 : sum * exp((double)top - most));
     s.top = (T)most;
   }
@@ -202,7 +204,8 @@ template <class T> static td_status run_kde(const td_call *c, td_tensor **out) {
 template <class In> static td_status run_grid(const td_call *c, td_tensor **out) {
   const td_tensor *x = c->in[0], *y = c->in[1];
   points<In> data = points_of<In>(c->in[2]);
-  points<In> cells = { (const In *)x->data, (const In *)y->data, x->shape[0] * y->shape[0], 2, x->shape[0], 0 };
+  points<In> cells = { (const In *)x->data, (const In *)y->data, x->shape[0] * y->shape[0], 2,
+                       x->shape[0], 0 };
   return run_densities<double>(c, cells, data, norm_of(c, data.count, 2), (In *)out[0]->data);
 }
 
@@ -224,7 +227,8 @@ template <class T> __global__ void means(points<T> x, points<T> data, double sca
         int64_t i = row + SIDE * r + ty, k = from + SIDE * r + tx;
         bool there = i < x.count && col + tx < data.count;
         ws[(SIDE * r + ty) * SIDE + tx] = there ? TD_EXP((T)((double)(e[r] * (T)scale) - all[i])) : (T)0;
-        ds[ty * ROWS + SIDE * r + tx] = k < x.dim && col + ty < data.count ? coordinate(data, col + ty, k) : (T)0;
+        ds[ty * ROWS + SIDE * r + tx] =
+          k < x.dim && col + ty < data.count ? coordinate(data, col + ty, k) : (T)0;
       }
       __syncthreads();
       for (int l = 0; l < SIDE; l++)

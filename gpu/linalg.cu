@@ -202,7 +202,8 @@ template <class T> __global__ void settle(vectors<T> a, vectors<T> b, int64_t k,
     for (int64_t i = lane; i < a.n; i += 32)
       a.to[m * a.to_every + r * a.to_apart + i * a.to_step] = sign * x[i * a.step];
     for (int64_t i = lane; i < b.n; i += 32)
-      b.to[m * b.to_every + r * b.to_apart + i * b.to_step] = sign * b.from[m * b.every + r * b.apart + i * b.step];
+      b.to[m * b.to_every + r * b.to_apart + i * b.to_step] =
+        sign * b.from[m * b.every + r * b.apart + i * b.step];
   }
 }
 
@@ -249,8 +250,8 @@ template <class T> static td_status run_eigh(const td_call *c, td_tensor **out) 
   if (!td__numel(out[1])) return TD_OK;
   td_status st = eig_of(&j, c, 0, &v, &w);
   if (!st)
-    st = gpu_check(cudaMemcpyAsync(out[0]->data, w, sizeof(T) * (size_t)(j.count * n), cudaMemcpyDeviceToDevice,
-                                   j.g->stream), c->op->name);
+    st = gpu_check(cudaMemcpyAsync(out[0]->data, w, sizeof(T) * (size_t)(j.count * n),
+                                   cudaMemcpyDeviceToDevice, j.g->stream), c->op->name);
   vectors<T> a = { v, (T *)out[1]->data, n, n * n, n, 1, n * n, 1, n }, none = {};
   if (!st) st = by_element(j, j.count * n * 32, settle<T>, a, none, n, j.count * n);
   return end(&j, st);
@@ -269,15 +270,15 @@ template <class T> static td_status run_svd(const td_call *c, td_tensor **out) {
   td_status st = begin(&j, c, k, TD_MATRIX_DIVERGED);
   if (!st && most > INT32_MAX) st = td_matrix_large(gpu_fail, c->op->name, most);
   if (!st)
-    st = check(c, cusolverDnXgesvd_bufferSize(j.h, j.params, 'S', 'S', most, k, t, NULL, most, t, NULL, t, NULL,
-                                              most, t, NULL, k, t, &j.device, &j.host));
+    st = check(c, cusolverDnXgesvd_bufferSize(j.h, j.params, 'S', 'S', most, k, t, NULL, most, t, NULL, t,
+                                              NULL, most, t, NULL, k, t, &j.device, &j.host));
   if (!st) st = take_room(&j, sizeof(T) * (size_t)(j.count * (2 * most * k + k * k)), &own);
   if (st) return end(&j, st);
   T *a = (T *)own, *u = a + j.count * most * k, *vt = u + j.count * most * k, *s = (T *)out[1]->data;
   st = by_matrix(j, take_finite<T>, (const T *)x->data, a, m, n, !wide, j.count, j.found);
   for (int64_t i = 0; !st && i < j.count; i++)
-    st = check(c, cusolverDnXgesvd(j.h, j.params, 'S', 'S', most, k, t, a + i * most * k, most, t, s + i * k, t,
-                                   u + i * most * k, most, t, vt + i * k * k, k, t, j.work, j.device,
+    st = check(c, cusolverDnXgesvd(j.h, j.params, 'S', 'S', most, k, t, a + i * most * k, most, t, s + i * k,
+                                   t, u + i * most * k, most, t, vt + i * k * k, k, t, j.work, j.device,
                                    j.host_work, j.host, j.info + i));
   vectors<T> tall = { u, NULL, most, most * k, most, 1, 0, 0, 0 };
   vectors<T> small = { vt, NULL, k, k * k, 1, k, 0, 0, 0 };
@@ -320,8 +321,8 @@ template <class T> __device__ static int64_t row_at(const triangle<T> &q, int64_
   return q.upper ? q.n - 1 - i : i;
 }
 /* ts = PANEL x PANEL of the triangle from (i, k) on; beyond the last row the identity. */
-template <class T> __device__ static void load_triangle(const triangle<T> &q, const T *t, int64_t i, int64_t k,
-                                                        T *ts) {
+template <class T>
+__device__ static void load_triangle(const triangle<T> &q, const T *t, int64_t i, int64_t k, T *ts) {
   int tx = (int)threadIdx.x;
   for (int l = (int)threadIdx.y; l < PANEL; l += PANEL / TURNS)
     ts[l * (PANEL + 1) + tx] = i + l < q.n && k + tx < q.n ?
@@ -459,7 +460,8 @@ template <class T> static td_status run_solve(const td_call *c, td_tensor **out)
 /* ---- sqrtm and sylvester: by eigenvectors ---- */
 
 /* y = a b, a^T b or a b^T, all (count, n, n), never rounded to TF32 */
-template <class T> static td_status multiply(const job<T> &j, bool ta, bool tb, const T *a, const T *b, T *y) {
+template <class T>
+static td_status multiply(const job<T> &j, bool ta, bool tb, const T *a, const T *b, T *y) {
   gpu_product p = {};
   p.count = j.count, p.m = p.n = p.k = j.n;
   p.a = (const char *)a, p.b = (const char *)b, p.c = (char *)y;

@@ -110,7 +110,7 @@ directions() {
       nn/ops/* | nn/cpu_*) case $what in nn/* | tensor/*) ;; */*) allowed=1 ;; esac ;;
       nn/*) case $what in nn/* | tensor/tensor.h | tensor/op_proto.h) ;; */*) allowed=1 ;; esac ;;
       gpu/*) case $what in
-        tensor/op.h | tensor/convert.h | tensor/philox.h | tensor/vmath.h | gpu/* | *.def) ;;
+        tensor/op.h | tensor/convert.h | tensor/matrix.h | tensor/philox.h | tensor/vmath.h | gpu/* | *.def) ;;
         */*) allowed=1 ;;
         esac ;;
       lua/*) case $what in tensor/* | nn/* | lua/*) ;; */*) allowed=1 ;; esac ;;

@@ -8,8 +8,8 @@
 typedef const int *in;
 BOTH(potrf, const char *uplo, in n, void *a, in lda, int *info, size_t)
 BOTH(getrf, in m, in n, void *a, in lda, int *pivots, int *info)
-BOTH(syevd, const char *job, const char *uplo, in n, void *a, in lda, void *w, void *work, in lwork, int *iwork,
-     in liwork, int *info, size_t, size_t)
+BOTH(syevd, const char *job, const char *uplo, in n, void *a, in lda, void *w, void *work, in lwork,
+  int *iwork, in liwork, int *info, size_t, size_t)
 BOTH(gesvd, const char *ju, const char *jv, in m, in n, void *a, in lda, void *s, void *u, in ldu, void *vt,
      in ldvt, void *work, in lwork, int *info, size_t, size_t)
 #define CALL(type, name, ...) \
@@ -54,8 +54,8 @@ template <class F> static cusolverStatus_t run(cusolverDnHandle_t h, bool fits, 
 }
 #define ROOM device, device_room, host, host_room, info
 
-cusolverStatus_t cusolverDnXpotrf_bufferSize(cusolverDnHandle_t, cusolverDnParams_t, cublasFillMode_t, int64_t n,
-  cudaDataType_t ta, const void *, int64_t lda, cudaDataType_t how, SIZES) {
+cusolverStatus_t cusolverDnXpotrf_bufferSize(cusolverDnHandle_t, cusolverDnParams_t, cublasFillMode_t,
+  int64_t n, cudaDataType_t ta, const void *, int64_t lda, cudaDataType_t how, SIZES) {
   return sizes(known(ta, how) && n > 0 && lda >= n, device, host);
 }
 cusolverStatus_t cusolverDnXpotrf(cusolverDnHandle_t h, cusolverDnParams_t, cublasFillMode_t uplo, int64_t n,
@@ -93,9 +93,9 @@ static int eig(cudaDataType_t t, cublasFillMode_t uplo, int64_t n, char *a, int6
        iwork.data(), &liwork, &code, 1, 1);
   return code;
 }
-cusolverStatus_t cusolverDnXsyevBatched_bufferSize(cusolverDnHandle_t, cusolverDnParams_t, cusolverEigMode_t mode,
-  cublasFillMode_t, int64_t n, cudaDataType_t ta, const void *, int64_t lda, cudaDataType_t tw, const void *,
-  cudaDataType_t how, SIZES, int64_t count) {
+cusolverStatus_t cusolverDnXsyevBatched_bufferSize(cusolverDnHandle_t, cusolverDnParams_t,
+  cusolverEigMode_t mode, cublasFillMode_t, int64_t n, cudaDataType_t ta, const void *, int64_t lda,
+  cudaDataType_t tw, const void *, cudaDataType_t how, SIZES, int64_t count) {
   return sizes(mode == CUSOLVER_EIG_MODE_VECTOR && known(ta, how) && known(tw, how) && n > 0 && lda >= n &&
                count > 0, device, host);
 }
@@ -109,9 +109,9 @@ cusolverStatus_t cusolverDnXsyevBatched(cusolverDnHandle_t h, cusolverDnParams_t
                (char *)w + i * n * (int64_t)size_of(tw));
   });
 }
-cusolverStatus_t cusolverDnXsyevd_bufferSize(cusolverDnHandle_t h, cusolverDnParams_t p, cusolverEigMode_t mode,
-  cublasFillMode_t uplo, int64_t n, cudaDataType_t ta, const void *a, int64_t lda, cudaDataType_t tw,
-  const void *w, cudaDataType_t how, SIZES) {
+cusolverStatus_t cusolverDnXsyevd_bufferSize(cusolverDnHandle_t h, cusolverDnParams_t p,
+  cusolverEigMode_t mode, cublasFillMode_t uplo, int64_t n, cudaDataType_t ta, const void *a, int64_t lda,
+  cudaDataType_t tw, const void *w, cudaDataType_t how, SIZES) {
   return cusolverDnXsyevBatched_bufferSize(h, p, mode, uplo, n, ta, a, lda, tw, w, how, device, host, 1);
 }
 cusolverStatus_t cusolverDnXsyevd(cusolverDnHandle_t h, cusolverDnParams_t p, cusolverEigMode_t mode,
@@ -125,12 +125,13 @@ cusolverStatus_t cusolverDnXgesvd_bufferSize(cusolverDnHandle_t, cusolverDnParam
   signed char vt, int64_t m, int64_t n, cudaDataType_t ta, const void *, int64_t lda, cudaDataType_t ts,
   const void *, cudaDataType_t tu, const void *, int64_t ldu, cudaDataType_t tv, const void *, int64_t ldvt,
   cudaDataType_t how, SIZES) {
-  return sizes(u == 'S' && vt == 'S' && known(ta, how) && ts == ta && tu == ta && tv == ta && n > 0 && m >= n &&
-               lda >= m && ldu >= m && ldvt >= n, device, host);
+  return sizes(u == 'S' && vt == 'S' && known(ta, how) && ts == ta && tu == ta && tv == ta && n > 0 &&
+               m >= n && lda >= m && ldu >= m && ldvt >= n, device, host);
 }
 cusolverStatus_t cusolverDnXgesvd(cusolverDnHandle_t h, cusolverDnParams_t, signed char u, signed char vt,
-  int64_t m, int64_t n, cudaDataType_t ta, void *a, int64_t lda, cudaDataType_t ts, void *s, cudaDataType_t tu,
-  void *pu, int64_t ldu, cudaDataType_t tv, void *pvt, int64_t ldvt, cudaDataType_t how, WORK) {
+  int64_t m, int64_t n, cudaDataType_t ta, void *a, int64_t lda, cudaDataType_t ts, void *s,
+  cudaDataType_t tu, void *pu, int64_t ldu, cudaDataType_t tv, void *pvt, int64_t ldvt, cudaDataType_t how,
+  WORK) {
   bool fits = u == 'S' && vt == 'S' && m >= n && known(ta, how) && ts == ta && tu == ta && tv == ta &&
     ours(ta, a, m, n, lda) && ours(ts, s, n, 1, n) && ours(tu, pu, m, n, ldu) && ours(tv, pvt, n, n, ldvt);
   return run(h, fits, 1, ROOM, [=](int64_t) {

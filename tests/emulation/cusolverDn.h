@@ -16,17 +16,17 @@ cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t h, cudaStream_t s);
 
 #define SIZES size_t *device, size_t *host
 #define WORK void *device, size_t device_room, void *host, size_t host_room, int *info
-cusolverStatus_t cusolverDnXpotrf_bufferSize(cusolverDnHandle_t h, cusolverDnParams_t p, cublasFillMode_t uplo,
-  int64_t n, cudaDataType_t ta, const void *a, int64_t lda, cudaDataType_t how, SIZES);
-cusolverStatus_t cusolverDnXpotrf(cusolverDnHandle_t h, cusolverDnParams_t p, cublasFillMode_t uplo, int64_t n,
-  cudaDataType_t ta, void *a, int64_t lda, cudaDataType_t how, WORK);
+cusolverStatus_t cusolverDnXpotrf_bufferSize(cusolverDnHandle_t h, cusolverDnParams_t p,
+  cublasFillMode_t uplo, int64_t n, cudaDataType_t ta, const void *a, int64_t lda, cudaDataType_t how, SIZES);
+cusolverStatus_t cusolverDnXpotrf(cusolverDnHandle_t h, cusolverDnParams_t p, cublasFillMode_t uplo,
+  int64_t n, cudaDataType_t ta, void *a, int64_t lda, cudaDataType_t how, WORK);
 cusolverStatus_t cusolverDnXgetrf_bufferSize(cusolverDnHandle_t h, cusolverDnParams_t p, int64_t m, int64_t n,
   cudaDataType_t ta, const void *a, int64_t lda, cudaDataType_t how, SIZES);
 cusolverStatus_t cusolverDnXgetrf(cusolverDnHandle_t h, cusolverDnParams_t p, int64_t m, int64_t n,
   cudaDataType_t ta, void *a, int64_t lda, int64_t *pivots, cudaDataType_t how, WORK);
-cusolverStatus_t cusolverDnXsyevd_bufferSize(cusolverDnHandle_t h, cusolverDnParams_t p, cusolverEigMode_t mode,
-  cublasFillMode_t uplo, int64_t n, cudaDataType_t ta, const void *a, int64_t lda, cudaDataType_t tw,
-  const void *w, cudaDataType_t how, SIZES);
+cusolverStatus_t cusolverDnXsyevd_bufferSize(cusolverDnHandle_t h, cusolverDnParams_t p,
+  cusolverEigMode_t mode, cublasFillMode_t uplo, int64_t n, cudaDataType_t ta, const void *a, int64_t lda,
+  cudaDataType_t tw, const void *w, cudaDataType_t how, SIZES);
 cusolverStatus_t cusolverDnXsyevd(cusolverDnHandle_t h, cusolverDnParams_t p, cusolverEigMode_t mode,
   cublasFillMode_t uplo, int64_t n, cudaDataType_t ta, void *a, int64_t lda, cudaDataType_t tw, void *w,
   cudaDataType_t how, WORK);
@@ -41,7 +41,8 @@ cusolverStatus_t cusolverDnXgesvd_bufferSize(cusolverDnHandle_t h, cusolverDnPar
   const void *s, cudaDataType_t tu, const void *pu, int64_t ldu, cudaDataType_t tv, const void *pvt,
   int64_t ldvt, cudaDataType_t how, SIZES);
 cusolverStatus_t cusolverDnXgesvd(cusolverDnHandle_t h, cusolverDnParams_t p, signed char u, signed char vt,
-  int64_t m, int64_t n, cudaDataType_t ta, void *a, int64_t lda, cudaDataType_t ts, void *s, cudaDataType_t tu,
-  void *pu, int64_t ldu, cudaDataType_t tv, void *pvt, int64_t ldvt, cudaDataType_t how, WORK);
+  int64_t m, int64_t n, cudaDataType_t ta, void *a, int64_t lda, cudaDataType_t ts, void *s,
+  cudaDataType_t tu, void *pu, int64_t ldu, cudaDataType_t tv, void *pvt, int64_t ldvt, cudaDataType_t how,
+  WORK);
 
 #endif

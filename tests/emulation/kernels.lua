@@ -118,7 +118,9 @@ end, 1)
 
 same("a frozen network", function()
   local v = flow.VelocityMLP { dim = 3, hidden = 20, blocks = 3, dtype = spec.dtype }
-  tide.no_grad(function() for _, p in ipairs(v:parameters()) do p:add_(draw(table.unpack(p.shape)) * .2) end end)
+  tide.no_grad(function()
+    for _, p in ipairs(v:parameters()) do p:add_(draw(table.unpack(p.shape)) * .2) end
+  end)
   v:freeze()
   local z, u, t, list = draw(50, 3), draw(50, 3), tensor.rand(50, spec), {}
   local function keep(...) for _, x in ipairs { ... } do list[#list + 1] = x end end
