@@ -128,8 +128,13 @@ static td_status run_call(td_note *n) {
     n->run(&n->call, out);
 }
 
-/* While ops are watched one thread does all of it. */
-static int threads_now(void) { return td__tracing ? 1 : td_threads(); }
+/* While ops are watched one thread does all of it, and so it is where a stage has calls of
+** another device, whose stream and scratch belong to one thread. */
+static int threads_now(const td_capture *c, const td_stage *s) {
+  for (int k = s->first; k < s->first + s->count; k++)
+    if (c->note[c->order[k]].call.be != td_cpu()) return 1;
+  return td__tracing ? 1 : td_threads();
+}
 
 static void run_tile(job *j, td_worker *w, int64_t tile) {
   const td_stage *s = j->s;
@@ -163,7 +168,7 @@ static td_status run_job(job *j, void (*worker)(void *, int64_t)) {
 
 static td_status run_tiles(td_capture *c, const td_stage *s) {
   job j = { .c = c, .s = s, .count = (int)((s->rows + s->tile - 1) / s->tile) };
-  j.workers = s->cost < COST_LEAST ? 1 : threads_now();
+  j.workers = s->cost < COST_LEAST ? 1 : threads_now(c, s);
   if (j.workers > j.count) j.workers = j.count;
   td_status st = td__capture_workers(c, j.workers);
   return st ? st : run_job(&j, tile_worker);
@@ -184,7 +189,7 @@ static void note_worker(void *ctx, int64_t me) {
 /* Notes go to one worker each, the dear ones first; those that would keep one
 ** worker busy after all others are done run alone, cut up by themselves. */
 static td_status run_notes(td_capture *c, const td_stage *s) {
-  int threads = threads_now(), k = s->first, end = s->first + s->count;
+  int threads = threads_now(c, s), k = s->first, end = s->first + s->count;
   double cost = s->cost;
   td_status st = TD_OK;
   while (!st && k < end) {

@@ -81,6 +81,13 @@ else
   skip "figures of tensors on a GPU" "this build has no drawing"
 fi
 
+cat >"$tmp/train.lua" <<'END'
+local tide = require "tide"
+tide.set_device "cuda"
+tide.flow.train(tide.flow.VelocityMLP { dim = 2, hidden = 32, blocks = 2 }, tide.flow.targets.mog(),
+  { steps = 4, batch = 64, every = 4 })
+END
+check "steps that are no graphs run on one thread" env TIDE_SYNC=1 $TIDE --threads 2 "$tmp/train.lua"
 check "the benchmark runs on a device" $TIDE tests/bench/run.lua --device cuda --quick --rounds 1 --seconds 0.001 \
   --only paper_tf32 --out "$tmp/gpu.json"
 has "its results name the GPU" "$(cat "$tmp/gpu.json")" '"slug": "emulated-gpu"'
