@@ -95,7 +95,8 @@ function machine.device_ceilings(quick)
     local a, b = tensor.randn(n, n):to(dtype), tensor.randn(n, n):to(dtype)
     tide.precision(kind == "tf32" and "tf32" or "strict")
     c[kind] = rate(function() a:matmul(b):free() end, 2e-9 * n ^ 3)
-    c.products[#c.products + 1] = { shape = { n, n, n }, kind = kind == "product" and "f32" or kind, rate = c[kind] }
+    c.products[#c.products + 1] = { shape = { n, n, n }, rate = c[kind],
+                                    kind = kind == "product" and "f32" or kind }
   end
   tide.precision "strict"
   local m = quick and 100000 or 2 ^ 28

@@ -207,7 +207,8 @@ end
 
 local function write_machine(out, r, folder, name)
   local m = r.machine
-  out(m.gpu and ("## %s, beside %s\n"):format(m.gpu, m.cpu) or ("## %s, %d threads\n"):format(m.cpu, m.threads))
+  out(m.gpu and ("## %s, beside %s\n"):format(m.gpu, m.cpu)
+    or ("## %s, %d threads\n"):format(m.cpu, m.threads))
   out(("%s, on %s, load before %.2f%s.\n"):format(m.backend, r.date, r.load_before,
     r.load_before > 0.5 and " (other work disturbed these times)" or ""))
   for _, p in ipairs(r.peers) do out(("* %s %s: %s"):format(p.peer, p.version, p.settings)) end

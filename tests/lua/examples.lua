@@ -57,8 +57,9 @@ t.test("toy on the exact field: files, and what theory says of them", function()
 end)
 
 t.test("toy below the floor on a target without modes", function()
-  local text, status = run(("examples/toy.lua --target moons --loss align --steps 200 --width 32 --blocks 1 " ..
-    "--align-steps 150 --latent-lr 0.2 --latents 60 --grid 4 --draws 8 --out '%s'"):format(t.tmp "moons"))
+  local text, status = run(("examples/toy.lua --target moons --loss align --steps 200 --width 32 " ..
+    "--blocks 1 --align-steps 150 --latent-lr 0.2 --latents 60 --grid 4 --draws 8 " ..
+    "--out '%s'"):format(t.tmp "moons"))
   t.eq(status, 0, text)
   local function loss(row) return tonumber(text:match("\n" .. row .. " +%-?[%d.]+ +([%d.]+)")) end
   t.ok(loss "align" < loss "data", text)

@@ -27,7 +27,8 @@ t.test("conv2d against its definition: many samples, odd sizes, strides, borders
   tide.seed(1)
   for _, case in ipairs { { 70, 2, 5, 4, 3, 3, 1, 1 }, { 3, 1, 20, 17, 4, 5, 2, 2 },
                           { 300, 3, 2, 2, 2, 2, 1, 0 }, { 2, 4, 7, 7, 3, 1, 1, 0 },
-                          { 2, 3, 9, 11, 17, 2, 3, 1 }, { 3, 9, 6, 7, 20, 4, 2, 1 }, { 2, 2, 3, 40, 5, 3, 1, 4 } } do
+                          { 2, 3, 9, 11, 17, 2, 3, 1 }, { 3, 9, 6, 7, 20, 4, 2, 1 },
+                           { 2, 2, 3, 40, 5, 3, 1, 4 } } do
     local n, c, h, w, o, k, stride, pad = table.unpack(case)
     local x, weight = tensor.randn(n, c, h, w, F64), tensor.randn(o, c, k, k, F64)
     local bias = tensor.randn(o, F64)
@@ -91,7 +92,8 @@ t.test("group norm against its definition", function()
   local x = tensor.randn(3, 6, 4, 5, F64) * 3 + 1
   local y = norm(x)
   local scale, shift = tensor.randn(3, 6, F64), tensor.randn(3, 6, F64)
-  t.ok(largest(norm(x, scale, shift) - y * (scale + 1):reshape(3, 6, 1, 1) - shift:reshape(3, 6, 1, 1)) < 1e-12)
+  local function each(c) return c:reshape(3, 6, 1, 1) end
+  t.ok(largest(norm(x, scale, shift) - y * each(scale + 1) - each(shift)) < 1e-12)
   t.raises("for each channel", function() x:group_norm(tensor.ones(5, F64), nil, 2) end)
   t.raises("do not split into 4 groups", function() x:group_norm(nil, nil, 4) end)
   for i = 1, 3 do

@@ -79,7 +79,8 @@ flow.matching_loss(v, tensor.randn(8, 2)):backward()]] },
       "function of t; clip: largest weight; reduction: 'mean' or 'none'; draws: shared ones from " ..
       "flow.draws; t, x0: own draws; labels; path; eps; stratified; groups: that many groups of " ..
       "successive points share a time, which saves most of a net's conditioning") },
-  returns = "tensor, 0-dim or (B)", errors = "Points without a dim after the first; an unknown weight or reduction.",
+  returns = "tensor, 0-dim or (B)",
+  errors = "Points without a dim after the first; an unknown weight or reduction.",
   source = align_paper .. ", eq. 5; weight: Kong, Brekelmans and Ver Steeg 2023, arXiv 2302.03792",
   example = [[
 local prior = flow.targets.mog().exact
@@ -148,16 +149,16 @@ assert(same:item() == 0)]] },
       "labels as a second value, or {labels=, image=}" },
     options("steps [1000], batch [256], lr [1e-3], optimizer ['Adam'], betas, weight_decay, " ..
       "schedule(step, steps): factor of lr; clip: largest gradient norm; ema: decay; path; " ..
-      "label_drop [0.1]: share of labels replaced by v.null_label; stratified; every: steps between recorded losses; report(info), " ..
-      "report_every; label: name of the progress line; yield: yields after each step; " ..
-      "accumulate [1]: a step takes accumulate * batch rows in pieces of batch, which gives the " ..
-      "numbers of the larger batch up to rounding; precision ['f32'], or 'bf16': products in bf16 with " ..
-      "sums in f32 (see tide.autocast), while weights, their gradients and the optimiser stay f32; " ..
-      "validate = {data= (default: the source), every= [100], batch= [1024 rows], seed=, best= [false]}: " ..
-      "the loss on rows, times and noise that stay the same, of the averaged weights where there is " ..
-      "ema: run.validation has lists step, loss and, where the field is known in closed form, excess, " ..
-      "the mean squared distance to it; run.floor is the loss of that field, E Tr Cov(x1 - x0 | z_t); " ..
-      "with best=true run.best has step, loss and state (for load_state_dict); " ..
+      "label_drop [0.1]: share of labels replaced by v.null_label; stratified; every: steps between " ..
+      "recorded losses; report(info), report_every; label: name of the progress line; yield: yields " ..
+      "after each step; accumulate [1]: a step takes accumulate * batch rows in pieces of batch, " ..
+      "which gives the numbers of the larger batch up to rounding; precision ['f32'], or 'bf16': " ..
+      "products in bf16 with sums in f32 (see tide.autocast), while weights, their gradients and the " ..
+      "optimiser stay f32; validate = {data= (default: the source), every= [100], batch= [1024 rows], " ..
+      "seed=, best= [false]}: the loss on rows, times and noise that stay the same, of the averaged " ..
+      "weights where there is ema: run.validation has lists step, loss and, where the field is known " ..
+      "in closed form, excess, the mean squared distance to it; run.floor is the loss of that field, " ..
+      "E Tr Cov(x1 - x0 | z_t); with best=true run.best has step, loss and state (for load_state_dict); " ..
       "checkpoint = {path=, every= [1000 steps], keep= [0: files before it that stay], with= (more " ..
       "values and objects by name, in run.with after a resume)}, or just the path; " ..
       "resume: a run, for so many more steps; the path of a checkpoint, to where that call was going; " ..
@@ -174,17 +175,14 @@ run = flow.train(v, flow.targets.mog(), { steps = 5, batch = 32, resume = run })
 assert(run.step == 10)]] },
 ["flow.align"] = {
   text = "Moves latents down a loss through a frozen field with Adam; with a spherical path they stay " ..
-    "on the sphere. The run has y (the latents), " ..
-    "curve (lists step, align, nll), snapshots, seconds, critic, conditioning (how modulations were " ..
-    "found) and table_error.",
+    "on the sphere. The run has y (the latents), curve (lists step, align, nll), snapshots, seconds, " ..
+    "critic, conditioning (how modulations were found) and table_error.",
   args = { field, { "y", "tensor", "where latents start, (B, ...); not changed" },
     options("steps [1000], lr [1e-2], loss: 'align', 'likelihood', 'excess' or f(v, y); samples; " ..
-      "schedule(step, steps): factor of lr; " ..
-      "clip: largest likelihood weight [20]; critic: a flow.critic or its options; nll(y): mean " ..
-      "recorded in the curve; groups: how many groups of latents share a time " ..
-      "(false: none); " ..
-      "conditioning: 'exact', 'table' (v:tabulated, where its error is below 1e-5; else exact) or " ..
-      "'auto' ['auto']: a table in f32, exact in f64; " ..
+      "schedule(step, steps): factor of lr; clip: largest likelihood weight [20]; critic: a " ..
+      "flow.critic or its options; nll(y): mean recorded in the curve; groups: how many groups of " ..
+      "latents share a time (false: none); conditioning: 'exact', 'table' (v:tabulated, where its " ..
+      "error is below 1e-5; else exact) or 'auto' ['auto']: a table in f32, exact in f64; " ..
       "every, eval_draws, snapshots: list of steps; report, label, precision, checkpoint, resume, log, " ..
       "yield: as for flow.train (a checkpoint holds all but the field); " ..
       "capture: the step is recorded and replayed (tide.capture) with the same numbers: default true, " ..
@@ -232,8 +230,8 @@ assert(y:size(4) == 4 and info.nfe == 5 and info.net_nfe == 10)]] },
 -- ---- likelihood ----
 ["flow.divergence"] = {
   text = "Trace of the Jacobian of v in z, for each row. 'exact' takes the field's own formula where " ..
-    "it has one, else tangents where the field can (v:trace), else as many vector-Jacobian products as a point has numbers; 'trace' " ..
-    "always the latter; 'hutchinson' one product with random noise.",
+    "it has one, else tangents where the field can (v:trace), else as many vector-Jacobian products as " ..
+    "a point has numbers; 'trace' always the latter; 'hutchinson' one product with random noise.",
   args = { field, { "z", "tensor", "(B, ...)" }, { "t", "number|tensor" },
     options("method, noise: 'rademacher', 'gaussian' or a tensor; labels; create_graph") },
   returns = "tensor (B), and v(z,t)", source = "Hutchinson 1990; Grathwohl et al. 2019, arXiv 1810.01367",

@@ -1,21 +1,21 @@
 -- nets.lua -- documentation of velocity nets of pictures and tokens, and of their parts.
-local called = "Called as v(z, t [, c]) with points z, t one time or one for each, and c nothing, labels (n), " ..
-  "or {labels=, image=} where extra= makes the net read an image of that many channels, as large as the " ..
-  "points, beside them (for inpainting, masks). Without labels v.null_label stands in. The field starts " ..
-  "at 0. v.shape is the shape of a point, which flow.sample asks for."
+local called = "Called as v(z, t [, c]) with points z, t one time or one for each, and c nothing, " ..
+  "labels (n), or {labels=, image=} where extra= makes the net read an image of that many channels, " ..
+  "as large as the points, beside them (for inpainting, masks). Without labels v.null_label stands " ..
+  "in. The field starts at 0. v.shape is the shape of a point, which flow.sample asks for."
 
 return {
 ["nn.DiT"] = {
   text = "A velocity field on pictures or tokens as a transformer whose blocks are shifted, scaled and " ..
     "gated by time and label (AdaLN-zero), with fixed sines and cosines as positions. " .. called,
   sig = "nn.DiT(options)",
-  args = { { "options", "table", "size: pixels n or {h, w}, with patch (1) pixels along a patch; or tokens: " ..
+  args = { { "options", "table", "size: pixels n or {h, w}; patch (1): pixels along each side; or tokens: " ..
     "their number; channels (1) of a picture or numbers of a token; width (128), depth (4) blocks, heads " ..
     "(4), ratio (4) of the MLP's width to width; classes; extra (0); qk_norm (false); dtype, device" } },
   returns = "module: (n, channels, h, w) or (n, tokens, channels) to the same",
   errors = "Pictures that do not split into patches; a width that is no multiple of heads or of 4.",
-  source = "Peebles and Xie 2023 (arXiv 2212.09748), the block with adaLN-Zero; qk_norm: Henry et al. 2020 " ..
-    "(arXiv 2010.04245)",
+  source = "Peebles and Xie 2023 (arXiv 2212.09748), the block with adaLN-Zero; qk_norm: Henry et al. " ..
+    "2020 (arXiv 2010.04245)",
   example = [[
 local v = nn.DiT { size = 8, channels = 4, patch = 2, width = 32, depth = 2, classes = 10, extra = 1 }
 local z, labels = tensor.randn(3, 4, 8, 8), tensor.from { 1, 5, 10 }:long()
@@ -25,12 +25,13 @@ local tokens = nn.DiT { tokens = 16, channels = 6, width = 32, depth = 1 }
 assert(tokens(tensor.randn(2, 16, 6), 0.5):size(3) == 6)]] },
 ["nn.UNet"] = {
   text = "A velocity field on pictures as residual convolution blocks at several sizes, each half of the " ..
-    "one before (odd sizes are rounded up), with attention at the smallest. Time and label scale and shift " ..
-    "the second norm of each block. " .. called,
+    "one before (odd sizes are rounded up), with attention at the smallest. Time and label scale and " ..
+    "shift the second norm of each block. " .. called,
   sig = "nn.UNet(options)",
-  args = { { "options", "table", "size: pixels n or {h, w}; channels (1); width (32) channels of the largest " ..
-    "size, mults ({1, 2, 2}) times that at each size; blocks (1) at each size; heads (4), attention (true); " ..
-    "groups (8) of the norms, a divisor of width; classes; extra (0); qk_norm (false); dtype, device" } },
+  args = { { "options", "table", "size: pixels n or {h, w}; channels (1); width (32) channels of the " ..
+    "largest size, mults ({1, 2, 2}) times that at each size; blocks (1) at each size; heads (4), " ..
+    "attention (true); groups (8) of the norms, a divisor of width; classes; extra (0); qk_norm " ..
+    "(false); dtype, device" } },
   returns = "module: (n, channels, h, w) to the same",
   errors = "A width that is no multiple of groups; points of another shape.",
   source = "Ronneberger et al. 2015 (arXiv 1505.04597); Dhariwal and Nichol 2021 (arXiv 2105.05233), " ..
@@ -40,8 +41,8 @@ local v = nn.UNet { size = 28, width = 8, mults = { 1, 2 }, classes = 10 }
 local x = flow.sample(v, 2, { labels = tensor.from { 3, 4 }:long(), steps = 2 })
 assert(x:size(3) == 28)]] },
 ["nn.LabelEmbedding"] = {
-  text = "A vector for each label 1..classes and one for none, at position null_label = classes + 1. Called " ..
-    "with labels (n); without, it gives the one row for none.",
+  text = "A vector for each label 1..classes and one for none, at position null_label = classes + 1. " ..
+    "Called with labels (n); without, it gives the one row for none.",
   args = { { "classes", "integer" }, { "size", "integer" },
     { "options", "table", "std (0.02) of the first values; dtype, device", optional = true } },
   returns = "module: (n) to (n, size)", source = "Ho and Salimans 2022 (arXiv 2207.12598)",
