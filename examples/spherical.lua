@@ -32,7 +32,7 @@ local BY_PRESET = {
   { "width", 32, 768, 16, "of the velocity nets" },
   { "depth", 1, 12, 1, "blocks of them (unet: at each size)" },
   { "heads", 4, 12, 2, "of their attention" },
-  { "steps", 400, 400000, 12, "of each flow" },
+  { "steps", 1500, 400000, 12, "of each flow" },
   { "batch", 64, 256, 8, "points in a step" },
   { "lr", 2e-3, 1e-4, 2e-3, "learning rate, which falls to 0 by a cosine" },
   { "ema", 0.99, 0.9999, 0.9, "decay of the averages of weights" },
