@@ -151,6 +151,8 @@ GPU_TESTS := $(addprefix $B/tests/device/,test_results test_grad test_golden)
 gpu-tests: all cuda $(GPU_TESTS)
 
 gpu-check: ## on a machine with a GPU: hold the plug-in against the CPU, PyTorch and JAX (PYTHON=python3)
+	@ls /dev/nvidia[0-9]* >/dev/null 2>&1 || nvidia-smi >/dev/null 2>&1 || \
+	  { echo "gpu-check: this machine has no NVIDIA GPU; make test runs the kernels on an emulation" >&2; exit 2; }
 	@+$(MAKE) --no-print-directory HEADLESS=1 gpu-tests
 	@bash tests/gpu/check.sh $(BUILD)/headless
 

@@ -40,6 +40,8 @@ end
 local function stage(name, steps, out, o, more)
   local spec = { steps = steps, parts = 1, batch = o.batch, lr = o.lr, ema = o.ema, checkpoint = o.checkpoint,
     path = checkpoint_of(out, name), resume = o.resume, label = name }
+  spec.key = ("seed %d, data %s, net %s, width %d, depth %d, batch %d, lr %g, ema %g"):format(o.seed, o.data,
+    o.net, o.width, o.depth, o.batch, o.lr, o.ema)
   for k, v in pairs(more or {}) do spec[k] = v end
   return spec
 end

@@ -24,7 +24,8 @@ local probe = require "spherical.probe"
 local pictures = require "spherical.pictures"
 local toy = require "spherical.toy"
 
--- Options whose values depend on the preset: laptop, paper (its sizes), test (seconds).  Those
+-- Options whose values depend on the preset: laptop, paper (its sizes), test (seconds); and the
+-- least value, where that is not 1 for whole numbers.  Those
 -- of the autoencoder and the judge are latent_flow.lua's, which share them.
 local NAMES = { "laptop", "paper", "test" }
 local BY_PRESET = {
@@ -36,7 +37,7 @@ local BY_PRESET = {
   { "batch", 64, 256, 8, "points in a step" },
   { "lr", 2e-3, 1e-4, 2e-3, "learning rate, which falls to 0 by a cosine" },
   { "ema", 0.99, 0.9999, 0.9, "decay of the averages of weights" },
-  { "tune-steps", 250, 50000, 5, "of finetuning a decoder" },
+  { "tune-steps", 250, 50000, 5, "of finetuning a decoder", 0 },
   { "tune-lr", 2e-3, 1e-4, 2e-3, "learning rate of that" },
   { "ae-width", 12, 128, 4, "channels of the autoencoder at full size" },
   { "ae-blocks", "0,1,1", "2,2,2", "0,0,0", "its residual blocks at each size, from full size down" },
@@ -45,10 +46,10 @@ local BY_PRESET = {
   { "ae-lr", 5e-3, 1e-4, 5e-3, "its learning rate" },
   { "kl", 1e-3, 1e-6, 1e-3, "weight of its KL, for each pixel" },
   { "judge-steps", 2500, 10000, 60, "of the classifier in whose features images are compared" },
-  { "samples", 500, 10000, 40, "that are judged" },
+  { "samples", 500, 10000, 40, "that are judged", 5 },
   { "solver-steps", 20, 250, 3, "of the sampler" },
-  { "train", 60000, 1000000, 400, "at most so many images to train with" },
-  { "test", 10000, 1000000, 100, "at most so many test images" },
+  { "train", 60000, 1000000, 400, "at most so many images to train with", 8 },
+  { "test", 10000, 1000000, 100, "at most so many test images", 5 },
 }
 local ONE_OF = { net = { dit = true, unet = true, mlp = true } }
 local FEW = { 3, 6 }                   -- further numbers of steps for the two samplers on the sphere
@@ -71,7 +72,8 @@ local SPEC = {
 for _, row in ipairs(BY_PRESET) do
   local key, standard = row[1], row[2]
   table.insert(SPEC.options, { key, nil, ("%s (%s, %s, %s)"):format(row[5], standard, row[3], row[4]),
-    type = type(standard), whole = math.type(standard) == "integer", one_of = ONE_OF[key] })
+    type = type(standard), whole = math.type(standard) == "integer",
+    least = row[6] or math.type(standard) == "integer" and 1 or nil, one_of = ONE_OF[key] })
 end
 SPEC.figures = { "psnr.first", "psnr.tuned", "psnr.shell" }
 for _, row in ipairs(rows.LIST) do

@@ -4,6 +4,7 @@
 local tide = require "tide"
 local nn, flow, tensor = tide.nn, tide.flow, tide.tensor
 local cache = require "images.cache"
+local autoencoder = require "images.autoencoder"
 
 local nets = {}
 
@@ -99,7 +100,8 @@ end
 
 -- Trains v in o.parts pieces of equal length; look(run, share) is called between them, with
 -- the averages of the weights in v, and changes no number of the training.  Goes on from
--- its checkpoint with o.resume.  Returns the run and the processor seconds.
+-- its checkpoint with o.resume, if that was made with the same o.key.  Returns the run and the
+-- processor seconds.
 function nets.train(v, source, o)
   local piece = math.max(1, o.steps // o.parts)
   local total = piece * o.parts
@@ -108,9 +110,8 @@ function nets.train(v, source, o)
   local spec = { steps = piece, batch = o.batch, lr = o.lr, ema = o.ema, every = 5,
     optimizer = "AdamW", label = o.label, label_drop = 0.1, report = o.report, report_every = 5,
     schedule = tide.optim.lr.cosine { warmup = math.min(50, total // 10), steps = total },
-    resume = o.resume and path or nil,
-    checkpoint = path and { path = path, every = o.checkpoint, with = { rest = rest } } }
-  if spec.resume and not tide.checkpoint.exists(path) then spec.resume = nil end
+    resume = path and autoencoder.left_over(path, o) and path or nil,
+    checkpoint = path and { path = path, every = o.checkpoint, with = { rest = rest, key = o.key } } }
   local run
   repeat
     local started = os.clock()

@@ -7,7 +7,8 @@ local options = {}
 
 local PARTS = { "pixel", "bound", "samplers", "inpaint", "map" }
 
--- Options whose values depend on the preset: laptop, paper (the recipe), test (seconds).
+-- Options whose values depend on the preset: laptop, paper (the recipe), test (seconds); and
+-- the least value, where that is not 1 for whole numbers.
 local NAMES = { "laptop", "paper", "test" }
 local BY_PRESET = {
   { "net", "unet", "dit", "dit", "of velocity: dit, unet or mlp" },
@@ -28,16 +29,17 @@ local BY_PRESET = {
   { "ae-lr", 5e-3, 1e-4, 5e-3, "its learning rate" },
   { "kl", 1e-3, 1e-6, 1e-3, "weight of its KL, for each pixel" },
   { "judge-steps", 2500, 10000, 60, "of the classifier in whose features images are compared" },
-  { "samples", 500, 10000, 40, "that are judged" },
-  { "edits", 200, 10000, 20, "test images that are inpainted and mapped" },
+  { "samples", 500, 10000, 40, "that are judged", 5 },
+  { "edits", 200, 10000, 20, "test images that are inpainted and mapped", 2 },
   { "solver", "heun", "dopri5", "euler", "of samples: euler, heun, dopri5 ..." },
   { "solver-steps", 10, 100, 3, "of the solver" },
   { "points", 4, 20, 2, "of the curves of the bound" },
-  { "train", 60000, 1000000, 400, "at most so many images to train with" },
-  { "test", 10000, 1000000, 100, "at most so many test images" },
-  { "checkpoint", 500, 2000, 4, "steps between checkpoints; 0: none" },
+  { "train", 60000, 1000000, 400, "at most so many images to train with", 8 },
+  { "test", 10000, 1000000, 100, "at most so many test images", 5 },
+  { "checkpoint", 500, 2000, 4, "steps between checkpoints; 0: none", 0 },
 }
-local ONE_OF = { net = { dit = true, unet = true, mlp = true } }
+local ONE_OF = { net = { dit = true, unet = true, mlp = true },
+  solver = { euler = true, midpoint = true, heun = true, rk4 = true, dopri5 = true } }
 
 options.SPEC = {
   name = "latent_flow",
@@ -70,7 +72,8 @@ options.SPEC = {
 for _, row in ipairs(BY_PRESET) do
   local name, value = row[1], row[2]
   table.insert(options.SPEC.options, { name, nil, ("%s [%s, %s, %s]"):format(row[5], row[2], row[3], row[4]),
-    type = type(value), whole = math.type(value) == "integer", one_of = ONE_OF[name] })
+    type = type(value), whole = math.type(value) == "integer",
+    least = row[6] or math.type(value) == "integer" and 1 or nil, one_of = ONE_OF[name] })
 end
 
 -- Fills in what the preset says, and takes lists apart: o.does is the set of parts.

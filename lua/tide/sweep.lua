@@ -49,10 +49,19 @@ local function spread(list)
   return { mean = mean, std = n > 1 and math.sqrt(squares / (n - 1)) or 0, n = n }
 end
 
--- Names of figures in order: those asked for, else all that occur, without those
--- that stand for options or times.
+-- Names of figures in order: of those asked for the ones that occur, else all that do, without
+-- those that stand for options or times.
 local function figure_names(runs, o)
-  if o.figures then return o.figures end
+  local some = {}
+  for _, name in ipairs(o.figures or {}) do
+    for _, r in ipairs(runs) do
+      if r.numbers[name] then
+        some[#some + 1] = name
+        break
+      end
+    end
+  end
+  if #some > 0 then return some end
   local seen, names = {}, {}
   for _, setting in ipairs(o.over) do seen[setting[1]] = true end
   seen.seed = true
@@ -200,6 +209,20 @@ local function cell(s)
   return s.n > 1 and ("%.4g +- %.2g"):format(s.mean, s.std) or ("%.4g"):format(s.mean)
 end
 
+-- Lines as columns.
+local function turned(headers, lines)
+  local first, rest = { headers[1] }, {}
+  for i, line in ipairs(lines) do first[i + 1] = line[1] end
+  for j = 2, #headers do
+    local line = { headers[j] }
+    for i, l in ipairs(lines) do line[i + 1] = l[j] end
+    rest[j - 1] = line
+  end
+  return first, rest
+end
+
+-- A line for each setting, or where that is too wide a line for each figure.
+local WIDEST = 110
 local function print_table(rows, names, o)
   local headers, lines = {}, {}
   for i, entry in ipairs(o.over) do headers[i] = entry[1] end
@@ -212,6 +235,13 @@ local function print_table(rows, names, o)
     for _, name in ipairs(names) do line[#line + 1] = cell(row[name]) end
     lines[i] = line
   end
+  local width = 0
+  for j, header in ipairs(headers) do
+    local widest = #header
+    for _, line in ipairs(lines) do widest = math.max(widest, #tostring(line[j])) end
+    width = width + widest + 2
+  end
+  if width > WIDEST then headers, lines = turned(headers, lines) end
   require("tide.script").table(headers, lines)
 end
 

@@ -119,5 +119,18 @@ t.test("NaN ends a training, and says where to look", function()
              { steps = 50, batch = 64, capture = on })
     t.raises("flow.align: the loss is NaN", flow.align, flow.targets.mog().exact, x,
              { steps = 5, every = 5, capture = on })
+    t.raises("flow.train: the loss is infinite at step 1", flow.train,
+             flow.VelocityMLP { dim = 2, hidden = 8, blocks = 1 }, tensor.full({ 64, 2 }, 1e30),
+             { steps = 50, batch = 64, every = 1, capture = on })
+  end
+end)
+
+t.test("no rows, labels apart from points, no radius", function()
+  local v = flow.VelocityMLP { dim = 2, hidden = 8, blocks = 1 }
+  t.raises("flow.train: the source has no rows", flow.train, v, tensor.zeros(0, 2))
+  t.raises("flow.align: there are no latents", flow.align, v, tensor.zeros(0, 2))
+  t.raises("labels come with the points", flow.train, v, tensor.zeros(4, 2), { labels = tensor.ones(4) })
+  for _, radius in ipairs { 0, -1, 0 / 0, math.huge, "a" } do
+    t.raises("radius must be a number above 0", flow.path.spherical, { radius = radius })
   end
 end)

@@ -242,6 +242,22 @@ t.test("sweeps: means and spreads, files, failures", function()
   t.raises("list of {name, {values}}", tide.sweep.run, { out = dir, run = print, over = { { "a", {} } } })
 end)
 
+t.test("sweeps: figures that occur; a table that is too wide has a line for each", function()
+  local script, dir = t.tmp "wide.lua", t.tmp "wide"
+  write(script, [[
+    require("tide.script").main({ name = "s", about = "a", figures = { "nowhere", "a_name_of_some_length_1",
+        "a_name_of_some_length_2", "a_name_of_some_length_3", "a_name_of_some_length_4",
+        "a_name_of_some_length_5" }, options = {} }, function(o)
+      local all = {}
+      for k = 1, 5 do all["a_name_of_some_length_" .. k] = k * o.seed end
+      return all
+    end, arg)]])
+  local text, status = shell(("%s %s --seeds 2 --out '%s'"):format(program, script, dir))
+  t.eq(status, 0, text)
+  t.ok(text:find "runs +2\n" and text:find "\na_name_of_some_length_2 +3 %+%- 1.4\n", text)
+  t.ok(not text:find "nowhere", text)
+end)
+
 t.test("sweeps from the command line: main is called for each value and seed", function()
   local script, dir = t.tmp "script.lua", t.tmp "out"
   write(script, [[

@@ -173,6 +173,10 @@ local function begin(v, source, o)
 end
 
 function fit.train(v, source, o)
+  if type(o) == "table" and o.labels ~= nil then
+    tide.raise("flow.train: labels come with the points: give a source function(n) that returns n points " ..
+               "and their labels")
+  end
   o = tide.options("flow.train", o, {
     "resume", "report", "label", "clip", "schedule", "ema", "validate", "checkpoint", "log",
     steps = 1000, batch = 256, accumulate = 1, precision = "f32",

@@ -14,6 +14,8 @@ local loop = {}
 -- (data.batches gives batches of its own size), a tensor of rows, a function.
 function loop.sampler(name, source)
   if tensor.is_tensor(source) then
+    check.points(name, source)
+    if source:size(1) == 0 then tide.raise(name .. ": the source has no rows") end
     return function(n)
       local rows = tensor.randint(1, source:size(1), { n },
                                   { device = source.device })
@@ -102,13 +104,13 @@ local function progress_bar(name, o, run, last)
   return tide.progress { label = label, total = last, step = run.step }
 end
 
--- The loss as a number; NaN ends the loop, which could only go on with NaN.
+-- The loss as a number; NaN or infinity ends the loop, which could only go on with NaN.
 function loop.number(name, value, step)
   local v = value:item()
-  if v ~= v then
-    tide.raise(("%s: the loss is NaN at step %d: are there NaN or infinities in the data, is " ..
+  if v ~= v or v == math.huge or v == -math.huge then
+    tide.raise(("%s: the loss is %s at step %d: are there NaN or infinities in the data, is " ..
       "the learning rate too high? With capture=false, tide.debug.nan(true) names the op it " ..
-      "comes from"):format(name, step))
+      "comes from"):format(name, v ~= v and "NaN" or "infinite", step))
   end
   return v
 end

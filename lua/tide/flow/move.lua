@@ -198,6 +198,7 @@ function move.align(v, y, o)
     eval_draws = 32, snapshots = {}, betas = { 0.9, 0.999 }, yield = false })
   check.field("flow.align", v)
   check.points("flow.align", y)
+  if y:size(1) == 0 then tide.raise("flow.align: there are no latents: y has 0 rows") end
   loop.check("flow.align", o, { "samples", "every", "eval_draws" })
   if type(o.snapshots) ~= "table" then
     tide.raise("flow.align: snapshots must be a list of steps")

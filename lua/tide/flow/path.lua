@@ -138,6 +138,10 @@ end
 
 function path.spherical(o)
   o = tide.options("flow.path.spherical", o, { "radius" })
+  local r = o.radius
+  if r ~= nil and not (type(r) == "number" and r > 0 and r < math.huge) then
+    tide.raise("flow.path.spherical: radius must be a number above 0, not " .. tostring(r))
+  end
   o.name = "spherical"
   return setmetatable(o, Spherical)
 end
