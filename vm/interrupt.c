@@ -43,6 +43,7 @@
 enum {
   GRACE_MS = 300,                     /* after the error, to put things back */
   PATIENCE_MS = 2000,                 /* until a third Ctrl-C warns */
+  SERVING_MS = 50,                    /* for what is served at the prompt to end by itself */
   OVERTIME_MS = 15,                   /* of a slice, until the alarm */
   RETRY = 1000                        /* instructions, where no yield was possible */
 };
@@ -56,6 +57,7 @@ static volatile sig_atomic_t leaving; /* SIGTERM or SIGHUP came */
 static volatile long long pressed;    /* when; at first, and at a warning */
 static long long raised;              /* when the error was raised, or 0 */
 static bool insistent;                /* no pcall catches it any more */
+static bool serving;                  /* the prompt waits, and serves others meanwhile */
 
 static volatile sig_atomic_t deferred;    /* presses that wait for a slice or a */
                                           /* shielded call to end */
@@ -157,6 +159,10 @@ static bool not_meant(void) {
 static void stop_at_prompt(lua_State *L) {
   if (presses == 0 || not_meant()) { /* left over in some coroutine, or early */
     lua_sethook(L, presses ? stop : NULL, presses ? LUA_MASKCOUNT : 0, 100);
+    return;
+  }
+  if (serving && presses == 1 && now_ms() - pressed < SERVING_MS) {
+    lua_sethook(L, stop, LUA_MASKCOUNT, 100);      /* it may be over before that */
     return;
   }
   bool again = raised != 0;
@@ -286,13 +292,18 @@ static void listen(bool on) {
 
 /* ---- entering and leaving user code ---- */
 
+/* What comes while the prompt serves others, and stops none of them, was meant for it. */
 static void forget(void) {
   td_interrupt_flag = 0;
   deferred = 0;
-  presses = 0;
+  if (!serving || raised) presses = 0;
   warned = 0;
   raised = 0;
   insistent = false;
+}
+
+void vm_interrupt_serving(bool on) {
+  serving = on;
 }
 
 void vm_interrupt_enter(lua_State *L) {

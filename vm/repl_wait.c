@@ -56,23 +56,27 @@ static bool key_waits(void) {
 /* Asks every source; returns ms until the next one is due, -1 for none. */
 static int ask(lua_State *L) {
   int soonest = -1, top = lua_gettop(L);
+  vm_interrupt_serving(true);
   for (vm_source *s = sources, *next; s; s = next) {
     next = s->next;                   /* it may remove itself */
     int ms = s->idle ? s->idle(s, L) : -1;
     if (ms >= 0 && (soonest < 0 || ms < soonest)) soonest = ms;
   }
+  vm_interrupt_serving(false);
   lua_settop(L, top);
   return soonest;
 }
 
 static void serve_ready(lua_State *L, const struct pollfd *p, int count) {
   int top = lua_gettop(L);
+  vm_interrupt_serving(true);
   for (int i = 2; i < count; i++) {
     if (!p[i].revents) continue;
     vm_source *s = sources;
     while (s && s->fd != p[i].fd) s = s->next;
     if (s && s->ready) s->ready(s, L);
   }
+  vm_interrupt_serving(false);
   lua_settop(L, top);
 }
 

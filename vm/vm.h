@@ -106,6 +106,8 @@ void vm_interrupt_leave(lua_State *L);
 void vm_interrupt_prompt(bool on);
 /* The signal that asked the prompt to leave, or 0. */
 int vm_interrupt_leaving(void);
+/* While the prompt serves others a Ctrl-C that stops none of them stays the prompt's. */
+void vm_interrupt_serving(bool on);
 /* True once after a Ctrl-C that came while nothing was running. */
 bool vm_interrupt_taken(void);
 
