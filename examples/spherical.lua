@@ -16,6 +16,7 @@ local tensor, metrics = tide.tensor, tide.metrics
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = here .. "/?.lua;" .. package.path
 local images = require "images.data"
+local presets = require "images.presets"
 local judges = require "images.judge"
 local autoencoder = require "images.autoencoder"
 local nets = require "latent_flow.nets"
@@ -24,10 +25,8 @@ local probe = require "spherical.probe"
 local pictures = require "spherical.pictures"
 local toy = require "spherical.toy"
 
--- Options whose values depend on the preset: laptop, paper (its sizes), test (seconds); and the
--- least value, where that is not 1 for whole numbers.  Those
+-- Options by preset: name, laptop, paper (its sizes), test (seconds), what it is, least.  Those
 -- of the autoencoder and the judge are latent_flow.lua's, which share them.
-local NAMES = { "laptop", "paper", "test" }
 local BY_PRESET = {
   { "net", "unet", "dit", "dit", "of velocity: dit, unet or mlp" },
   { "width", 32, 768, 16, "of the velocity nets" },
@@ -60,8 +59,7 @@ local SPEC = {
   options = {
     { "toy", false, "a mixture on the sphere with known density, and latents aligned to it" },
     { "data", "fashion", images.HELP },
-    { "preset", "laptop", "laptop, paper (its sizes, for a GPU) or test (seconds): sets what is in " ..
-      "brackets below", one_of = { laptop = true, paper = true, test = true } },
+    presets.option "its sizes",
     { "latent", 4, "channels of the latents: the dimension d of a token", least = 2 },
     { "factor", 4, "how many pixels along a latent, a power of 2", least = 2 },
     { "cache", "runs/cache", "folder for autoencoder and classifier, trained once" },
@@ -69,12 +67,7 @@ local SPEC = {
     { "show", false, "a window on what is trained" },
   },
 }
-for _, row in ipairs(BY_PRESET) do
-  local key, standard = row[1], row[2]
-  table.insert(SPEC.options, { key, nil, ("%s (%s, %s, %s)"):format(row[5], standard, row[3], row[4]),
-    type = type(standard), whole = math.type(standard) == "integer",
-    least = row[6] or math.type(standard) == "integer" and 1 or nil, one_of = ONE_OF[key] })
-end
+presets.add(SPEC, BY_PRESET, ONE_OF)
 SPEC.figures = { "psnr.first", "psnr.tuned", "psnr.shell" }
 for _, row in ipairs(rows.LIST) do
   for _, figure in ipairs { "frechet", "precision", "recall", "accuracy" } do
@@ -231,11 +224,7 @@ end
 
 local function main(o)
   if o.toy then return toy.main(o) end
-  for i, name in ipairs(NAMES) do
-    for _, row in ipairs(o.preset == name and BY_PRESET or {}) do
-      if o[row[1]] == nil then o[row[1]] = row[1 + i] end
-    end
-  end
+  presets.fill(o, BY_PRESET)
   return on_images(o)
 end
 

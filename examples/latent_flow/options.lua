@@ -2,14 +2,13 @@
 
 local tide = require "tide"
 local images = require "images.data"
+local presets = require "images.presets"
 
 local options = {}
 
 local PARTS = { "pixel", "bound", "samplers", "inpaint", "map" }
 
--- Options whose values depend on the preset: laptop, paper (the recipe), test (seconds); and
--- the least value, where that is not 1 for whole numbers.
-local NAMES = { "laptop", "paper", "test" }
+-- Options by preset: name, laptop, paper (the recipe), test (seconds), what it is, least.
 local BY_PRESET = {
   { "net", "unet", "dit", "dit", "of velocity: dit, unet or mlp" },
   { "width", 32, 768, 16, "of the velocity net" },
@@ -46,8 +45,7 @@ options.SPEC = {
   about = "Flow matching in the latent space of an autoencoder, and what can be done with it.",
   options = {
     { "data", "fashion", images.HELP },
-    { "preset", "laptop", "laptop, paper (the recipe, for a GPU) or test (seconds): sets what is in " ..
-      "brackets below", one_of = { laptop = true, paper = true, test = true } },
+    presets.option "the recipe",
     { "parts", table.concat(PARTS, ","), "what is done beside the latent flow" },
     { "latent", 4, "channels of the latents", least = 1 },
     { "factor", 4, "how many pixels along a latent, a power of 2", least = 2 },
@@ -69,20 +67,11 @@ options.SPEC = {
   },
 }
 
-for _, row in ipairs(BY_PRESET) do
-  local name, value = row[1], row[2]
-  table.insert(options.SPEC.options, { name, nil, ("%s [%s, %s, %s]"):format(row[5], row[2], row[3], row[4]),
-    type = type(value), whole = math.type(value) == "integer",
-    least = row[6] or math.type(value) == "integer" and 1 or nil, one_of = ONE_OF[name] })
-end
+presets.add(options.SPEC, BY_PRESET, ONE_OF)
 
 -- Fills in what the preset says, and takes lists apart: o.does is the set of parts.
 function options.complete(o)
-  for column, preset in ipairs(NAMES) do
-    for _, row in ipairs(BY_PRESET) do
-      if o.preset == preset and o[row[1]] == nil then o[row[1]] = row[column + 1] end
-    end
-  end
+  presets.fill(o, BY_PRESET)
   o.does, o.blocks = {}, {}
   for name in o.parts:gmatch "[^,%s]+" do
     local known = false
