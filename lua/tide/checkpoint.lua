@@ -152,10 +152,7 @@ function checkpoint.save(path, things, o)
     tide.raise("checkpoint.save: give what is to be kept by name, as in {model=net, " ..
                "optimizer=opt}")
   end
-  if math.type(o.keep) ~= "integer" or o.keep < 0 then
-    tide.raise("checkpoint.save: keep must be a whole number from 0, not " ..
-               tostring(o.keep))
-  end
+  tide.count("checkpoint.save", "keep", o.keep, 0)
   local tensors, tree, names = {}, {}, {}
   for name, v in pairs(things) do
     if type(name) ~= "string" then

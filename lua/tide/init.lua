@@ -1,9 +1,24 @@
 -- init.lua -- what module "tide" has beyond its C part; its table comes as the argument.
 local tide = ...
 
+-- A number as an integer where it is whole, such as 1e4 or n / 2; anything else as it is.
+local function whole(x)
+  return math.type(x) == "float" and math.abs(x) < 2^31 and math.tointeger(x) or x
+end
+
+-- n as an integer; what(..., name = n) with anything but a whole number of at least `least` is an error.
+function tide.count(what, name, n, least)
+  local count = whole(n)
+  if math.type(count) ~= "integer" or count < least then
+    tide.raise(("%s: %s must be a whole number of at least %d, not %s"):format(what, name, least, tostring(n)))
+  end
+  return count
+end
+
 -- Prototype of option tables: what(options) with a key that is not in `spec` is
 -- an error that names the nearest one. In `spec`, names in the list part have no
--- default, the others have their value. Returns a new table with defaults filled in.
+-- default, the others have their value. Returns a new table with defaults filled in
+-- and whole numbers as integers.
 function tide.options(what, options, spec)
   local full = {}
   for k, v in pairs(spec) do
@@ -27,7 +42,7 @@ function tide.options(what, options, spec)
           near and ("; did you mean '%s'?"):format(near) or "", table.concat(names, ", ")))
       end
     end
-    full[k] = v
+    full[k] = whole(v)
   end
   return full
 end

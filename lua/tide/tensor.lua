@@ -121,7 +121,8 @@ end
 function tensor.split(x, size, dim)
   dim = which("split", x, dim or 1)
   local n, parts, at = x:size(dim), {}, 1
-  if math.type(size) == "integer" and size > 0 then
+  if type(size) == "number" then
+    size = tide.count("split", "size", size, 1)
     for first = 1, n, size do
       parts[#parts + 1] = x:narrow(dim, first, math.min(size, n - first + 1))
     end
@@ -148,9 +149,7 @@ end
 -- At most `count` parts of equal size (the last may be smaller).
 function tensor.chunk(x, count, dim)
   dim = which("chunk", x, dim or 1)
-  if math.type(count) ~= "integer" or count < 1 then
-    raise("chunk: a positive number of parts is needed, not %s", tostring(count))
-  end
+  count = tide.count("chunk", "the number of parts", count, 1)
   local n = x:size(dim)
   return x:split(math.max(1, (n + count - 1) // count), dim)
 end

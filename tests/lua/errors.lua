@@ -36,6 +36,22 @@ t.test("sizes: NaN, fractions, negative ones, too many", function()
   t.raises("'high' (1) is below 'low' (2)", tensor.randint, 2, 1, 3)
 end)
 
+t.test("whole numbers may be written as floats, others not", function()
+  local flow, nn, target = tide.flow, tide.nn, tide.flow.targets.mog()
+  local v = flow.VelocityMLP { dim = 4 / 2, hidden = 1e1, blocks = 1 }
+  flow.train(v, target, { steps = 1e1 / 5, batch = 1e1 })
+  t.eq(flow.sample(v, 6 / 2, { steps = 1e0 }).shape, { 3, 2 })
+  t.eq(target:sample(1e1).shape, { 10, 2 })
+  t.eq(nn.Linear(6 / 2, 4).weight.shape, { 4, 3 })
+  t.eq(#x:split(6 / 2, 2), 1)
+  t.raises("flow.train: steps must be a whole number of at least 0, not 1.5", flow.train, v, target,
+    { steps = 1.5 })
+  t.raises("nn.Linear: inputs must be a whole number of at least 0, not 0.5", nn.Linear, 0.5, 2)
+  t.raises("sample: n must be a whole number of at least 0, not -1", target.sample, target, -1)
+  t.raises("split: size must be a whole number of at least 1, not 0", x.split, x, 0)
+  t.raises("give how many samples, or a tensor", flow.sample, v, "10")
+end)
+
 t.test("dtypes", function()
   t.raises("unknown dtype 'f23'; did you mean 'f32'?", tensor.zeros, 1, { dtype = "f23" })
   t.raises("name of a dtype expected, got number", tensor.zeros, 1, { dtype = 32 })

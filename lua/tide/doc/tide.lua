@@ -178,7 +178,8 @@ tide.set_threads(n)]] },
   example = 'assert(require("tide.help").text("tensor.sum"):find("keepdim"))' },
 ["tide.options"] = {
   text = "Checks a table of options and fills in defaults. In spec, names in the list part have " ..
-    "no default. A key that spec does not have is an error that names the nearest one.",
+    "no default. A key that spec does not have is an error that names the nearest one. Numbers that " ..
+    "are whole, as 1e4 or n / 2 may be, become integers.",
   args = { { "what", "string", "the function, for messages" },
     { "options", "table", "may be nil" }, { "spec", "table" } },
   returns = "table: a new one",
@@ -186,6 +187,15 @@ tide.set_threads(n)]] },
 local o = tide.options("f", { steps = 5 }, { "seed", steps = 10, lr = 0.1 })
 assert(o.steps == 5 and o.lr == 0.1 and o.seed == nil)
 assert(not pcall(tide.options, "f", { step = 5 }, { steps = 10 }))]] },
+["tide.count"] = {
+  text = "Checks an argument that counts something.",
+  args = { { "what", "string", "the function, for messages" },
+    { "name", "string", "the argument, for messages" }, { "n", "number", "5 or 5.0; the latter becomes 5" },
+    { "least", "integer", "the smallest that is taken" } },
+  returns = "integer", errors = "Anything but a whole number of at least `least`.",
+  example = [[
+assert(math.type(tide.count("f", "steps", 1e3, 1)) == "integer")
+assert(not pcall(tide.count, "f", "steps", 1.5, 1) and not pcall(tide.count, "f", "steps", 0, 1))]] },
 ["tide.nearest"] = {
   text = "The entry of a list that is most like a word.",
   args = { { "word", "string" }, { "list", "table", "of strings" } },

@@ -44,14 +44,6 @@ function check.callable(name, key, f)
   end
 end
 
--- A whole number of at least `least`.
-function check.count(name, key, n, least)
-  if math.type(n) ~= "integer" or n < least then
-    tide.raise(("%s: %s must be a whole number of at least %d, not %s")
-      :format(name, key, least, tostring(n)))
-  end
-end
-
 -- A number in [low, high], or in [low, high) where `open`.
 function check.number(name, key, x, low, high, open)
   if type(x) ~= "number" or not (x >= low and (open and x < high or x <= high)) then

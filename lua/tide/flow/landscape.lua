@@ -14,11 +14,9 @@ function landscape.landscape(f, o)
     dtype = "f32" })
   local target = type(f) == "table" and f.nll_grid and f or nil
   if not target then check.callable("flow.landscape", "f", f or false) end
-  check.count("flow.landscape", "batch", o.batch, 1)
-  local nx = type(o.n) == "table" and o.n[1] or o.n
-  local ny = type(o.n) == "table" and o.n[2] or o.n
-  check.count("flow.landscape", "n", nx, 1)
-  check.count("flow.landscape", "n", ny, 1)
+  tide.count("flow.landscape", "batch", o.batch, 1)
+  local n = type(o.n) == "table" and o.n or { o.n, o.n }
+  local nx, ny = tide.count("flow.landscape", "n", n[1], 1), tide.count("flow.landscape", "n", n[2], 1)
   for _, key in ipairs { "xlim", "ylim" } do
     if type(o[key]) ~= "table" or #o[key] ~= 2 then
       tide.raise(("flow.landscape: %s must be two numbers, as {-3, 3}"):format(key))

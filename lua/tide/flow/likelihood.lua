@@ -159,7 +159,7 @@ function likelihood.nll_estimate(v, y, o)
     "labels", samples = 64, eps = 1e-3, create_graph = false })
   check.field("flow.nll_estimate", v)
   check.points("flow.nll_estimate", y)
-  check.count("flow.nll_estimate", "samples", o.samples, 1)
+  tide.count("flow.nll_estimate", "samples", o.samples, 1)
   local n, dim = y:size(1), point.size(y)
   local function run()
     local sum
@@ -186,7 +186,7 @@ function likelihood.surrogate(v, y, o)
     "labels", samples = 32, divergence = "exact", path = path.linear() })
   check.field("flow.surrogate", v)
   check.points("flow.surrogate", y)
-  check.count("flow.surrogate", "samples", o.samples, 1)
+  tide.count("flow.surrogate", "samples", o.samples, 1)
   local n = y:size(1)
   if o.path.field then v = o.path:field(v) end
   local c, align

@@ -50,7 +50,7 @@ end
 
 function loop.check(name, o, keys)
   for _, key in ipairs { "steps", table.unpack(keys) } do
-    check.count(name, key, o[key], key == "steps" and 0 or 1)
+    tide.count(name, key, o[key], key == "steps" and 0 or 1)
   end
   for _, key in ipairs { "report", "schedule", "nll" } do
     check.callable(name, key, o[key])
@@ -134,7 +134,7 @@ function loop.saver(name, o, things)
     tide.raise(name .. ": checkpoint needs the path of a file, as in {path=\"a.ckpt\", " ..
                "every=1000}")
   end
-  check.count(name, "checkpoint.every", c.every, 1)
+  tide.count(name, "checkpoint.every", c.every, 1)
   if c.with ~= nil and type(c.with) ~= "table" then
     tide.raise(name .. ": checkpoint.with must be a table of values by name")
   end

@@ -50,7 +50,7 @@ end
 
 local function times_of(x1, o)
   local n = x1:size(1)
-  if o.groups then check.count("flow", "groups", o.groups, 1) end
+  if o.groups then tide.count("flow", "groups", o.groups, 1) end
   if not o.groups then return o.t or loss.times(n, x1, o.eps, o.stratified) end
   if n % o.groups ~= 0 then
     error(("flow: %d points do not split into %d groups of equal size")
@@ -98,9 +98,9 @@ end
 -- K pairs (t, x0) to be used for every point: the same estimator with much less
 -- noise between neighbours, and one row of conditioning per draw.
 function loss.draws(k, dim, o)
-  check.count("flow.draws", "k", k, 1)
+  tide.count("flow.draws", "k", k, 1)
   local shape = type(dim) == "table" and { k, table.unpack(dim) } or { k, dim }
-  for d = 2, math.max(#shape, 2) do check.count("flow.draws", "dim", shape[d], 1) end
+  for d = 2, math.max(#shape, 2) do tide.count("flow.draws", "dim", shape[d], 1) end
   o = tide.options("flow.draws", o, {
     "generator", "dtype", "device", eps = 0, path = path.linear() })
   local spec = { dtype = o.dtype, device = o.device }
@@ -173,7 +173,7 @@ function loss.align_loss(v, y, o)
     weight = "uniform", reduction = "mean", eps = 0, stratified = false })
   check.field("flow.align_loss", v)
   check.points("flow.align_loss", y)
-  check.count("flow.align_loss", "samples", o.samples, 1)
+  tide.count("flow.align_loss", "samples", o.samples, 1)
   if o.clip then check.number("flow.align_loss", "clip", o.clip, 0, math.huge) end
   if o.draws and not o.draws.x0 then
     tide.raise("flow.align_loss: draws must come from flow.draws")

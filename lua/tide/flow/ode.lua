@@ -167,7 +167,7 @@ function ode.integrate(f, x, o)
     steps = 100, rtol = 1e-5, atol = 1e-5, min_step = 1e-9,
     trajectory = false, label = "ode" })
   check.field("flow.integrate", f)
-  check.count("flow.integrate", "steps", o.steps, 1)
+  tide.count("flow.integrate", "steps", o.steps, 1)
   check.number("flow.integrate", "from", o.from, -1e300, 1e300)
   check.number("flow.integrate", "to", o.to, -1e300, 1e300)
   check.number("flow.integrate", "rtol", o.rtol, 0, 1)

@@ -121,7 +121,7 @@ local function is_file_name(source) return source:find("[./]") ~= nil end
 
 local function prior(source, o)
   o = tide.options("flow.prior", o, { "dim", "projection", modes = 10, std = 0.3 })
-  if o.dim then check.count("flow.prior", "dim", o.dim, 1) end
+  if o.dim then tide.count("flow.prior", "dim", o.dim, 1) end
   if tensor.is_tensor(source) then return of_vectors(source, "vectors", o) end
   if type(source) == "table" and source.sample then return of_target(source) end
   if type(source) ~= "string" then

@@ -57,7 +57,7 @@ local function shape_of(v, o)
                "as in shape={1, 28, 28}")
   end
   shape = type(shape) == "table" and shape or { shape }
-  for d = 1, math.max(#shape, 1) do check.count("flow.sample", "shape", shape[d], 1) end
+  for d = 1, math.max(#shape, 1) do tide.count("flow.sample", "shape", shape[d], 1) end
   return shape
 end
 
@@ -66,10 +66,11 @@ local function start_points(v, n, o)
     check.points("flow.sample", n)
     return n
   end
-  if math.type(n) ~= "integer" or n < 0 then
+  if type(n) ~= "number" then
     tide.raise("flow.sample: give how many samples, or a tensor (n, ...) to start from, not " ..
                tostring(n))
   end
+  n = tide.count("flow.sample", "n", n, 0)
   return o.path:prior(tensor.empty({ n, table.unpack(shape_of(v, o)) },
                                    { dtype = o.dtype, device = o.device }))
 end

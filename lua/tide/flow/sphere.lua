@@ -95,7 +95,7 @@ end
 
 -- The log of the area; minus it is the log density of the uniform law.
 function sphere.log_area(dim, radius)
-  check.count("flow.sphere.log_area", "dim", dim, 1)
+  dim = tide.count("flow.sphere.log_area", "dim", dim, 1)
   return math.log(2) + dim / 2 * math.log(math.pi) - log_gamma_half(dim)
     + (dim - 1) * math.log(radius or math.sqrt(dim))
 end
@@ -103,8 +103,8 @@ end
 function sphere.uniform(n, dim, o)
   o = tide.options("flow.sphere.uniform", o, {
     "radius", "generator", "device", dtype = "f32" })
-  check.count("flow.sphere.uniform", "n", n, 0)
-  check.count("flow.sphere.uniform", "dim", dim, 1)
+  n = tide.count("flow.sphere.uniform", "n", n, 0)
+  dim = tide.count("flow.sphere.uniform", "dim", dim, 1)
   local spec = { dtype = o.dtype, device = o.device, generator = o.generator }
   return sphere.project(tensor.randn(n, dim, spec), o.radius)
 end
@@ -210,7 +210,7 @@ end
 function Mixture:sample(n, o)
   o = tide.options("sample", o, { "generator", dtype = "f32", device = tide.device(),
                                   components = false })
-  check.count("sample", "n", n, 0)
+  n = tide.count("sample", "n", n, 0)
   local spec = { dtype = "f64", device = "cpu", generator = o.generator }
   local steps = self.weights:cumsum(1):unsqueeze(1)
   local pick = tensor.rand(n, 1, spec):gt(steps):sum(2):clamp { max = self.count - 1 } + 1

@@ -21,9 +21,7 @@ Target.__index = Target
 function Target:sample(n, o)
   o = tide.options("sample", o, { "generator", "device", dtype = "f32" })
   o.device = o.device or tide.device()
-  if math.type(n) ~= "integer" or n < 0 then
-    error("sample: n must be a whole number, not " .. tostring(n), 2)
-  end
+  n = tide.count("sample", "n", n, 0)
   return tide.no_grad(function()
     return self.draw(n, o) / self.scale
   end)

@@ -32,8 +32,8 @@ end
 local function new(given, source, o)
   local self = tide.options("flow.train, validate", given, {
     "data", every = 100, batch = 1024, best = false, seed = SEED })
-  check.count("flow.train", "validate.every", self.every, 1)
-  check.count("flow.train", "validate.batch", self.batch, 1)
+  tide.count("flow.train", "validate.every", self.every, 1)
+  tide.count("flow.train", "validate.batch", self.batch, 1)
   setmetatable(self, Validation)
   local data = self.data == nil and source or self.data
   local draw = loop.sampler("flow.train", data)

@@ -279,10 +279,7 @@ end
 -- far its velocities are off, relative to their size, at random points and times.
 function VelocityMLP:tabulated(o)
   o = tide.options("tabulated", o, { nodes = 257 })
-  if math.type(o.nodes) ~= "integer" or o.nodes < 4 then
-    tide.raise("tabulated: nodes must be a whole number of at least 4, not " ..
-               tostring(o.nodes))
-  end
+  tide.count("tabulated", "nodes", o.nodes, 4)
   local copy, like = self:snapshot(), self.input.weight
   return copy, tide.no_grad(function()
     local spec = { dtype = like.dtype, device = like.device,

@@ -20,9 +20,7 @@ end
 
 -- k nearest neighbours, one more if each row meets itself: how many to look for.
 function M.neighbours(name, k, rows, drop_self)
-  if math.type(k) ~= "integer" or k < 1 then
-    tide.raise(("%s: k must be a whole number of at least 1, not %s"):format(name, tostring(k)))
-  end
+  k = tide.count(name, "k", k, 1)
   k = drop_self and k + 1 or k
   if k > rows then tide.raise(("%s: %d neighbours among %d rows"):format(name, k, rows)) end
   return k
@@ -31,13 +29,6 @@ end
 function M.positive(name, what, v)
   if type(v) ~= "number" or not (v > 0 and v < math.huge) then
     tide.raise(("%s: %s must be a positive number, not %s"):format(name, what, tostring(v)))
-  end
-end
-
-function M.count(name, what, v)
-  if math.type(v) ~= "integer" or v < 1 then
-    tide.raise(("%s: %s must be a whole number of at least 1, not %s")
-      :format(name, what, tostring(v)))
   end
 end
 

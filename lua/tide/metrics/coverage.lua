@@ -103,7 +103,7 @@ end
 function M.class_score(probs, o)
   o = tide.options("metrics.class_score", o, { splits = 1 })
   rows("metrics.class_score", probs)
-  check.count("metrics.class_score", "splits", o.splits)
+  tide.count("metrics.class_score", "splits", o.splits, 1)
   local n = probs:size(1)
   if o.splits > n then
     tide.raise(("metrics.class_score: %d parts of %d rows"):format(o.splits, n))

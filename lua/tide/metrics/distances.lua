@@ -28,7 +28,7 @@ end
 function M.sliced_wasserstein(x, y, o)
   o = tide.options("metrics.sliced_wasserstein", o, { "generator", projections = 128 })
   check.samples("metrics.sliced_wasserstein", x, y)
-  check.count("metrics.sliced_wasserstein", "projections", o.projections)
+  tide.count("metrics.sliced_wasserstein", "projections", o.projections, 1)
   return tide.no_grad(function()
     local w = tensor.randn(x:size(2), o.projections, {
       dtype = x.dtype, device = x.device,

@@ -58,7 +58,7 @@ function M.ssim(x, y, o)
     { peak = 1, window = 11, sigma = 1.5, reduction = "mean" })
   same_shape("metrics.ssim", x, y)
   for _, key in ipairs { "peak", "sigma" } do check.positive("metrics.ssim", key, o[key]) end
-  check.count("metrics.ssim", "window", o.window)
+  tide.count("metrics.ssim", "window", o.window, 1)
   if o.reduction ~= "mean" and o.reduction ~= "none" then
     tide.raise("metrics.ssim: reduction is 'mean' or 'none', not '" .. tostring(o.reduction) .. "'")
   end

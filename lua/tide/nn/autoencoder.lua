@@ -76,16 +76,9 @@ end
 
 local AutoencoderKL = base.Module:extend("AutoencoderKL")
 
-local function check_count(key, n, least)
-  if math.type(n) ~= "integer" or n < least then
-    tide.raise(("nn.AutoencoderKL: %s must be a whole number of at least %d, not %s"):format(
-      key, least, tostring(n)))
-  end
-end
-
 local function check_options(o)
   for _, key in ipairs { "channels", "width", "latent", "factor", "groups" } do
-    check_count(key, o[key], 1)
+    tide.count("nn.AutoencoderKL", key, o[key], 1)
   end
   if o.factor & (o.factor - 1) ~= 0 then
     tide.raise(("nn.AutoencoderKL: factor must be a power of 2, not %d"):format(o.factor))
@@ -100,7 +93,7 @@ local function blocks_of(blocks, sizes)
     tide.raise(("nn.AutoencoderKL: blocks must have %d numbers, one for each size, not %d"):format(
       sizes, #blocks))
   end
-  for i = 1, sizes do check_count("blocks", list[i], 0) end
+  for i = 1, sizes do list[i] = tide.count("nn.AutoencoderKL", "blocks", list[i], 0) end
   return list
 end
 

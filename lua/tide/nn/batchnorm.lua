@@ -11,10 +11,7 @@ local BatchNorm = base.Module:extend("BatchNorm")
 function BatchNorm:init(size, o)
   o = tide.options("nn.BatchNorm", o, {
     "dtype", "device", eps = 1e-5, momentum = 0.1, affine = true })
-  if math.type(size) ~= "integer" or size < 1 then
-    tide.raise("nn.BatchNorm: size must be a positive whole number, not " ..
-               tostring(size))
-  end
+  size = tide.count("nn.BatchNorm", "size", size, 1)
   local spec = { dtype = o.dtype, device = o.device }
   self.size, self.eps, self.momentum = size, o.eps, o.momentum
   if o.affine then

@@ -31,10 +31,7 @@ function conditioned.check_sizes(title, o, names, optional)
   for _, list in ipairs { names, optional or {} } do
     for name, least in pairs(list) do
       local v = o[name]
-      if (v ~= nil or list == names) and (math.type(v) ~= "integer" or v < least) then
-        tide.raise(("%s: %s must be a whole number of at least %d, not %s"):format(title, name,
-          least, tostring(v)))
-      end
+      if v ~= nil or list == names then tide.count(title, name, v, least) end
     end
   end
 end

@@ -14,11 +14,7 @@ local function class(name)
 end
 
 local function positive(class_name, key, v, least)
-  if math.type(v) ~= "integer" or v < (least or 1) then
-    tide.raise(("nn.%s: %s must be a whole number of at least %d, not %s"):format(
-      class_name, key, least or 1, tostring(v)))
-  end
-  return v
+  return tide.count("nn." .. class_name, key, v, least or 1)
 end
 
 local function check_pictures(name, x, channels)
@@ -149,7 +145,7 @@ end
 -- (batch, c, h, w) to (batch, tokens, c p p), row after row of patches.
 function conv.patchify(x, p)
   check_pictures("patchify", x)
-  positive("patchify", "p", p)
+  p = positive("patchify", "p", p)
   local n, c = x:size(1), x:size(2)
   local rows, columns = patch_sizes("patchify", x:size(3), p), patch_sizes("patchify", x:size(4), p)
   return x:reshape(n, c, rows, p, columns, p):permute(1, 3, 5, 2, 4, 6)
@@ -158,7 +154,7 @@ end
 
 -- The inverse, for pictures of c channels, h high and w wide.
 function conv.unpatchify(tokens, p, c, h, w)
-  positive("unpatchify", "p", p)
+  p = positive("unpatchify", "p", p)
   local n, rows, columns = tokens:size(1), patch_sizes("unpatchify", h, p), patch_sizes("unpatchify", w, p)
   if tokens:size(2) ~= rows * columns or tokens:size(3) ~= c * p * p then
     tide.raise(("nn.unpatchify: (batch, %d, %d) is needed for %d x %d pictures of %d channels, not %s")

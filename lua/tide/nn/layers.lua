@@ -9,14 +9,6 @@ local Module, Parameter = base.Module, base.Parameter
 
 local layers = {}
 
-local function whole(class, name, v)
-  if math.type(v) ~= "integer" or v < 0 then
-    tide.raise(("nn.%s: %s must be a whole number of at least 0, not %s"):format(
-      class, name, tostring(v)))
-  end
-  return v
-end
-
 local function class(name)
   layers[name] = Module:extend(name)
   return layers[name]
@@ -30,8 +22,8 @@ local Linear = class "Linear"
 -- +-1/sqrt(inputs).
 function Linear:init(inputs, outputs, o)
   o = tide.options("nn.Linear", o, { "dtype", "device", bias = true })
-  whole("Linear", "inputs", inputs)
-  whole("Linear", "outputs", outputs)
+  inputs = tide.count("nn.Linear", "inputs", inputs, 0)
+  outputs = tide.count("nn.Linear", "outputs", outputs, 0)
   local spec = { dtype = o.dtype, device = o.device }
   local a = 1 / math.sqrt(math.max(inputs, 1))
   self.weight = Parameter(init.uniform_(
@@ -53,7 +45,7 @@ local LayerNorm = class "LayerNorm"
 function LayerNorm:init(size, o)
   o = tide.options("nn.LayerNorm", o, {
     "dtype", "device", eps = 1e-5, affine = true, bias = true })
-  self.size, self.eps = whole("LayerNorm", "size", size), o.eps
+  self.size, self.eps = tide.count("nn.LayerNorm", "size", size, 0), o.eps
   local spec = { dtype = o.dtype, device = o.device }
   if o.affine then
     self.weight = Parameter(tensor.ones(size, spec))
@@ -70,7 +62,7 @@ local RMSNorm = class "RMSNorm"
 function RMSNorm:init(size, o)
   o = tide.options("nn.RMSNorm", o, {
     "dtype", "device", eps = 1e-6, affine = true })
-  self.size, self.eps = whole("RMSNorm", "size", size), o.eps
+  self.size, self.eps = tide.count("nn.RMSNorm", "size", size, 0), o.eps
   if o.affine then
     self.weight = Parameter(tensor.ones(size, {
       dtype = o.dtype, device = o.device }))
@@ -85,8 +77,8 @@ RMSNorm.extra = LayerNorm.extra
 local Embedding = class "Embedding"
 function Embedding:init(entries, size, o)
   o = tide.options("nn.Embedding", o, { "dtype", "device", std = 1 })
-  whole("Embedding", "entries", entries)
-  whole("Embedding", "size", size)
+  entries = tide.count("nn.Embedding", "entries", entries, 0)
+  size = tide.count("nn.Embedding", "size", size, 0)
   self.weight = Parameter(init.normal_(tensor.empty(entries, size, {
     dtype = o.dtype, device = o.device }), 0, o.std))
 end
@@ -159,8 +151,8 @@ local MultiheadAttention = class "MultiheadAttention"
 function MultiheadAttention:init(dim, heads, o)
   o = tide.options("nn.MultiheadAttention", o, {
     "dtype", "device", bias = true, dropout = 0, qk_norm = false })
-  whole("MultiheadAttention", "dim", dim)
-  whole("MultiheadAttention", "heads", heads)
+  dim = tide.count("nn.MultiheadAttention", "dim", dim, 0)
+  heads = tide.count("nn.MultiheadAttention", "heads", heads, 0)
   if heads == 0 or dim % heads ~= 0 then
     tide.raise(("nn.MultiheadAttention: dim %d is no multiple of %d heads"):format(
       dim, heads))

@@ -24,11 +24,7 @@ local function check_function(name, f, needed)
   if not tide.callable(f) then fail(("%s must be a function, not %s"):format(name, tostring(f))) end
 end
 
-local function check_whole(name, n, least)
-  if math.type(n) ~= "integer" or n < least then
-    fail(("%s is a whole number from %d on, not %s"):format(name, least, tostring(n)))
-  end
-end
+local function check_whole(name, n, least) return tide.count("player", name, n, least) end
 
 local function read_record(r)
   if r == nil or r == false then return nil end
@@ -277,8 +273,7 @@ end
 -- From the beginning; with the same seed unless another is given.
 function Player:reset(seed)
   if seed ~= nil then
-    check_whole("reset(seed): seed", seed, 0)
-    self.seed = seed
+    self.seed = check_whole("reset(seed): seed", seed, 0)
   end
   self.wish_reset = true
   at_once(self)
