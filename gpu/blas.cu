@@ -15,7 +15,7 @@
 struct shape {
   int64_t m, n, k, count, lda, ldb, sa, sb;
   int dtype, align;            /* bytes that all addresses are multiples of */
-  bool ta, tb, add, bias, tf32;
+  bool ta, tb, add, bias, sums, tf32;
 };
 struct plan {
   shape s;
@@ -73,11 +73,14 @@ static bool describe(plan *p) {
   cublasComputeType_t how = wide ? CUBLAS_COMPUTE_64F : s->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 :
     CUBLAS_COMPUTE_32F;
   cublasOperation_t ta = s->ta ? CUBLAS_OP_T : CUBLAS_OP_N, tb = s->tb ? CUBLAS_OP_T : CUBLAS_OP_N;
-  cublasLtEpilogue_t after = s->bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+  cublasLtEpilogue_t after = s->bias ? CUBLASLT_EPILOGUE_BIAS : s->sums ? CUBLASLT_EPILOGUE_BGRADB :
+    CUBLASLT_EPILOGUE_DEFAULT;
+  const void *beside = (const void *)(uintptr_t)(s->bias || s->sums ? s->align : 0);   /* its alignment */
   return made(cublasLtMatmulDescCreate(&p->op, how, wide ? CUDA_R_64F : CUDA_R_32F)) &&
     made(cublasLtMatmulDescSetAttribute(p->op, CUBLASLT_MATMUL_DESC_TRANSA, &tb, sizeof tb)) &&
     made(cublasLtMatmulDescSetAttribute(p->op, CUBLASLT_MATMUL_DESC_TRANSB, &ta, sizeof ta)) &&
     made(cublasLtMatmulDescSetAttribute(p->op, CUBLASLT_MATMUL_DESC_EPILOGUE, &after, sizeof after)) &&
+    made(cublasLtMatmulDescSetAttribute(p->op, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &beside, sizeof beside)) &&
     matrix(&p->b, s, s->tb ? s->k : s->n, s->tb ? s->n : s->k, s->ldb, s->sb) &&
     matrix(&p->a, s, s->ta ? s->m : s->k, s->ta ? s->k : s->m, s->lda, s->sa) &&
     matrix(&p->c, s, s->n, s->m, s->n, s->m * s->n);
@@ -161,7 +164,11 @@ static int alignment(const gpu_product *p, const char *bias, int64_t size) {
   return (int)(all & -all);
 }
 
-static bool shape_of(const gpu_product *p, const char *bias, int dtype, shape *s) {
+/* What a product does beside itself: adds a bias to each row of c, or writes the sums of each
+** row of a, its transpose read column by column. */
+struct beside { const char *bias; char *sums; };
+
+static bool shape_of(const gpu_product *p, beside by, int dtype, shape *s) {
   memset(s, 0, sizeof *s);     /* it is compared as bytes */
   s->m = p->m, s->n = p->n, s->k = p->k, s->count = p->count;
   if (s->count > INT32_MAX || !layout(p->ai, p->ak, p->m, p->k, &s->ta, &s->lda) ||
@@ -169,26 +176,28 @@ static bool shape_of(const gpu_product *p, const char *bias, int dtype, shape *s
   s->sa = p->ab, s->sb = p->bb;
   s->dtype = dtype;
   s->add = p->beta != 0;
-  s->bias = bias != NULL;
+  s->bias = by.bias != NULL;
+  s->sums = by.sums != NULL;
   s->tf32 = dtype == TD_F32 && *gpu_tf32 && !p->exact;
-  s->align = alignment(p, bias, gpu_size(dtype));
+  s->align = alignment(p, by.bias ? by.bias : by.sums, gpu_size(dtype));
   return true;
 }
 
 /* *done: cuBLASLt did it; without an error and not done, it knows no way. */
-static td_status by_cublas(const td_call *c, const gpu_product *p, const char *bias, int dtype, bool *done) {
+static td_status by_cublas(const td_call *c, const gpu_product *p, beside by, int dtype, bool *done) {
   gpu *g = gpu_of(c);
   shape s;
   *done = false;
-  if (!shape_of(p, bias, dtype, &s)) return TD_OK;
+  if (!shape_of(p, by, dtype, &s)) return TD_OK;
   td_status st = gpu_blas_ready(g);
   if (st) return st;
   plan *q = plan_of(libraries[g->id], &s);
   if (!q->there) return TD_OK;
   *done = true;
-  if (bias)
+  const void *at = by.bias ? by.bias : by.sums;
+  if (at)
     st = blas_check(c->op->name, cublasLtMatmulDescSetAttribute(q->op, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-                                                                &bias, sizeof bias));
+                                                                &at, sizeof at));
   double one = 1;
   float one_f = 1, beta_f = (float)p->beta;
   bool wide = dtype == TD_F64;
@@ -237,7 +246,7 @@ static td_status multiply(const td_call *c, gpu_product p, const char *bias, int
   bool done = false, real = dtype == TD_F32 || dtype == TD_F64 || dtype == TD_BF16;
   td_status st = TD_OK;
   if (!p.count || !p.m || !p.n) return TD_OK;
-  if (real && p.k && !(bias && dtype == TD_F64)) st = by_cublas(c, &p, bias, dtype, &done);
+  if (real && p.k && !(bias && dtype == TD_F64)) st = by_cublas(c, &p, { bias, NULL }, dtype, &done);
   if (st || done) return st;
   switch (dtype) {
     case TD_F32: return by_tiles<float, double>(c, p, bias);
@@ -277,6 +286,51 @@ static td_status k_linear(const td_call *c, td_tensor **out) {
   return multiply(c, p, bias ? bias->data : NULL, out[0]->dtype);
 }
 
+/* y[j] = the sum of column j of g; a block takes 32 columns. */
+enum { SUM_ROWS = 8 };
+template <class T, class L> __global__ void column_sums(const T *g, T *y, int64_t rows, int64_t n,
+                                                        int64_t gi, int64_t gj) {
+  TD_SHARED(L, part, 32 * SUM_ROWS);
+  int tx = (int)threadIdx.x, ty = (int)threadIdx.y;
+  for (int64_t from = blockIdx.x * (int64_t)32; from < n; from += (int64_t)gridDim.x * 32) {
+    int64_t j = from + tx;
+    L sum = 0;
+    for (int64_t i = ty; j < n && i < rows; i += SUM_ROWS) sum += (L)g[i * gi + j * gj];
+    part[ty * 32 + tx] = sum;
+    __syncthreads();
+    if (ty == 0 && j < n) {
+      for (int k = 1; k < SUM_ROWS; k++) sum += part[k * 32 + tx];
+      y[j] = (T)sum;
+    }
+    __syncthreads();
+  }
+}
+template <class T, class L> static td_status run_sums(const td_call *c, td_tensor *y) {
+  const td_tensor *g = c->in[0];
+  return gpu_launch(c, column_sums<T, L>, gpu_blocks((g->shape[1] + 31) / 32), dim3(32, SUM_ROWS), 0,
+                    (const T *)g->data, (T *)y->data, g->shape[0], g->shape[1], g->stride[0],
+                    g->stride[1]);
+}
+
+/* g^T x, and the sums of the columns of g: by cuBLASLt on the way where it can. */
+static td_status k_linear_grad(const td_call *c, td_tensor **out) {
+  const td_tensor *g = c->in[0], *x = c->in[1];
+  int dtype = out[0]->dtype;
+  gpu_product p = {};
+  p.count = 1, p.m = g->shape[1], p.n = x->shape[1], p.k = g->shape[0];
+  p.a = g->data, p.b = x->data, p.c = out[0]->data;
+  p.ai = g->stride[1], p.ak = g->stride[0], p.bk = x->stride[0], p.bj = x->stride[1];
+  bool done = false;
+  td_status st = TD_OK;
+  if (!p.m) return TD_OK;
+  if (dtype != TD_F64 && p.n && p.k) st = by_cublas(c, &p, { NULL, out[1]->data }, dtype, &done);
+  if (st || done) return st;
+  if ((st = multiply(c, p, NULL, dtype))) return st;
+  return dtype == TD_F64 ? run_sums<double, double>(c, out[1]) :
+    dtype == TD_F32 ? run_sums<float, double>(c, out[1]) : run_sums<gpu_bf16, float>(c, out[1]);
+}
+
 const td_kernel_entry gpu_blas_kernels[] = {
-  { "mm", k_mm }, { "bmm", k_mm }, { "linear", k_linear }, { NULL, NULL }
+  { "mm", k_mm }, { "bmm", k_mm }, { "linear", k_linear }, { "linear_grad", k_linear_grad },
+  { NULL, NULL }
 };

@@ -295,7 +295,7 @@ const char *const gpu_bf16_ops[] = {
 #include "tensor/elementwise.def"
 #undef UNARY
 #undef BINARY
-  "where", "mm", "bmm", "linear", NULL
+  "where", "mm", "bmm", "linear", "linear_grad", NULL
 };
 
 const td_kernel_entry gpu_map_kernels[] = {

@@ -8,6 +8,7 @@
 #include "blas.h"
 #include "capture.h"
 #include "pool.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,9 +158,9 @@ static void find_cost(td_note *n) {
     if (n->arg[i] && n->place[i].slot >= 0)
       bytes += (double)td__numel(n->arg[i]) * (double)td_dtype_size(n->arg[i]->dtype);
   n->cost = bytes;
-  if (is_product(n))           /* some 20 flop take as long as a byte */
-    n->cost += 2 * (double)td__numel(n->arg[n->call.nin]) *
-      (double)n->arg[0]->shape[n->arg[0]->ndim - 1] / 20;
+  if (n->call.op->rule->flags & TD_PRODUCT && n->call.nin > 1)
+    n->cost += 2 * sqrt((double)td__numel(n->arg[0]) * (double)td__numel(n->arg[1]) *
+      (double)td__numel(n->arg[n->call.nin])) / 20;   /* 20 flop take as long as a byte */
 }
 
 /* Bytes between rows of argument i, when each row of a stage of `rows` rows lies
@@ -326,6 +327,17 @@ static td_status fill(filling *f) {
   return TD_OK;
 }
 
+/* On a device that runs a graph order follows from what calls touch: as recorded. */
+static td_status fill_in_order(filling *f) {
+  for (int i = 0; i < f->c->n; i++) {
+    td_stage *s = new_stage(f);
+    if (!s) return td_fail(TD_ENOMEM, "capture: out of memory for the schedule");
+    f->c->order[f->taken++] = i;
+    close_stage(f, s, false);
+  }
+  return TD_OK;
+}
+
 td_status td__capture_schedule(td_capture *c) {
   filling f = { .c = c };
   td_status st;
@@ -339,7 +351,7 @@ td_status td__capture_schedule(td_capture *c) {
   if (!f.region.touch || !c->order)
     st = td_fail(TD_ENOMEM, "capture: out of memory for the schedule");
   for (int k = 0; !st && k < c->nslot; k++) f.region.touch[k].stage = -1;
-  if (!st) st = fill(&f);
+  if (!st) st = c->device ? fill_in_order(&f) : fill(&f);
   free(f.region.touch);
   graph_free(&f.g);
   return st;

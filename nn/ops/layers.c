@@ -35,13 +35,19 @@ static td_status linear_infer(const td_call *c, td_spec *out) {
 }
 
 static void linear_back(td_back *b) {
-  td_tensor *x = b->in[0], *w = b->in[1], *g = as_rows(b->g[0]);
+  td_tensor *x = b->in[0], *w = b->in[1], *g = as_rows(b->g[0]), *grads[2];
+  bool bias = b->call->nin > 2 && b->want[2];
   if (b->want[0])
     b->gin[0] = x->ndim == 2 ? td_mm(g, w) :
       td_reshape(td_mm(g, w), (td_ints){ x->ndim, x->shape });
-  if (b->want[1]) b->gin[1] = td_mm(td_transpose(g, 0, 1), as_rows(x));
-  if (b->call->nin > 2 && b->want[2])
+  if (b->want[1] && bias) {
+    if (td_linear_grad(grads, g, as_rows(x))) return;
+    b->gin[1] = grads[0], b->gin[2] = grads[1];
+  } else if (b->want[1]) {
+    b->gin[1] = td_mm(td_transpose(g, 0, 1), as_rows(x));
+  } else if (bias) {
     b->gin[2] = td_sum(g, TD_INTS(0), false);
+  }
 }
 const td_rule td_rule_linear = {
   .infer = linear_infer, .vjp = linear_back,
@@ -50,6 +56,29 @@ const td_rule td_rule_linear = {
   .cases = "3x4;5x4;5 3x4;5x4;- 4;3x4;3 2x3x4;5x4;5 2x1x3x2;1x2;1 0x3;2x3;2 "
            "3x0;2x0;2 1x70;3x70;3",
   .lo = -1, .hi = 1, .rows = td_rows_product,
+};
+
+static td_status linear_grad_infer(const td_call *c, td_spec *out) {
+  const td_tensor *g = c->in[0], *x = c->in[1];
+  if (g->ndim != 2 || x->ndim != 2 || g->shape[0] != x->shape[0])
+    return td_fail(TD_ESHAPE, "linear_grad: g and x must be matrices of as many rows, not of "
+                   "shapes %s and %s", TEXT(g), TEXT(x));
+  out[0] = (td_spec){ g->dtype, 2, { g->shape[1], x->shape[1] } };
+  out[1] = (td_spec){ g->dtype, 1, { g->shape[1] } };
+  return TD_OK;
+}
+
+/* With upstream a and c for both, the sum to differentiate is <g, x a^T + 1 c^T>. */
+static void linear_grad_back(td_back *b) {
+  td_tensor *g = b->in[0], *a = b->g[0], *c = b->g[1];
+  if (b->want[0])
+    b->gin[0] = a ? td_linear(b->in[1], a, c) : td_expand(c, (td_ints){ 2, g->shape });
+  if (b->want[1] && a) b->gin[1] = td_mm(g, a);
+}
+const td_rule td_rule_linear_grad = {
+  .infer = linear_grad_infer, .vjp = linear_grad_back,
+  .saves = { TD_IN(1), TD_IN(0), 0, 0 }, .flags = TD_FLOATONLY | TD_PRODUCT,
+  .cases = "3x4;3x5 1x2;1x3 70x3;70x2 0x2;0x3 3x0;3x2 3x2;3x0 5x1;5x1", .lo = -1, .hi = 1,
 };
 
 /* ---- embedding ---- */

@@ -18,7 +18,7 @@ struct emu_matmul {
   cudaDataType_t scale;
   cublasOperation_t ta, tb;
   cublasLtEpilogue_t after;
-  const void *bias;
+  const void *bias;            /* read, or the sums that are written */
 };
 struct emu_matrix { cudaDataType_t type; uint64_t rows, cols; int64_t ld, step; int32_t count; };
 struct emu_preference { size_t room; uint32_t sums, align[4]; };
@@ -106,8 +106,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   *found = 0;
   if (!fits(d, a, b, c) || c != y || most < 1) return BAD;
   uint32_t align = std::min(std::min(p->align[0], p->align[1]), std::min(p->align[2], p->align[3]));
-  bool bias = d->after == CUBLASLT_EPILOGUE_BIAS;
-  if (p->room < NEEDED || p->sums & 1 || (bias && c->type == CUDA_R_64F) || align < 4)
+  bool bias = d->after != CUBLASLT_EPILOGUE_DEFAULT;
+  if (p->room < NEEDED || p->sums & 1 || (bias && (c->type == CUDA_R_64F || (uintptr_t)d->bias % align)) || align < 4)
     return CUBLAS_STATUS_NOT_SUPPORTED;
   list[0] = { answer(d, a, b, c, align), NEEDED, OK };
   *found = 1;
@@ -164,6 +164,12 @@ static void one_f32(const emu_matmul &d, const emu_matrix &la, const emu_matrix 
       if (half) ((uint16_t *)c)[at] = to_bf16(v);
       else ((float *)c)[at] = v;
     }
+  for (int j = 0; d.after == CUBLASLT_EPILOGUE_BGRADB && j < n; j++) {     /* sums over k of b */
+    double sum = 0;
+    for (int l = 0; l < k; l++) sum += w[(size_t)(d.tb ? l * lb.ld + j : j * lb.ld + l)];
+    if (half) ((uint16_t *)d.bias)[j] = to_bf16((float)sum);
+    else ((float *)d.bias)[j] = (float)sum;
+  }
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const void *alpha, const void *a,
@@ -172,11 +178,12 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const vo
   void *workspace, size_t room, cudaStream_t s) {
   uint64_t align = algo->data[0];
   cublasLtMatmulAlgo_t asked = answer(d, la, lb, lc, align);
-  bool bias = d->after == CUBLASLT_EPILOGUE_BIAS, wide = lc->type == CUDA_R_64F;
+  bool bias = d->after != CUBLASLT_EPILOGUE_DEFAULT, wide = lc->type == CUDA_R_64F;
+  uint64_t beside = d->after == CUBLASLT_EPILOGUE_BIAS ? lc->rows : lc->cols;
   if (!fits(d, la, lb, lc) || memcmp(&asked, algo, sizeof asked) || c != y || lc != ly ||
       !ours(la, a, align) || !ours(lb, b, align) || !ours(lc, y, align) || room < NEEDED ||
       (uintptr_t)workspace % 16 || !emu_ours(workspace, room) ||
-      (bias && ((uintptr_t)d->bias % align || !emu_ours(d->bias, lc->rows * size_of(lc->type))))) return BAD;
+      (bias && ((uintptr_t)d->bias % align || !emu_ours(d->bias, beside * size_of(lc->type))))) return BAD;
   emu_matmul e = *d;
   emu_matrix fa = *la, fb = *lb, fc = *lc;
   double by = wide ? *(const double *)alpha : *(const float *)alpha;
