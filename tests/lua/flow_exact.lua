@@ -210,6 +210,24 @@ t.test("its Monte-Carlo estimate agrees within its noise", function()
   t.near(e:mean():item(), v:nll(y):mean():item(), 4 * error_of_mean + 1e-4)
 end)
 
+t.test("the estimate along another path", function()
+  tide.seed(6)
+  local path, std = flow.path.trigonometric(), 0.7
+  local function v(z, s)                  -- the marginal field to N(1, std^2) in each of two dims
+    local a, b = path.alpha(s):unsqueeze(2), path.beta(s):unsqueeze(2)
+    local da, db = path.dalpha(s):unsqueeze(2), path.dbeta(s):unsqueeze(2)
+    return da + (a * da * std ^ 2 + b * db) / (a:square() * std ^ 2 + b:square()) * (z - a)
+  end
+  local y = tensor.from({ { 0.3, 0.1 } }, F64):expand(4000, 2):contiguous()
+  local e = flow.nll_estimate(v, y, { samples = 64, eps = 1e-5, path = path })
+  local nll = flow.exact.gaussian { mean = { 1, 1 }, std = std }:nll(y):mean():item()
+  local error_of_mean = e:std():item() / math.sqrt(e:numel())
+  t.ok(error_of_mean < 0.02, "the noise hides what is tested")
+  t.near(e:mean():item(), nll, 4 * error_of_mean + 1e-4)
+  t.raises("on the sphere flow.log_likelihood gives it", flow.nll_estimate, v, y,
+    { path = flow.path.spherical() })
+end)
+
 ---- the surrogate is no bound ----
 
 t.test("counterexample to Proposition 1: v = -x in one dimension", function()

@@ -150,15 +150,17 @@ end
 
 ---- without an ODE ----
 
--- -log p(y) from residuals weighted by t/(1-t) (pointwise I-MMSE: Kong,
--- Brekelmans and Ver Steeg 2023), exact for the exact field on the linear path.
+-- -log p(y) from residuals weighted by path:weight(t), which is t/(1-t) on the linear
+-- path (pointwise I-MMSE: Kong, Brekelmans and Ver Steeg 2023), exact for the exact field.
 -- |x0|^2 stands for d in the subtracted term: the same mean, and the noise of the
 -- two terms cancels as t tends to 1.
 function likelihood.nll_estimate(v, y, o)
   o = tide.options("flow.nll_estimate", o, {
-    "labels", samples = 64, eps = 1e-3, create_graph = false })
+    "labels", samples = 64, eps = 1e-3, create_graph = false, path = path.linear() })
   check.field("flow.nll_estimate", v)
   check.points("flow.nll_estimate", y)
+  check.path("flow.nll_estimate", o.path)
+  local p = o.path
   tide.count("flow.nll_estimate", "samples", o.samples, 1)
   local n, dim = y:size(1), point.size(y)
   local function run()
@@ -166,9 +168,11 @@ function likelihood.nll_estimate(v, y, o)
     for k in tide.progress(o.samples, { label = "nll", unit = "sample" }) do
       local t = (tensor.rand(n, { dtype = y.dtype, device = y.device }) + (k - 1))
         * ((1 - o.eps) / o.samples)
-      local r, used = loss.residual(v, y, { t = t, labels = o.labels })
-      local spread = t:square() + (1 - t):square()
-      local term = (r - point.sum(used.x0:square()) / spread) * (t / (1 - t))
+      local weight, r, used = p:weight(t), loss.residual(v, y, { t = t, labels = o.labels, path = p })
+      local a, b = p.alpha(t), p.beta(t)
+      local slope = p.dalpha(t) * b - a * p.dbeta(t)
+      local noise = point.sum(used.x0:square()) * slope:square() / (a:square() + b:square())
+      local term = (r - noise) * weight
       sum = sum and sum + term or term
     end
     return sum * ((1 - o.eps) / o.samples)
