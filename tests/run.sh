@@ -74,11 +74,11 @@ n=0
 for f in $files; do
   n=$((n + 1))
   echo "$build $n $f"
-done | xargs -P "${JOBS:-2}" -n 3 sh tests/run.sh --one
-cat "$build"/log/*.count 2>/dev/null | awk '
+done | xargs -r -P "${JOBS:-2}" -n 3 sh tests/run.sh --one
+cat "$build"/log/*.count 2>/dev/null | awk -v word="$word" '
   { passed += $1; failed += $2; skipped += $3 }
   END {
-    if (!NR) { print "no tests ran"; failed++ }
+    if (!NR) { print "no tests ran" (word ? ": none has \"" word "\" in its name" : ""); failed++ }
     printf "%d passed, %d failed%s\n", passed, failed, skipped ? ", " skipped " skipped" : ""
     exit failed != 0
   }'

@@ -19,6 +19,8 @@ outcome() {
 
 outcome "no test at all" "0 passed, 1 failed"
 echo 'exit 0' >tests/shell/a.sh
+same "a word that is in no name" "$(sh tests/run.sh build shell -- b.sh 2>&1)" \
+  "$(printf 'no tests ran: none has "b.sh" in its name\n0 passed, 1 failed')"
 outcome "a silent program is one case" "1 passed, 0 failed"
 echo 'exit 3' >tests/shell/a.sh
 outcome "a status" "0 passed, 1 failed"
