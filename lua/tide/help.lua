@@ -138,13 +138,14 @@ function M.find(text)
   return found
 end
 
--- The name of an entry that is most like a word, or nil.
+-- The name of an entry or a module that is most like a word, or nil.
 local function nearest(word)
-  local short, last = {}, word:match("[%w_]+$") or word
+  local short, last = table.move(doc.modules, 1, #doc.modules, 1, {}), word:match("[%w_]+$") or word
   for _, name in ipairs(doc.names()) do
     if not doc.all()[name].inplace then short[#short + 1] = name:match("[%w_]+$") end
   end
   local near = tide.nearest(last, short)
+  if doc.about[near] then return near end
   local e = near and doc.get(near)
   return e and e.name:gsub("^topic%.", "")
 end

@@ -67,8 +67,8 @@ assert(r.add.low <= r.add.median and r.add.median <= r.add.high)]] },
 ["tide.profile"] = {
   text = "Calls f and prints what its ops cost: time, share, number of calls and bytes asked for, by op " ..
     "and by line of the script. What the backward pass does is booked on the line of the forward op. " ..
-    "An op's time is without that of other ops it calls. Steps that tide.capture replays do not go " ..
-    "through the dispatcher and do not show.",
+    "An op's time is without that of other ops it calls. A captured step is counted kernel by " ..
+    "kernel, on the lines that recorded it, a call for each tile of rows, on one thread.",
   args = { f, any }, returns = "what f returns",
   errors = "f cannot be called; another profile is running.",
   example = [[
@@ -83,9 +83,7 @@ assert(loss > 0)]] },
   text = "What tide.profile prints, as a table.",
   args = { f, any },
   returns = "table: {op=, line=, of=, calls=, bytes=, seconds=} for each op on each line (of: in a " ..
-    "backward pass, the op whose gradient it is), and field seconds, of all; then what f returns. A " ..
-    "captured step is counted kernel by kernel, on the lines that recorded it, a call for each tile " ..
-    "of rows, on one thread",
+    "backward pass, the op whose gradient it is), and field seconds, of all; then what f returns",
   errors = "f cannot be called; another profile is running.",
   example = [[
 local rows, y = tide.debug.profile(function() return tensor.ones(3):exp():log() end)

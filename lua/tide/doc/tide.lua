@@ -80,7 +80,9 @@ assert(w.dtype == "f32" and w.grad.dtype == "f32")]] },
 ["tide.precision"] = {
   text = "How products of f32 matrices are made on a GPU: \"strict\" (the default), or \"tf32\" by " ..
     "tensor cores, which round their inputs to 10 bits of fraction (errors near 1e-3). On the CPU both " ..
-    "are the same. A captured step keeps the mode that it was recorded with; bf16 is tide.autocast's.",
+    "are the same. A captured step keeps the mode that it was recorded with. The option precision = " ..
+    "\"bf16\" of flow.train and flow.align is another thing: it is tide.autocast's, and works on every " ..
+    "device.",
   args = { { "mode", "string", '"strict" or "tf32"; default: leave it as it is', optional = true } },
   returns = "string: what it was", errors = "Another mode.",
   example = [[
