@@ -146,11 +146,28 @@ static td_status copy_within(td_backend *b, void *dst, const void *src, size_t n
   return st ? st : gpu_check(cudaMemcpyAsync(dst, src, n, cudaMemcpyDeviceToDevice, g->stream), "copy");
 }
 
+td_status gpu_elapsed(const cudaEvent_t *between, double *seconds) {
+  float ms = 0;
+  td_status st = gpu_check(cudaEventSynchronize(between[1]), "timer");
+  if (!st) st = gpu_check(cudaEventElapsedTime(&ms, between[0], between[1]), "timer");
+  *seconds = 1e-3 * (double)ms;
+  return st;
+}
+
 static td_status device_sync(td_backend *b) {
   gpu *g = (gpu *)b->self;
   td_status st = gpu_enter(g);
   if (!st) st = gpu_check(cudaStreamSynchronize(g->stream), "sync");
   return st ? st : gpu_flag_check(g);
+}
+
+static td_status device_timer(td_backend *b, double *seconds) {
+  gpu *g = (gpu *)b->self;
+  td_status st = gpu_enter(g);
+  for (int k = 0; !st && k < 2; k++)
+    if (!g->timer[k]) st = gpu_check(cudaEventCreateWithFlags(&g->timer[k], 0), "timer");
+  if (!st) st = gpu_check(cudaEventRecord(g->timer[seconds != NULL], g->stream), "timer");
+  return st || !seconds ? st : gpu_elapsed(g->timer, seconds);
 }
 
 static const char *describe(td_backend *b) {
@@ -209,7 +226,7 @@ static const td_kernel_entry *const lists[] = {
   gpu_map_kernels, gpu_reduce_kernels, gpu_random_kernels, gpu_nn_kernels,
   gpu_update_kernels, gpu_blas_kernels, gpu_index_kernels,
   gpu_conv_kernels, gpu_attention_kernels, gpu_sort_kernels, gpu_adaln_kernels, gpu_distance_kernels,
-  gpu_linalg_kernels, gpu_picture_kernels, NULL
+  gpu_linalg_kernels, gpu_picture_kernels, gpu_flow_kernels, NULL
 };
 
 static void make(gpu *g, int id) {
@@ -221,7 +238,10 @@ static void make(gpu *g, int id) {
   b->alloc = device_alloc, b->free = device_free;
   b->copy_in = gpu_copy_in, b->copy_out = gpu_copy_out, b->copy = copy_within;
   b->sync = device_sync, b->describe = describe, b->trim = device_trim;
+  b->fetch_begin = gpu_fetch_begin, b->fetch_done = gpu_fetch_done, b->fetch_end = gpu_fetch_end;
+  b->timer = device_timer;
   b->graph_make = gpu_graph_make, b->graph_launch = gpu_graph_launch, b->graph_free = gpu_graph_free;
+  b->graph_seconds = gpu_graph_seconds;
   b->kernels = lists;
   b->bf16 = gpu_bf16_ops;
   b->self = g;

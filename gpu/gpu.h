@@ -34,8 +34,9 @@ struct gpu : gpu_lane {
   int *flag;                   /* of the running op; then of the steps that are graphs */
   cudaMemPool_t pool;
   gpu_staging *staging;        /* pinned memory (copy.cu) */
-  gpu_lane branch[2];          /* where graphs are made */
+  gpu_lane branch[TD_LANES];   /* where graphs are made */
   td_graph *making;            /* the one that is being made, or null */
+  cudaEvent_t timer[2];        /* made when a time is first asked for */
   bool flagged;                /* a graph uses its flag */
   char name[16], text[160];
 };
@@ -66,13 +67,15 @@ td_status gpu_flag_read(gpu *g, int *value);
 td_status gpu_flag_check(gpu *g);
 /* Memory of the device for one op to work with; the next op gets the same. */
 td_status gpu_scratch(const td_call *c, size_t bytes, void **p);
+/* Seconds between two events; waits for the second. */
+td_status gpu_elapsed(const cudaEvent_t *between, double *seconds);
 /* With TIDE_SYNC=1 each launch is waited for. */
 bool gpu_waits();
 
 /* ---- steps as graphs (gpu/graph.cu) ---- */
-td_status gpu_graph_make(td_backend *b, const td_graph_call *calls, int n, td_graph **graph,
-                         int *nodes);
-td_status gpu_graph_launch(td_backend *b, td_graph *graph, td_rng from);
+td_status gpu_graph_make(td_backend *b, const td_graph_plan *plan, td_graph **graph, int *nodes);
+td_status gpu_graph_launch(td_backend *b, td_graph *graph, const td_graph_turn *turn);
+double gpu_graph_seconds(td_backend *b, td_graph *graph);
 void gpu_graph_free(td_backend *b, td_graph *graph);
 /* Where the random stream stands when a graph is launched, to which positions in its calls
 ** are relative; null outside of graphs. */
@@ -82,6 +85,9 @@ td_status gpu_graph_scratch(gpu *g, size_t bytes, void **p);
 /* ---- copies (gpu/copy.cu) ---- */
 td_status gpu_copy_in(td_backend *b, void *dst, const void *src, size_t n);
 td_status gpu_copy_out(td_backend *b, void *dst, const void *src, size_t n);
+td_status gpu_fetch_begin(td_backend *b, const void *src, size_t n, void **fetch);
+bool gpu_fetch_done(td_backend *b, void *fetch);
+td_status gpu_fetch_end(td_backend *b, void *fetch, void *dst);
 
 /* ---- launches ---- */
 
@@ -192,6 +198,6 @@ extern const char *const gpu_bf16_ops[];        /* whose kernels take bf16 */
 extern const td_kernel_entry gpu_map_kernels[], gpu_reduce_kernels[], gpu_random_kernels[],
   gpu_nn_kernels[], gpu_update_kernels[], gpu_blas_kernels[], gpu_index_kernels[],
   gpu_conv_kernels[], gpu_attention_kernels[], gpu_sort_kernels[], gpu_adaln_kernels[],
-  gpu_distance_kernels[], gpu_linalg_kernels[], gpu_picture_kernels[];
+  gpu_distance_kernels[], gpu_linalg_kernels[], gpu_picture_kernels[], gpu_flow_kernels[];
 
 #endif

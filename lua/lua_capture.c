@@ -62,15 +62,47 @@ static int l_replay(lua_State *L) {
   return td_capture_replay(*c) ? td_lua_raise(L) : 0;
 }
 
+/* run(capture, steps, numbers, results): how many steps a launch does, or 0. */
+static int l_run(lua_State *L) {
+  td_capture **c = check(L);
+  td_list numbers = td_lua_list(L, 3), results = td_lua_list(L, 4);
+  td__lua_enter(L);
+  int n = td_capture_run(*c, luaL_checkinteger(L, 2), numbers, results);
+  if (n < 0) return td_lua_raise(L);
+  lua_pushinteger(L, n);
+  return 1;
+}
+
+/* turn(capture, values, stacks, row) */
+static int l_turn(lua_State *L) {
+  td_capture **c = check(L);
+  lua_Integer n = luaL_len(L, 2);
+  double *value = lua_newuserdatauv(L, sizeof *value * ((size_t)n + 1), 0);
+  for (lua_Integer i = 0; i < n; i++) {
+    lua_geti(L, 2, i + 1);
+    value[i] = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+  }
+  td_list stacks = td_lua_list(L, 3);
+  td__lua_enter(L);
+  return td_capture_turn(*c, value, stacks, luaL_checkinteger(L, 4) - 1) ? td_lua_raise(L) : 0;
+}
+
 static int l_stats(lua_State *L) {
   td_capture_info s = td_capture_stats(*check(L));
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 10);
   lua_pushinteger(L, s.calls);
   lua_setfield(L, -2, "calls");
   lua_pushinteger(L, s.stages);
   lua_setfield(L, -2, "stages");
   lua_pushinteger(L, s.nodes);
   lua_setfield(L, -2, "nodes");
+  lua_pushinteger(L, s.waits);
+  lua_setfield(L, -2, "waits");
+  if (s.seconds > 0) {
+    lua_pushnumber(L, s.seconds);
+    lua_setfield(L, -2, "seconds");
+  }
   lua_pushstring(L, s.why);
   lua_setfield(L, -2, "why");
   lua_pushinteger(L, (lua_Integer)s.scratch);
@@ -110,6 +142,7 @@ static int l_gc(lua_State *L) {
 static int open_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "record", l_record }, { "finish", l_finish }, { "replay", l_replay },
+    { "run", l_run }, { "turn", l_turn },
     { "stats", l_stats }, { "calls", l_calls }, { "recording", l_recording },
     { "aside", l_aside }, { "free", l_gc },
     { NULL, NULL },

@@ -226,6 +226,7 @@ td_status td_capture_finish(td_capture *c) {
   for (int i = 0; i < c->nslot; i++)
     if (c->slot[i].first >= 0 && !c->slot[i].dead) keep(&c->slot[i]);
   td_status st = td__capture_owners(c);
+  c->device = td__capture_device(c);
   if (!st) st = td__capture_schedule(c);
   if (!st) st = td__capture_plan(c);
   if (!st) st = td__capture_graph(c);
@@ -253,6 +254,8 @@ void td_capture_free(td_capture *c) {
 td_capture_info td_capture_stats(const td_capture *c) {
   td_capture_info s = { .calls = c->n, .stages = c->nstage, .nodes = c->nodes,
                         .why = c->why, .arena = c->arena_bytes };
+  if (c->graph) s.seconds = c->device->graph_seconds(c->device, c->graph);
+  for (int i = 0; c->graph && i < c->n; i++) s.waits += c->list[i].waits;
   for (int i = 0; i < c->nslot; i++) {
     const td_slot *b = &c->slot[i];
     if (b->first < 0 || !b->inside) continue;

@@ -82,6 +82,8 @@ typedef struct td_worker {     /* what one thread changes while it takes tiles *
   char *scratch;
 } td_worker;
 
+typedef union td_word { double value; char *at; } td_word;
+
 struct td_capture {
   td_note *note;
   int n, room;
@@ -101,9 +103,17 @@ struct td_capture {
   size_t arena_bytes;
   td_worker *worker;
   int nworker;
-  td_backend *device;          /* it replays the step as one launch: */
-  td_graph *graph;             /* NULL: call by call; then why says why */
+  td_backend *device;          /* all calls run there, and it has graphs; or NULL */
+  td_graph_call *list;         /* the calls for it */
+  td_graph *graph;             /* a replay as one launch; NULL: call by call, why says why */
   int nodes;
+  struct {
+    td_graph *graph;           /* several steps as one launch, or NULL */
+    int steps, numbers, results;
+    int turns;                 /* steps that are told what they look up */
+    td_graph_turn *turn;
+    td_word *words;            /* of the turns */
+  } run;
 };
 
 extern td_capture *td__recording;      /* NULL: no capture records now */
@@ -125,9 +135,13 @@ td_status td__capture_owners(const td_capture *c);
 /* ---- making the plan, in this order ---- */
 td_status td__capture_schedule(td_capture *c);
 td_status td__capture_plan(td_capture *c);
-td_status td__capture_graph(td_capture *c);            /* replay_device.c */
+td_backend *td__capture_device(const td_capture *c);   /* replay_device.c */
+td_graph_call *td__capture_lanes(const td_capture *c);
+td_status td__capture_graph(td_capture *c);
 void td__capture_graph_free(td_capture *c);
 td_status td__capture_launch(td_capture *c);
+/* Replays by `run`, with what goes before and after any replay. */
+td_status td__capture_around(td_capture *c, td_status (*run)(td_capture *c));
 td_status td__capture_workers(td_capture *c, int n);   /* at least so many */
 void td__capture_workers_free(td_capture *c);
 /* Does argument i of a note go by rows, in a stage of so many, and as buffers

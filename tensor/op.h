@@ -200,19 +200,37 @@ td_rng td__rng_take(int64_t counters);       /* 128-bit counters used up */
 int64_t td__draws(const td_tensor *t);       /* how many a draw of t uses up */
 
 /* ---- backends ---- */
-#define TD_BACKEND_ABI 2
+#define TD_BACKEND_ABI 3
 typedef struct td_kernel_entry { const char *op; td_kernel run; } td_kernel_entry;
 
-/* A call of a step that a device is to run as one graph.  Stages follow one another,
-** the calls of a stage do not need each other.  The random position of a call counts
-** from the one that a launch is given. */
+/* A call of a step that a device is to run as a graph.  The calls of a lane follow one
+** another; of other lanes a call waits for those named.  The random position of a call
+** counts from the one that its step is given. */
+enum { TD_LANES = 3 };
 typedef struct td_graph_call {
   const td_call *call;
   td_kernel run;
   td_tensor **out;
-  int stage;
-  double cost;             /* against the others */
+  int lane;
+  int waits;               /* for so many calls of other lanes, */
+  int wait[TD_LANES];      /* these, which come before it in the list */
+  bool awaited;            /* by one of another lane */
 } td_graph_call;
+/* What a launch does: the calls, `steps` times over.  With turns, before each step the
+** numbers (no dims, f32 or f64) take the values of that step, and after it the bytes of
+** the results are copied to where that step is told. */
+typedef struct td_graph_plan {
+  const td_graph_call *call;
+  int n, steps;
+  bool turns;
+  td_tensor **number, **result;
+  int numbers, results;
+} td_graph_plan;
+typedef struct td_graph_turn { /* of one step */
+  td_rng from;             /* where the random stream stands */
+  const double *value;     /* of the numbers */
+  char **into;             /* for the results */
+} td_graph_turn;
 typedef struct td_graph td_graph;
 
 struct td_backend {
@@ -227,11 +245,21 @@ struct td_backend {
   td_status (*sync)(td_backend *b);
   const char *(*describe)(td_backend *b);
   void (*trim)(td_backend *b);         /* give cached memory back; may be NULL */
+  /* Copies to the host that nobody waits for; NULL: copy_out serves.  One holds what src
+  ** has behind the work so far; src must stay as it is until the end, which waits for the
+  ** copy, or gives it up where dst is NULL. */
+  td_status (*fetch_begin)(td_backend *b, const void *src, size_t n, void **fetch);
+  bool (*fetch_done)(td_backend *b, void *fetch);
+  td_status (*fetch_end)(td_backend *b, void *fetch, void *dst);
+  /* Seconds that the device worked between a call with NULL and the next, which waits;
+  ** NULL: the host's clock serves. */
+  td_status (*timer)(td_backend *b, double *seconds);
   /* Steps as one launch; NULL: calls are run one after the other.  A step that
-  ** cannot be a graph is an error of graph_make. */
-  td_status (*graph_make)(td_backend *b, const td_graph_call *calls, int n,
-                          td_graph **graph, int *nodes);
-  td_status (*graph_launch)(td_backend *b, td_graph *graph, td_rng from);
+  ** cannot be a graph is an error of graph_make.  A launch gets plan.steps turns. */
+  td_status (*graph_make)(td_backend *b, const td_graph_plan *plan, td_graph **graph,
+                          int *nodes);
+  td_status (*graph_launch)(td_backend *b, td_graph *graph, const td_graph_turn *turn);
+  double (*graph_seconds)(td_backend *b, td_graph *graph);   /* of its last launch; waits */
   void (*graph_free)(td_backend *b, td_graph *graph);
   const td_kernel_entry *const *kernels;   /* lists ended by {0}, list by NULL */
   const char *const *bf16;             /* ops whose kernels take it, beside those of

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #define ALIGN 64
+/* On a device a place is used again only so many calls later: calls that might run beside
+** each other would wait for each other otherwise. */
+#define APART 24
 
 /* ---- packing: things that live at different times share memory ---- */
 
@@ -87,7 +90,7 @@ static td_status place_arena(td_capture *c, td_backend *be, span *v) {
   for (int i = 0; i < c->nslot; i++) {
     td_slot *s = &c->slot[i];
     if (s->be == be && ours(s) && s->first >= 0 && !s->local)
-      v[n++] = (span){ s->first, s->last, s->bytes, 0, s };
+      v[n++] = (span){ s->first, s->last + (c->device ? APART : 0), s->bytes, 0, s };
   }
   if (!n) return TD_OK;
   size_t total = pack(v, n);

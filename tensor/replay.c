@@ -244,7 +244,7 @@ static td_status run_stages(td_capture *c) {
   return st;
 }
 
-td_status td_capture_replay(td_capture *c) {
+td_status td__capture_around(td_capture *c, td_status (*run)(td_capture *c)) {
   if (!c || !c->ready)
     return td_fail(TD_EARG, "capture: there is no recorded step to replay");
   if (td__recording)
@@ -253,15 +253,18 @@ td_status td_capture_replay(td_capture *c) {
   td_status st = td__capture_owners(c);
   if (st) return st;
   bool grad = td_grad_enable(false);
-  if (c->graph && !td__tracing) {
-    st = td__capture_launch(c);
-  } else {
-    take_draws(c);
-    st = run_stages(c);
-  }
+  st = run(c);
   for (int i = 0; !st && td__maps && i < c->n; i++)
     st = td__map_check_all(c->note[i].arg, c->note[i].call.nin);
   td_grad_enable(grad);
   mark_outside(c);
   return st;
 }
+
+static td_status replay(td_capture *c) {
+  if (c->graph && !td__tracing) return td__capture_launch(c);
+  take_draws(c);
+  return run_stages(c);
+}
+
+td_status td_capture_replay(td_capture *c) { return td__capture_around(c, replay); }

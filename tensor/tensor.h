@@ -180,6 +180,16 @@ typedef struct td_allocator {
 } td_allocator;
 void td_set_allocator(td_allocator a);
 
+/* ---- copies to the host that nobody waits for ---- */
+typedef struct td_fetch td_fetch;
+/* The values that t has behind the work so far, whatever changes it later. */
+td_fetch *td_fetch_begin(td_tensor *t);
+bool td_fetch_done(const td_fetch *f);    /* are they there?  (NULL: yes) */
+/* A contiguous tensor on the CPU, owned by the scope; waits if they are not there yet.
+** Ends f in any case. */
+td_tensor *td_fetch_end(td_fetch *f);
+void td_fetch_drop(td_fetch *f);          /* gives up without waiting */
+
 /* ---- a step that is recorded once and replayed ---- */
 typedef struct td_capture td_capture;
 typedef struct td_capture_info {
@@ -187,6 +197,9 @@ typedef struct td_capture_info {
   int stages;                             /* groups of calls that run together */
   int nodes;                              /* a device runs all as one graph of so
                                           ** many, or 0 */
+  int waits;                              /* of its branches for each other */
+  double seconds;                         /* that its last launch took there; 0: not yet
+                                          ** known, launches are timed from now on */
   const char *why;                        /* it could have done so, but; or "" */
   size_t planned;                         /* bytes of short-lived tensors ... */
   size_t arena;                           /* ... which lie in so many, */
@@ -208,6 +221,13 @@ td_status td_capture_finish(td_capture *c);
 /* Runs the step again on the tensors it used then: those from outside as they
 ** are now, with the next random numbers; results are overwritten. */
 td_status td_capture_replay(td_capture *c);
+/* For several replays in one launch of a device: how many make one, 0: none do, -1: failed.
+** Up to `steps` are asked for.  Numbers (no dims, f32 or f64) are looked up for each replay;
+** the results (contiguous) of each are kept in rows of stacks. */
+int td_capture_run(td_capture *c, int64_t steps, td_list numbers, td_list results);
+/* Says what the next replay looks up and in which row it keeps its results; the last of
+** those that make a launch launches.  After td_capture_run, once for each. */
+td_status td_capture_turn(td_capture *c, const double *value, td_list stacks, int64_t row);
 td_capture_info td_capture_stats(const td_capture *c);
 /* Call i with its stage, "2 by rows: mm f32 (256,128), f32 (128,128) -> f32
 ** (256,128)"; NULL past the last. */

@@ -15,6 +15,7 @@
 local tide = require "tide"
 local tensor = tide.tensor
 local core = require "tide.capture.core"
+local shield = require("tide.job.core").shield
 
 -- With enabled = false (--eager of the examples) steps run as they are.
 local capture = { recording = core.recording, enabled = true }
@@ -123,12 +124,20 @@ local function difference(self, args)
   end
 end
 
-local function fill(self, args)
+local function fill_places(self, args)
   for i = 1, args.n do
     local place, v = self.places[i], args[i]
     if tensor.is_tensor(place) and place ~= v then place:copy_(v) end
   end
+end
+
+local function run_hooks(self)
   for _, h in ipairs(self.hooks) do h[1](table.unpack(h, 2, h.n)) end
+end
+
+local function fill(self, args)
+  fill_places(self, args)
+  run_hooks(self)
   for _, number in ipairs(self.numbers) do
     local value = number.get()
     if value ~= number.value then
@@ -151,17 +160,105 @@ local function first_calls(self, args)
   return table.unpack(self.results, 1, self.results.n)
 end
 
+-- Is the step recorded for such arguments?
+local function fits(self, args)
+  if not self.recorded then return false end
+  local other = difference(self, args)
+  if other and not self.fallback then
+    tide.raise("capture: " .. other .. "; step:reset() records it again")
+  end
+  return not other
+end
+
 function Step:__call(...)
   local args = table.pack(...)
-  if not self.recorded then return first_calls(self, args) end
-  local other = difference(self, args)
-  if other then
-    if self.fallback then return self.f(...) end
-    tide.raise("capture: " .. other .. "; step:reset() records it again")
+  if not fits(self, args) then
+    if self.recorded then return self.f(...) end
+    return first_calls(self, args)
   end
   tide.no_grad(fill, self, args)
   core.replay(self.recorded)
   return table.unpack(self.results, 1, self.results.n)
+end
+
+---- several replays ----
+
+-- For each result that is a tensor room for n values of it.
+local function make_stacks(n, results)
+  local stacks = { n = results.n }
+  for k = 1, results.n do
+    local v = results[k]
+    if tensor.is_tensor(v) then
+      stacks[k] = tensor.empty(n, table.unpack(v.shape), { dtype = v.dtype, device = v.device })
+    end
+  end
+  return stacks
+end
+
+-- The same without gaps: what is kept after a replay, and the slots of numbers.
+local function dense(list)
+  local all = {}
+  for k = 1, list.n do
+    if tensor.is_tensor(list[k]) then all[#all + 1] = list[k] end
+  end
+  return all
+end
+local function slots(self)
+  local all = {}
+  for i, number in ipairs(self.numbers) do all[i] = number.slot end
+  return all
+end
+
+-- How many of the next calls one launch does; 0: none does.
+local function launches(self, args, left)
+  if not fits(self, args) then return 0 end
+  local results = dense(self.results)
+  for _, v in ipairs(results) do
+    if not v:is_contiguous() then return 0 end
+  end
+  return core.run(self.recorded, left, slots(self), results)
+end
+
+-- Replays `count` times in one launch, which keeps the results in rows first, first + 1 ...
+local function launch(self, args, count, stacks, first)
+  fill_places(self, args)
+  for i = 1, count do
+    run_hooks(self)
+    local values = {}
+    for k, number in ipairs(self.numbers) do
+      number.value = number.get()
+      values[k] = number.value
+    end
+    core.turn(self.recorded, values, stacks, first + i - 1)
+  end
+end
+
+-- n calls with the same arguments: for each result that is a tensor a stack of the n values,
+-- of others the last one.  A device does several calls in one launch.
+function Step:run(n, ...)
+  n = tide.count("capture, run", "n", n, 1)
+  local args, i, results, stacks = table.pack(...), 0, nil, nil
+  local function keep(...)
+    results = table.pack(...)
+    stacks = stacks or make_stacks(n, results)
+    for k, stack in pairs(stacks) do
+      if k ~= "n" then stack:select(1, i):copy_(results[k]) end
+    end
+  end
+  while i < n do
+    local count = launches(self, args, n - i)
+    if count > 0 then
+      results = self.results
+      stacks = stacks or make_stacks(n, results)
+      shield(tide.no_grad, launch, self, args, count, dense(stacks), i + 1)
+      i = i + count
+    else
+      i = i + 1
+      tide.no_grad(keep, self(...))
+    end
+  end
+  for k = 1, results.n do stacks[k] = stacks[k] or results[k] end
+  return table.unpack(stacks, 1, results.n)
 end
 
 -- Forgets what was recorded: the next call records again.

@@ -6,6 +6,8 @@
 ** `reverse`, or a number that shuffles the order anew at every turn. */
 #include "emulation.h"
 #include <algorithm>
+#include <chrono>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <setjmp.h>
@@ -63,16 +65,22 @@ static void check_guard(const char *p, size_t n) {
 typedef std::function<void()> work;
 static std::vector<work> &waiting = *new std::vector<work>();        /* never destroyed */
 static cudaError_t lost;                     /* a kernel failed: nothing works any more */
-static long launches;
+static long launches, asked, done;          /* kernels; pieces of work */
 
-static void flush() {
-  std::vector<work> now;
-  if (waiting.empty()) return;
-  now.swap(waiting);
+/* The first of what waits. */
+static void run_waiting(size_t most) {
+  size_t n = std::min(most, waiting.size());
+  if (!n) return;
+  std::vector<work> now(std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.begin() + (long)n));
+  waiting.erase(waiting.begin(), waiting.begin() + (long)n);
   emu_open();                                /* once for all of it: that takes long */
-  for (auto &w : now) if (!lost) w();
+  for (auto &w : now) {
+    if (!lost) w();
+    done++;
+  }
   emu_close();
 }
+static void flush() { run_waiting(SIZE_MAX); }
 
 /* TIDE_EMULATE_FAULT=n: kernel n touches memory that is not there. */
 static void run_kernel(const work &body) {
@@ -87,7 +95,12 @@ struct node { work run; std::vector<size_t> after; };
 struct emu_graph { std::vector<node> nodes; };
 struct capture { emu_graph *graph; cudaStream_t origin; bool invalid; };
 struct emu_stream { capture *in; std::vector<size_t> tip; };        /* tip: what comes next waits for these */
-struct emu_event { capture *in; std::vector<size_t> tip; };
+struct emu_event {
+  capture *in;
+  std::vector<size_t> tip;
+  long due;                    /* pieces of work that come before it */
+  double at;                   /* seconds, when it was reached */
+};
 
 static std::vector<cudaStream_t> streams;
 static capture *active;                      /* the host has one thread */
@@ -110,6 +123,7 @@ cudaError_t emu_enqueue(cudaStream_t s, const work &w) {
     return cudaSuccess;
   }
   waiting.push_back(w);
+  asked++;
   if (waiting.size() > 5000) flush();
   return lost;
 }
@@ -126,10 +140,30 @@ cudaError_t cudaStreamSynchronize(cudaStream_t) {
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned) { *e = new emu_event(); return lost; }
-cudaError_t cudaEventDestroy(cudaEvent_t e) { delete e; return lost; }
+cudaError_t cudaEventDestroy(cudaEvent_t e) {
+  if (done < e->due) flush();
+  delete e;
+  return lost;
+}
+static double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
   e->in = s->in;
   e->tip = s->tip;
+  if (s->in) return lost;
+  e->due = asked + 1;
+  return emu_enqueue(s, [=] { e->at = now_seconds(); });
+}
+/* Each question lets some work pass, as time would. */
+cudaError_t cudaEventQuery(cudaEvent_t e) {
+  if (forbidden()) return forbidden();
+  if (done < e->due) run_waiting(4);
+  return lost ? lost : done < e->due ? cudaErrorNotReady : cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t a, cudaEvent_t b) {
+  if (done < a->due || done < b->due) return cudaErrorNotReady;
+  *ms = (float)(1e3 * (b->at - a->at));
   return lost;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned) {
@@ -208,6 +242,13 @@ cudaError_t cudaMallocHost(void **p, size_t n) {
   if (forbidden()) return forbidden();
   *p = malloc(n);
   pinned[(char *)*p] = n;
+  return lost;
+}
+cudaError_t cudaFreeHost(void *p) {
+  if (forbidden()) return forbidden();
+  flush();
+  pinned.erase((char *)p);
+  free(p);
   return lost;
 }
 static bool is_pinned(const void *p) {
