@@ -166,7 +166,7 @@ void td__capture_note(const td_call *call, td_kernel run, td_tensor **out) {
   for (int k = call->nin; k < call->nin + n->nout; k++)
     if (n->place[k].slot >= 0) write_slot(c, n, k);
   if (!(call->op->rule->flags & TD_RANDOM)) return;
-  n->draws = td__draws(out[0]);
+  n->draws = td__draws_of(call->op, out);
   n->drawn = c->draws;
   c->draws += n->draws;
   if (td_rng_current() != c->stream)

@@ -113,6 +113,9 @@ typedef struct td_rule {
   ** others as a whole?  Says which are cut.  NULL: as td_rows_each for
   ** elementwise ops, else no. */
   bool (*rows)(const td_call *c, td_tensor *const *out, bool *cut);
+  /* How many counters of the random stream a call takes; NULL: those of a draw of
+  ** the first result. */
+  int64_t (*draws)(td_tensor *const *out);
 } td_rule;
 
 typedef struct td_arg {
@@ -198,6 +201,7 @@ void *td__system_alloc(size_t n);            /* the replaceable allocator */
 void td__system_free(void *p);
 td_rng td__rng_take(int64_t counters);       /* 128-bit counters used up */
 int64_t td__draws(const td_tensor *t);       /* how many a draw of t uses up */
+int64_t td__draws_of(const td_op *op, td_tensor *const *out);   /* ... a call of op */
 
 /* ---- backends ---- */
 #define TD_BACKEND_ABI 3
