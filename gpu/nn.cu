@@ -1,4 +1,4 @@
-/* nn.cu -- layers that are one pass over memory: norms, modulation, sinusoid, splits. */
+/* nn.cu -- layers that are one pass over memory: norms, modulation, sinusoid. */
 #include "gpu/block.h"
 #include "tensor/vmath.h"
 
@@ -47,36 +47,6 @@ static td_status k_sinusoid(const td_call *c, td_tensor **out) {
                       (const double *)c->in[0]->data, (double *)out[0]->data, n, half, rate);
   return gpu_launch(c, wave<float>, gpu_grid(n * half), dim3(GPU_BLOCK), 0,
                     (const float *)c->in[0]->data, (float *)out[0]->data, n, half, rate);
-}
-
-/* ---- split2, split3 ---- */
-
-template <class T> __global__ void cut(const T *x, T *a, T *b, T *d, int64_t n, int64_t each, int parts) {
-  GPU_EACH(i, n) {
-    int64_t piece = i / each, row = piece / parts, at = row * each + i % each;
-    int part = (int)(piece % parts);
-    T *y = part == 0 ? a : part == 1 ? b : d;
-    y[at] = x[i];
-  }
-}
-template <class T> static td_status run_cut(const td_call *c, td_tensor **out, int64_t each) {
-  int parts = c->op->nout;
-  int64_t n = td__numel(c->in[0]);
-  T *y[3] = { NULL, NULL, NULL };
-  for (int k = 0; k < parts; k++) y[k] = (T *)out[k]->data;
-  return gpu_launch(c, cut<T>, gpu_grid(n), dim3(GPU_BLOCK), 0, (const T *)c->in[0]->data, y[0],
-                    y[1], y[2], n, each, parts);
-}
-static td_status k_split(const td_call *c, td_tensor **out) {
-  int64_t each = 1;
-  for (int d = (int)c->attr[0].i; d < out[0]->ndim; d++) each *= out[0]->shape[d];
-  if (!td__numel(c->in[0])) return TD_OK;
-  switch (gpu_size(c->in[0]->dtype)) {
-    case 1: return run_cut<uint8_t>(c, out, each);
-    case 2: return run_cut<uint16_t>(c, out, each);
-    case 4: return run_cut<uint32_t>(c, out, each);
-    default: return run_cut<uint64_t>(c, out, each);
-  }
 }
 
 /* ---- norms: a block for each row ---- */
@@ -214,7 +184,6 @@ KERNEL(weight_grad)
 
 const td_kernel_entry gpu_nn_kernels[] = {
   { "modulate", k_modulate }, { "addcmul", k_addcmul }, { "sinusoid", k_sinusoid },
-  { "split2", k_split }, { "split3", k_split },
   { "layer_norm", k_norm }, { "layer_norm_grad", k_norm_grad },
   { "layer_norm_weight_grad", k_weight_grad }, { "rms_norm", k_norm },
   { "rms_norm_grad", k_norm_grad }, { "rms_norm_weight_grad", k_weight_grad }, { NULL, NULL }

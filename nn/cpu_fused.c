@@ -1,5 +1,5 @@
-/* cpu_fused.c -- CPU kernels of the small fused ops: modulate, addcmul,
-** sinusoid, split2 and split3. */
+/* cpu_fused.c -- CPU kernels of the small fused ops: modulate, addcmul
+** and sinusoid. */
 #include "tensor/isa.h"
 #include "tensor/loop.h"
 #include "tensor/op.h"
@@ -106,38 +106,7 @@ static td_status k_sinusoid(const td_call *c, td_tensor **out) {
   return TD_OK;
 }
 
-/* ---- split2, split3 ---- */
-
-typedef struct cut {
-  const char *x;
-  td_tensor **y;
-  int parts;
-  size_t size;             /* bytes of a part's stretch */
-} cut;
-
-static void cut_rows(void *ctx, int64_t begin, int64_t end) {
-  const cut *s = ctx;
-  const char *x = s->x + (size_t)begin * s->size * (size_t)s->parts;
-  for (int64_t r = begin; r < end; r++)
-    for (int k = 0; k < s->parts; k++, x += s->size)
-      memcpy(s->y[k]->data + (size_t)r * s->size, x, s->size);
-}
-
-static td_status k_split(const td_call *c, td_tensor **out) {
-  const td_tensor *x = c->in[0];
-  int parts = c->op->nout, dim = (int)c->attr[0].i;
-  int64_t rows = 1;
-  size_t size = td_dtype_size((td_dtype)x->dtype);
-  for (int d = 0; d < dim; d++) rows *= x->shape[d];
-  for (int d = dim; d < x->ndim; d++) size *= (size_t)out[0]->shape[d];
-  if (!size) return TD_OK;
-  cut s = { x->data, out, parts, size };
-  td_parallel_range(rows, 1 + (int64_t)(32768 / size), cut_rows, &s);
-  return TD_OK;
-}
-
 const td_kernel_entry TD_ISA_NAME(td_cpu_nn_fused)[] = {
   { "modulate", k_modulate }, { "addcmul", k_addcmul },
-  { "sinusoid", k_sinusoid }, { "split2", k_split }, { "split3", k_split },
-  { 0 },
+  { "sinusoid", k_sinusoid }, { 0 },
 };

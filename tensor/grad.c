@@ -21,6 +21,15 @@ typedef struct edge {
   bool wanted;             /* needs a gradient */
 } edge;
 
+/* The gradient of a slice of a result, until that of the whole is asked for. */
+typedef struct piece {
+  td_tensor *g;
+  int out;                 /* of which result */
+  int64_t dim, size;       /* along which dim, of so many positions */
+  int64_t start;
+  struct piece *next;
+} piece;
+
 struct td_node {
   int refs;
   bool done;               /* a sweep used it up */
@@ -31,6 +40,7 @@ struct td_node {
   td_call call;
   td_tensor *saved[TD_MAXOUT];
   td_tensor *g[TD_MAXOUT]; /* gradients collected in this sweep */
+  piece *pieces;           /* and what slices have added to them */
   td_node *next;           /* list of nodes to free */
   size_t size;
   edge e[];
@@ -326,6 +336,84 @@ static td_tensor *accumulate(const sweep *s, td_tensor *have, td_tensor *more) {
   return sum;
 }
 
+/* ---- slices: their gradients are joined once, instead of each being spread and added ---- */
+
+static bool is_slice(const td_node *n, const bool *want) {
+  return n->call.op == &td_ops[TD_OP_slice] && n->call.attr[3].i == 1 && want[0] && n->e[0].node;
+}
+
+static td_status keep_piece(const td_node *n) {
+  const edge *e = &n->e[0];
+  int64_t dim = n->call.attr[0].i;
+  piece *p = td__small_alloc(sizeof *p);
+  if (!p) return td_error_code();
+  *p = (piece){ td_keep(n->g[0]), e->out, dim, e->t->shape[dim], n->call.attr[1].i, e->node->pieces };
+  e->node->pieces = p;
+  return TD_OK;
+}
+
+static void drop_pieces(td_node *n) {
+  for (piece *p; (p = n->pieces); ) {
+    n->pieces = p->next;
+    td_drop(p->g);
+    td__small_free(p, sizeof *p);
+  }
+}
+
+static int by_place(const void *a, const void *b) {
+  const piece *p = *(piece *const *)a, *q = *(piece *const *)b;
+  return p->out != q->out ? p->out - q->out : p->dim != q->dim ? (p->dim < q->dim ? -1 : 1) :
+    p->start != q->start ? (p->start < q->start ? -1 : 1) : 0;
+}
+
+static int64_t end_of(const piece *p) { return p->start + p->g->shape[p->dim]; }
+
+static td_tensor *gap(const td_tensor *like, int64_t dim, int64_t size) {
+  int64_t shape[TD_MAXDIM];
+  memcpy(shape, like->shape, sizeof shape);
+  shape[dim] = size;
+  return td_full(td_device_of(like), (td_dtype)like->dtype, like->ndim, shape, 0);
+}
+
+/* The gradient of the whole from n pieces that do not meet, in order; parts has room for what
+** lies between them, too. */
+static td_tensor *join(piece *const *p, int n, td_tensor **parts) {
+  int64_t at = 0, dim = p[0]->dim, size = p[0]->size;
+  int k = 0;
+  if (n == 1) return td_unslice(p[0]->g, dim, size, p[0]->start, 1);
+  for (int i = 0; i <= n; i++) {
+    int64_t next = i < n ? p[i]->start : size;
+    if (next > at) parts[k++] = gap(p[0]->g, dim, next - at);
+    if (i == n) break;
+    if (end_of(p[i]) > next) parts[k++] = p[i]->g;
+    at = end_of(p[i]);
+  }
+  if (!k) parts[k++] = p[0]->g;            /* a dim of size 0 */
+  return td_cat((td_list){ k, parts }, dim);
+}
+
+/* Adds the pieces of n to its gradients.  Runs of them that do not overlap go together. */
+static td_status join_pieces(const sweep *s, td_node *n) {
+  int all = 0;
+  for (const piece *p = n->pieces; p; p = p->next) all++;
+  piece **v = malloc(sizeof *v * (size_t)all);
+  td_tensor **parts = malloc(sizeof *parts * (size_t)(2 * all + 1));
+  td_status st = v && parts ? TD_OK : td_fail(TD_ENOMEM, "backward: out of memory");
+  int k = 0;
+  for (piece *p = n->pieces; !st && p; p = p->next) v[k++] = p;
+  if (!st) qsort(v, (size_t)all, sizeof *v, by_place);
+  for (int first = 0, end; !st && first < all; first = end) {
+    for (end = first + 1; end < all && v[end]->out == v[first]->out && v[end]->dim == v[first]->dim &&
+         v[end]->start >= end_of(v[end - 1]); ) end++;
+    td_tensor *g = join(v + first, end - first, parts), **to = &n->g[v[first]->out];
+    if (!g || !(*to = accumulate(s, *to, g))) st = td_error_code();
+  }
+  free(v);
+  free(parts);
+  drop_pieces(n);
+  return st;
+}
+
 static td_status give_leaf(sweep *s, td_tensor *t, td_tensor *g) {
   if (!s->all_leaves) {
     td_tensor **slot = &s->gx[t->slot];
@@ -444,9 +532,13 @@ static td_status sweep_node(sweep *s, td_node *n, td_tensor **in,
   c.in = in;
   td_back b = { &c, in, y, n->g, want, gin };
   td_error_clear();
-  rule->vjp(&b);
-  if (td_error_code()) return td_error_code();
-  if ((st = distribute(s, n, gin, want))) return st;
+  if (is_slice(n, want)) {
+    st = keep_piece(n);
+  } else {
+    rule->vjp(&b);
+    st = td_error_code() ? td_error_code() : distribute(s, n, gin, want);
+  }
+  if (st) return st;
   if (!(s->flags & TD_RETAIN_GRAPH)) release_values(n);
   return TD_OK;
 }
@@ -456,6 +548,7 @@ static void clear_gradients(td_node *n) {
     td_drop(n->g[j]);
     n->g[j] = NULL;
   }
+  drop_pieces(n);
 }
 
 static td_status sweep_nodes(sweep *s) {
@@ -468,11 +561,14 @@ static td_status sweep_nodes(sweep *s) {
   if (!in || !want) st = td_fail(TD_ENOMEM, "backward: out of memory");
   for (int k = s->n - 1; !st && k >= 0; k--) {
     td_node *n = s->v[k];
-    if (!n->g[0] && !n->g[1] && !n->g[2]) continue;
-    if (!find_wanted(s, n, want)) continue;
+    if (!n->pieces && !n->g[0] && !n->g[1] && !n->g[2]) continue;
     int mark = td_scope_open();
+    if (n->pieces) {
+      if (td__tracing) td__trace_gradient(&td_ops[TD_OP_slice], n->place);
+      st = join_pieces(s, n);
+    }
     if (td__tracing) td__trace_gradient(n->call.op, n->place);
-    st = sweep_node(s, n, in, in + most, want);
+    if (!st && find_wanted(s, n, want)) st = sweep_node(s, n, in, in + most, want);
     if (td__tracing) td__trace_gradient(NULL, 0);
     td_scope_close(mark);
     if (!n->target) clear_gradients(n);

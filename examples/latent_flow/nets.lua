@@ -93,7 +93,7 @@ end
 
 -- A draw from the posteriors, scaled.
 function nets.drawn(ae, moments)
-  return tide.no_grad(function() return ae:sample(moments:split2(2)) * ae.scale end)
+  return tide.no_grad(function() return ae:sample(table.unpack(moments:chunk(2, 2))) * ae.scale end)
 end
 
 ---- training ----

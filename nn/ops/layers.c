@@ -190,35 +190,3 @@ const td_rule td_rule_sinusoid = {
   .cases = "3;#6;#10000 s;#2;#10 2x3;#8;#.5 0;#4;#10000 1x40;#10;#100",
   .lo = -3, .hi = 3, .rows = td_rows_first,
 };
-
-/* ---- split2 and split3 ---- */
-
-static td_status split_infer(const td_call *c, td_spec *out) {
-  const td_tensor *x = c->in[0];
-  int64_t d = c->attr[0].i, n = c->op->nout;
-  if (x->ndim == 0 || x->shape[d] % n)
-    return td_fail(TD_ESHAPE, "%s: dim %lld of shape %s does not have a "
-      "multiple of %lld entries", c->op->name, (long long)d + 1, TEXT(x),
-      (long long)n);
-  for (int k = 0; k < n; k++) {
-    td_spec_of(x, &out[k]);
-    out[k].shape[d] /= n;
-  }
-  return TD_OK;
-}
-
-static void split_back(td_back *b) {
-  td_tensor *part[TD_MAXOUT], *any = NULL;
-  int n = b->call->op->nout;
-  for (int k = 0; k < n; k++) if (b->g[k]) any = b->g[k];
-  for (int k = 0; k < n; k++) part[k] = b->g[k] ? b->g[k] : td_zeros_like(any);
-  b->gin[0] = td_cat((td_list){ n, part }, b->call->attr[0].i);
-}
-const td_rule td_rule_split2 = {
-  .infer = split_infer, .vjp = split_back, .flags = TD_CONTIG | TD_BF16_OK,
-  .cases = "3x4;#-1 4x3;#0 2x6x3;#1 0x4;#1 3x0;#1", .lo = -1, .hi = 1, .rows = td_rows_dim,
-};
-const td_rule td_rule_split3 = {
-  .infer = split_infer, .vjp = split_back, .flags = TD_CONTIG | TD_BF16_OK,
-  .cases = "2x6;#-1 6x2;#0 2x3x4;#1 0x3;#1", .lo = -1, .hi = 1, .rows = td_rows_dim,
-};

@@ -296,6 +296,36 @@ TEST(constant_joins_the_graph) {
   IS(td_gradient(x), 2, 4);
 }
 
+/* Gradients of slices are joined: apart, side by side, overlapping, along two dims, empty. */
+TEST(slices) {
+  td_tensor *x = leaf(VEC(1, 2, 3, 4, 5, 6)), *y = td_mul(x, td_num(1));
+#define PART(start, n, by) total(td_mul(td_slice(y, 0, start, n, 1), td_num(by)))
+  td_tensor *sum = td_add(PART(3, 3, 3), PART(0, 2, 2));
+  REQUIRE(!td_backward(sum, NULL, TD_RETAIN_GRAPH));
+  IS(td_gradient(x), 2, 2, 0, 3, 3, 3);
+  td_set_gradient(x, NULL);
+  sum = td_add(td_add(sum, PART(1, 3, 5)), td_add(total(y), PART(2, 0, 9)));
+  REQUIRE(!td_backward(sum, NULL, 0));
+  IS(td_gradient(x), 3, 8, 6, 9, 4, 4);
+  td_set_gradient(x, NULL);
+  td_tensor *m = td_view(td_mul(x, td_num(1)), TD_INTS(2, 3));
+  sum = td_add(total(td_slice(m, 0, 1, 1, 1)), total(td_slice(m, 1, 0, 2, 1)));
+  REQUIRE(!td_backward(td_add(sum, total(td_slice(m, 1, 2, 1, 1))), NULL, 0));
+  IS(td_gradient(x), 1, 1, 1, 2, 2, 2);
+}
+
+/* ... and may be differentiated again. */
+TEST(slices_twice) {
+  td_tensor *x = leaf(VEC(1, 2, 3, 4)), *y = td_square(x), *g = NULL;
+  td_tensor *a = td_slice(y, 0, 0, 1, 1), *b = td_slice(y, 0, 2, 2, 1);
+  td_tensor *sum = td_add(total(td_square(a)), total(td_square(b)));
+  REQUIRE(!td_grad(1, &sum, NULL, 1, &x, &g, TD_CREATE_GRAPH));
+  IS(g, 4, 0, 108, 256);                         /* 4 x^3 */
+  REQUIRE(!td_backward(total(g), NULL, 0));
+  IS(td_gradient(x), 12, 0, 108, 192);
+  td_drop(g);
+}
+
 TEST(leaves_and_views_in_place) {
   td_tensor *x = leaf(VEC(1, 2, 3));
   CHECK(!in_place("add", x, td_num(1)));

@@ -92,16 +92,6 @@ t.test("sinusoid: cosines, then sines", function()
   t.raises("must be even", function() x:sinusoid(5) end)
 end)
 
-t.test("split2 and split3 cut a dim in equal parts", function()
-  local x = wave(0, 4, 6)
-  local a, b = x:split2(1)
-  t.near(tensor.cat({ a, b }, 1), x, 0)
-  local p, q, r = x:split3()
-  t.eq(q.shape, { 4, 2 })
-  t.near(tensor.cat({ p, q, r }, 2), x, 0)
-  t.raises("multiple of 3", function() x:split3(1) end)
-end)
-
 t.test("losses", function()
   local x, y = wave(0, 3, 4), wave(2, 3, 4)
   t.near(nn.cross_entropy(x, tensor.from({ 3, 1, 4 }, { dtype = "i64" })),

@@ -45,16 +45,16 @@ local function reference(v, z, time, extra)
   local c = linear("time2", linear("time1", tensor.cat({ a:cos(), a:sin() }, 2)):silu())
   c = (extra and c + extra or c):silu()
   local h, w = linear("input", z), v.hidden
+  local all = linear("modulation", c)
   for i = 1, #v.blocks do
-    local b = "blocks." .. i .. "."
-    local m = linear(b .. "modulation", c)
+    local b, m = "blocks." .. i .. ".", all:narrow(2, 3 * (i - 1) * w + 1, 3 * w)
     local y = norm(h) * p[b .. "norm.weight"] + p[b .. "norm.bias"]
     y = y * (1 + m:narrow(2, w + 1, w)) + m:narrow(2, 1, w)
     y = linear(b .. "fc1", y)
     y = linear(b .. "fc2", v.act == "gelu" and y:gelu() or y:silu())
     h = h + m:narrow(2, 2 * w + 1, w) * y
   end
-  local m = linear("modulation", c)
+  local m = all:narrow(2, 3 * #v.blocks * w + 1, 2 * w)
   return linear("output", norm(h) * (1 + m:narrow(2, w + 1, w)) + m:narrow(2, 1, w))
 end
 
@@ -65,6 +65,26 @@ t.test("agrees with its formula", function()
     t.near(v(z, time), reference(v, z, time), 1e-12)
     t.ok(v(z, time):abs():max():item() > 0.1)
   end
+end)
+
+t.test("files with a layer of modulations for each block are read", function()
+  local v = lively { dim = 3, hidden = 16, blocks = 2 }
+  local state = v:state_dict()
+  local parts = { weight = state["modulation.weight"], bias = state["modulation.bias"] }
+  for kind, all in pairs(parts) do
+    local m = all:split({ 48, 48, 32 }, 1)
+    state["blocks.1.modulation." .. kind], state["blocks.2.modulation." .. kind] = m[1], m[2]
+    state["modulation." .. kind] = m[3]
+  end
+  local w, z, time = lively { dim = 3, hidden = 16, blocks = 2 }, tensor.randn(5, 3, F64), tensor.rand(5, F64)
+  for _, p in ipairs(w:parameters()) do tide.no_grad(p.zero_, p) end
+  nn.Sequential(w):load_state_dict((function()
+    local list = {}
+    for name, value in pairs(state) do list["1." .. name] = value end
+    return list
+  end)())
+  t.near(w(z, time), v(z, time), 0)
+  t.ok(state["blocks.1.modulation.weight"] ~= nil)      -- the table given is left alone
 end)
 
 t.test("one time for all points, in any form", function()

@@ -387,12 +387,6 @@ assert(q:matmul(q:t()):allclose(tensor.eye(2), { atol = 1e-5 }))]], "default 1")
 ["tensor.sinusoid"] = {
   errors = "dim is odd or less than 2.",
   example = "assert(tensor.zeros(1):sinusoid(4):equal(tensor.from{ { 1, 1, 0, 0 } }))" },
-["tensor.split2"] = {
-  errors = "The dim does not have an even number of entries.",
-  example = "local a, b = tensor.arange(4):split2()\nassert(b:get(1) == 3)" },
-["tensor.split3"] = {
-  errors = "The dim does not have a multiple of 3 entries.",
-  example = "local a, b, c = tensor.arange(6):split3()\nassert(c:get(1) == 5)" },
 ["tensor.embedding"] = {
   example = "assert(tensor.eye(3):embedding({ 3, 1 }):get(1, 3) == 1)" },
 ["tensor.grad_norm"] = {

@@ -189,8 +189,6 @@ assert(y:equal(tensor.full({1, 3}, 3)))]],
   modulate = "assert(tensor.ones(2):modulate(1, 2):equal(tensor.from{ 4, 4 }))",
   addcmul = "assert(tensor.ones(2):addcmul(tensor.from{ 1, 2 }, 3):equal(tensor.from{ 4, 7 }))",
   sinusoid = "assert(tensor.zeros(1):sinusoid(4):equal(tensor.from{ {1, 1, 0, 0} }))",
-  split2 = "local a, b = tensor.arange(4):split2()\nassert(b:equal(tensor.from{ 3, 4 }))",
-  split3 = "local a, b, c = tensor.arange(3):split3()\nassert(c:item() == 3)",
   group_norm = [[
 local y = (tensor.randn(2, 6, 4, 4) * 3 + 1):group_norm(nil, nil, 2)
 assert(math.abs(y:mean():item()) < 1e-5)]],

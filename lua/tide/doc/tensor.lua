@@ -245,7 +245,8 @@ assert(value:item() == 2 and at:item() == 2)]] },
 
 -- ---- taking apart, putting together ----
 ["tensor.split"] = { method = true,
-  text = "Parts along a dim, as views: of one size (the last may be smaller), or of given sizes.",
+  text = "Parts along a dim, as views: of one size (the last may be smaller), or of given sizes. " ..
+    "Going back, the gradients of all parts are joined at once.",
   args = { x, { "size", "integer|table" }, { "dim", "integer", "default 1", optional = true } },
   returns = "table", example = "assert(#tensor.arange(5):split(2) == 3)" },
 ["tensor.chunk"] = { method = true, text = "At most `count` parts of equal size along a dim, as views.",

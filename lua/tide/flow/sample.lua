@@ -29,7 +29,7 @@ local function both(v, o)
         device = labels.device }), labels }, 1), image and double(image))
     end
     if tensor.is_tensor(t) and t:numel() > 1 then t = double(t) end
-    return v(double(z), t, twice):split2(1)
+    return table.unpack(v(double(z), t, twice):chunk(2))
   end
 end
 

@@ -2,9 +2,9 @@
 -- whose layers are shifted, scaled and gated by the time (AdaLN).
 --
 --   c = SiLU(Linear(SiLU(Linear(sinusoid(t)))) + condition)
+--   m = parts of Linear(c): shift, scale, gate for each block, then shift, scale
 --   h = Linear(z)
---   block: shift, scale, gate = three parts of Linear(c)
---          h = h + gate * MLP(LayerNorm(h) (1 + scale) + shift)
+--   block: h = h + gate * MLP(LayerNorm(h) (1 + scale) + shift)
 --   v = Linear(LayerNorm(h) (1 + scale) + shift)
 --
 -- after Li, Tian, Li, Deng and He 2024 (arXiv 2406.11838).  Modulations and the
@@ -30,12 +30,10 @@ function Block:init(width, act, spec)
     eps = EPS, dtype = spec.dtype, device = spec.device })
   self.fc1 = linear(width, width, spec, xavier)
   self.fc2 = linear(width, width, spec, xavier)
-  self.modulation = linear(width, 3 * width, spec, nn.init.zeros_)
   self.act = act
 end
 
-function Block:forward(h, c)
-  local shift, scale, gate = self.modulation(c):split3()
+function Block:forward(h, shift, scale, gate)
   local y = self.fc1(self.norm(h):modulate(shift, scale))
   return h:addcmul(gate, self.fc2(self.act(y)))
 end
@@ -78,8 +76,13 @@ function VelocityMLP:init(o)
   end
   self.input = linear(o.dim, w, spec, xavier)
   self.blocks = {}
-  for i = 1, o.blocks do self.blocks[i] = Block(w, activations[o.act], spec) end
-  self.modulation = linear(w, 2 * w, spec, zeros)
+  local parts = {}               -- in this order: a seed gives the same net as ever
+  for i = 1, o.blocks do
+    self.blocks[i] = Block(w, activations[o.act], spec)
+    parts[i] = linear(w, 3 * w, spec, zeros)
+  end
+  parts[#parts + 1] = linear(w, 2 * w, spec, zeros)
+  self.modulation = conditioned.stacked(parts)
   self.output = linear(w, o.dim, spec, zeros)
 end
 
@@ -122,9 +125,12 @@ end
 local function by_layers(self, z, t, c, groups)
   local e = embedding(self, t, c, z:size(1))
   if groups then e = e:unsqueeze(2) end
-  local h = self.input(z)
-  for _, block in ipairs(self.blocks) do h = block(h, e) end
-  local shift, scale = self.modulation(e):split2()
+  local h, m, at = self.input(z), self.modulation(e):chunk(3 * #self.blocks + 2, -1), 1
+  for _, block in ipairs(self.blocks) do
+    h = block(h, m[at], m[at + 1], m[at + 2])
+    at = at + 3
+  end
+  local shift, scale = m[at], m[at + 1]
   return self.output(h:layer_norm(nil, nil, EPS):modulate(shift, scale))
 end
 
@@ -184,10 +190,7 @@ local function modulations(self, t, c, n)
     place = (c - 1):to(self.input.weight.dtype)
     c, n = tensor.arange(1, self.null_label, { dtype = "i64" }), self.null_label
   end
-  local e, parts = embedding(self, t, c, n), {}
-  for i, block in ipairs(self.blocks) do parts[i] = block.modulation(e) end
-  parts[#parts + 1] = self.modulation(e)
-  local mod = tensor.cat(parts, 2)
+  local mod = self.modulation(embedding(self, t, c, n))
   if snap and c == nil and type(t) == "number" and not tide.capture.recording() then
     snap.t, snap.mod = t, mod          -- solvers ask for the same time twice
   end

@@ -23,6 +23,16 @@ function conditioned.linear(inputs, outputs, spec, start)
   return layer
 end
 
+-- One linear layer with the outputs of all in the list, one after the other.
+function conditioned.stacked(list)
+  local layer, parts = list[1], { weight = {}, bias = {} }
+  for i, part in ipairs(list) do parts.weight[i], parts.bias[i] = part.weight, part.bias end
+  for name, values in pairs(parts) do
+    layer[name] = base.Parameter(tide.no_grad(tensor.cat, values, 1))
+  end
+  return layer
+end
+
 local function small(weight) return init.normal_(weight, 0, 0.02) end
 
 -- Raises unless o[name] is a whole number of at least `least` for each name; nil may be
@@ -108,6 +118,25 @@ end
 function Net:embedding(t, rows, n)
   local e = self.time2(self.time1(self:times(t, n):sinusoid(FEATURES, PERIOD)):silu())
   return rows and e + rows or e
+end
+
+-- In files of older versions each block has a layer for its modulations, which are now those
+-- of one layer: the state with today's names.
+function Net:renamed(state, prefix)
+  local first = prefix .. "blocks.1.modulation.weight"
+  if not self.modulation or not state[first] then return state end
+  local new, parts = {}, { weight = {}, bias = {} }
+  for name, value in pairs(state) do new[name] = value end
+  for kind, list in pairs(parts) do
+    for i = 1, #self.blocks do
+      local name = ("%sblocks.%d.modulation.%s"):format(prefix, i, kind)
+      list[i], new[name] = new[name], nil
+    end
+    local name = prefix .. "modulation." .. kind
+    list[#list + 1] = new[name]
+    new[name] = tensor.cat(list, 1)
+  end
+  return new
 end
 
 conditioned.Net, conditioned.LabelEmbedding = Net, LabelEmbedding

@@ -2,8 +2,9 @@
 -- shifted, scaled and gated by the time and the label (AdaLN-zero).
 --
 --   c = SiLU(time and label), h = Linear(patches) + positions
---   block: shift1, scale1, gate1, shift2, scale2, gate2 = six parts of Linear(c)
---          h = h + gate1 * attention(LayerNorm(h) (1 + scale1) + shift1)
+--   m = parts of Linear(c): shift1, scale1, gate1, shift2, scale2, gate2 for each block, then
+--       shift, scale
+--   block: h = h + gate1 * attention(LayerNorm(h) (1 + scale1) + shift1)
 --          h = h + gate2 * MLP(LayerNorm(h) (1 + scale2) + shift2)
 --   v = Linear(LayerNorm(h) (1 + scale) + shift), patches put together
 --
@@ -33,20 +34,13 @@ function Block:init(o, spec)
     qk_norm = o.qk_norm, dtype = o.dtype, device = o.device })
   self.fc1 = linear(w, inner, spec, xavier)
   self.fc2 = linear(inner, w, spec, xavier)
-  self.modulation = linear(w, 6 * w, spec, init.zeros_)
 end
 
--- Three rows (n, 1, width) each, for attention and for the MLP.
-local function modulations(layer, c)
-  local first, second = layer(c):unsqueeze(2):split2()
-  return { first:split3() }, { second:split3() }
-end
-
-function Block:forward(h, c)
-  local a, m = modulations(self.modulation, c)
-  h = h:addcmul(a[3], self.attention(h:layer_norm(nil, nil, EPS):modulate(a[1], a[2])))
-  local y = self.fc1(h:layer_norm(nil, nil, EPS):modulate(m[1], m[2]))
-  return h:addcmul(m[3], self.fc2(y:gelu()))
+-- m: six rows (n, 1, width), three for attention and three for the MLP.
+function Block:forward(h, m)
+  h = h:addcmul(m[3], self.attention(h:layer_norm(nil, nil, EPS):modulate(m[1], m[2])))
+  local y = self.fc1(h:layer_norm(nil, nil, EPS):modulate(m[4], m[5]))
+  return h:addcmul(m[6], self.fc2(y:gelu()))
 end
 
 ---- the network ----
@@ -90,8 +84,13 @@ function DiT:init(o)
   self.input = linear(inputs, o.width, spec, init.xavier_uniform_)
   self.position = position.PositionalEmbedding(grid, o.width, spec)
   self.blocks = {}
-  for i = 1, o.depth do self.blocks[i] = Block(o, spec) end
-  self.modulation = linear(o.width, 2 * o.width, spec, init.zeros_)
+  local parts = {}               -- in this order: a seed gives the same net as ever
+  for i = 1, o.depth do
+    self.blocks[i] = Block(o, spec)
+    parts[i] = linear(o.width, 6 * o.width, spec, init.zeros_)
+  end
+  parts[#parts + 1] = linear(o.width, 2 * o.width, spec, init.zeros_)
+  self.modulation = conditioned.stacked(parts)
   self.output = linear(o.width, outputs, spec, init.zeros_)
 end
 
@@ -110,8 +109,9 @@ function DiT:forward(z, t, c)
   local e = self:embedding(t, self:label_rows(labels, n), n):silu()
   if self.patch then x = conv.patchify(x, self.patch) end
   local h = self.position(self.input(x))
-  for _, block in ipairs(self.blocks) do h = block(h, e) end
-  local shift, scale = self.modulation(e):unsqueeze(2):split2()
+  local m = self.modulation(e):unsqueeze(2):chunk(6 * #self.blocks + 2, -1)
+  for i, block in ipairs(self.blocks) do h = block(h, table.move(m, 6 * i - 5, 6 * i, 1, {})) end
+  local shift, scale = m[#m - 1], m[#m]
   h = self.output(h:layer_norm(nil, nil, EPS):modulate(shift, scale))
   if not self.patch then return h end
   return conv.unpatchify(h, self.patch, table.unpack(self.shape))

@@ -254,6 +254,15 @@ local function complaints(own, state, strict)
   return list
 end
 
+-- A class whose tensors had other names in files of older versions has a method
+-- renamed(state, prefix) that gives the state with today's.
+local function with_names_of_today(self, state)
+  for name, module in self:named_modules() do
+    if module.renamed then state = module:renamed(state, name == "" and "" or name .. ".") end
+  end
+  return state
+end
+
 -- Copies values by name.  With {strict=false} names that only one side has are
 -- left alone; shapes must agree in any case.  A list of names, which data.load
 -- returns after the table, is passed over: net:load_state_dict(data.load(path)).
@@ -264,6 +273,7 @@ function Module:load_state_dict(state, o)
     tide.raise("load_state_dict: give a table of tensors by name, not a " ..
           type(state))
   end
+  state = with_names_of_today(self, state)
   local own = {}
   each_tensor(self, function(name, t, _, _, key, owner)
     if not transient(owner, key) then own[#own + 1] = { name, t } end

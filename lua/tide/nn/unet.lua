@@ -45,7 +45,7 @@ end
 
 function Block:forward(x, c)
   local y = self.conv1(self.norm1(x):silu())
-  local shift, scale = self.modulation(c):split2()
+  local shift, scale = table.unpack(self.modulation(c):chunk(2, -1))
   if c:size(1) ~= x:size(1) then
     shift, scale = shift:expand(x:size(1), -1), scale:expand(x:size(1), -1)
   end

@@ -23,10 +23,8 @@ class Block(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.fc1 = nn.Linear(width, width)
         self.fc2 = nn.Linear(width, width)
-        self.modulation = nn.Linear(width, 3 * width)
 
-    def forward(self, h, c):
-        shift, scale, gate = self.modulation(c).chunk(3, -1)
+    def forward(self, h, shift, scale, gate):
         y = self.fc1(self.norm(h) * (1 + scale) + shift)
         return h + gate * self.fc2(F.silu(y))
 
@@ -38,7 +36,7 @@ class Net(nn.Module):
         self.time2 = nn.Linear(hidden, hidden)
         self.input = nn.Linear(dim, hidden)
         self.blocks = nn.ModuleList(Block(hidden) for _ in range(blocks))
-        self.modulation = nn.Linear(hidden, 2 * hidden)
+        self.modulation = nn.Linear(hidden, (3 * blocks + 2) * hidden)
         self.output = nn.Linear(hidden, dim)
         rate = torch.exp(torch.arange(128, dtype=torch.float64) * (-math.log(1e4) / 128))
         self.register_buffer("rate", rate.float(), persistent=False)
@@ -51,9 +49,10 @@ class Net(nn.Module):
         if z.dim() == 3:
             e = e[:, None]
         h = self.input(z)
-        for block in self.blocks:
-            h = block(h, e)
-        shift, scale = self.modulation(e).chunk(2, -1)
+        parts = self.modulation(e).chunk(3 * len(self.blocks) + 2, -1)
+        for i, block in enumerate(self.blocks):
+            h = block(h, *parts[3 * i:3 * i + 3])
+        shift, scale = parts[-2:]
         h = F.layer_norm(h, h.shape[-1:], eps=1e-6)
         return self.output(h * (1 + scale) + shift)
 
