@@ -246,6 +246,14 @@ int td_plot_bar_add(td_plot_axes *ax, const td_plot_artist *a,
 }
 
 /* ---- artists ------------------------------------------------------------- */
+int td_plot_artist_try(td_plot_kind kind, td_plot_artist_options *o) {
+  td_plot_artist a = {.kind = kind, .o = *o};
+  int rc = td_plot_artist_check(&a);
+  *o = a.o;
+  made_drop(&a);
+  return rc;
+}
+
 int td_plot_artist_commit(td_plot_artist *a, td_plot_artist_options *o) {
   td_plot_artist next = {.kind = a->kind, .o = *o};
   if (td_plot_artist_check(&next)) {
@@ -351,14 +359,20 @@ static int append(td_plot_data *d, double v) {
   return 0;
 }
 
-int td_plot_artist_push(td_plot_artist *a, double x, double y) {
-  td_plot_artist_options *o = &a->o;
+int td_plot_artist_grows(const td_plot_artist *a) {
+  const td_plot_artist_options *o = &a->o;
   if (a->kind != TD_PLOT_LINE && a->kind != TD_PLOT_SCATTER)
     return td_plot_fail("push: a %s cannot grow; a line and a scatter can",
                         td_plot_kind_name(a->kind));
   if (o->c.blob || o->size.n > 1)
     return td_plot_fail("push: this scatter has a c or a size for each point; "
                         "use set");
+  return 0;
+}
+
+int td_plot_artist_push(td_plot_artist *a, double x, double y) {
+  td_plot_artist_options *o = &a->o;
+  if (td_plot_artist_grows(a)) return -1;
   bool counted = o->counted == o->x.blob;
   td_plot_data old = o->x;
   int rc = -1;

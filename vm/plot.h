@@ -37,6 +37,7 @@ typedef struct td_plot_rect {
 typedef struct td_plot_blob {
   atomic_int refs;
   size_t capacity; /* bytes of memory */
+  bool coming;     /* stands for numbers that are on their way: all NaN, not to be judged */
   struct td_plot_blocks *blocks; /* what td_plot_data_extent knows, or NULL */
   double memory[];
 } td_plot_blob;
@@ -281,7 +282,11 @@ td_plot_artist *td_plot_artist_find(const td_plot_axes *ax, int serial);
 td_plot_artist *td_plot_artist_by_id(const td_plot_axes *ax, td_plot_kind kind,
                                      const char *id);
 int td_plot_artist_commit(td_plot_artist *a, td_plot_artist_options *o);
+/* The checks of a commit, and what they fill in, without one. */
+int td_plot_artist_try(td_plot_kind kind, td_plot_artist_options *o);
 void td_plot_artist_remove(td_plot_axes *ax, int serial);
+/* May numbers be appended?  0, or -1 with a message. */
+int td_plot_artist_grows(const td_plot_artist *a);
 /* Appends to a line or scatter; NaN is a gap. */
 int td_plot_artist_push(td_plot_artist *a, double x, double y);
 int td_plot_axes_commit(td_plot_axes *ax, td_plot_axes_options *o);
@@ -349,6 +354,7 @@ const char *td_plot_suggest(const char *word, const char *choices, char *out,
 static inline const double *td_plot_numbers(const td_plot_data *d) {
   return d->blob ? d->blob->memory : NULL;
 }
+static inline bool td_plot_coming(const td_plot_data *d) { return d->blob && d->blob->coming; }
 /* The smallest, the largest and the smallest positive of the finite numbers from
 ** place `from` up to, without, `to`; where there are none lo > hi, least infinite. What
 ** was looked at once is not looked at again. */

@@ -76,7 +76,7 @@ static int check_bins(const td_plot_artist_options *o) {
   if (o->weights.blob && o->weights.n != o->x.n)
     return td_plot_fail("histogram: %zu weights for %zu values", o->weights.n,
                         o->x.n);
-  if (!v) return 0;
+  if (!v || (o->bins.n && td_plot_coming(&o->bins))) return 0;
   if (o->bins.n == 1) {
     if (v[0] >= 1 && v[0] <= MOST && v[0] == floor(v[0])) return 0;
     return td_plot_fail("histogram: bins is a whole number from 1 to %d, or a "
@@ -119,6 +119,7 @@ int td_plot_bins_make(td_plot_artist *a) {
   const td_plot_artist_options *o = &a->o;
   if (!o->x.blob) return 0;
   if (check_bins(o)) return -1;
+  if (td_plot_coming(&o->bins)) return 0;
   td_plot_data *edges = &a->made[0];
   if (o->bins.n > 1) {
     if (td_plot_data_numbers(edges, td_plot_numbers(&o->bins), 1, &o->bins.n))

@@ -77,7 +77,7 @@ static int check_grid(const char *kind, const char *what,
       return td_plot_fail("%s: %s has %zu values for %zu %s of %s", kind, key[d],
                           axis[d]->n, m, d ? "rows" : "columns", what);
     const double *v = td_plot_numbers(axis[d]);
-    for (size_t i = 0; i < m; i++)
+    for (size_t i = 0; i < m && !td_plot_coming(axis[d]); i++)
       if (!isfinite(v[i]) || (i && !(v[i] > v[i - 1])))
         return td_plot_fail("%s: %s must rise from cell to cell", kind, key[d]);
   }
@@ -353,7 +353,7 @@ static int check_stream(td_plot_artist *a) {
 
 /* ---- all ----------------------------------------------------------------- */
 static int check_levels(const td_plot_data *levels) {
-  for (size_t i = 0; i < levels->n; i++)
+  for (size_t i = 0; i < levels->n && !td_plot_coming(levels); i++)
     if (!isfinite(td_plot_numbers(levels)[i]))
       return td_plot_fail("contour: levels must be finite");
   return 0;

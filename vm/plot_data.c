@@ -32,6 +32,7 @@ td_plot_blob *td_plot_blob_new(size_t bytes) {
   }
   atomic_init(&b->refs, 1);
   b->capacity = bytes;
+  b->coming = false;
   b->blocks = NULL;
   return b;
 }

@@ -213,6 +213,7 @@ static int l_save(lua_State *L) {
   td_plot_figure *f = check_figure(L);
   if (lua_type(L, 2) != LUA_TSTRING) td_lua_typeerror(L, 2, "file name");
   td_plot_output o = output_options(L, 3, "save", "|");
+  td_plot_late_settle(L, f);
   if (td_plot_save(f, lua_tostring(L, 2), &o)) td_plot_lua_fail(L);
   lua_settop(L, 1);
   return 1;
@@ -232,18 +233,21 @@ static int l_pixels(lua_State *L) {
   td_plot_bytes b = {.data = NULL};
   int w, h;
   td_plot_output o = output_options(L, 2, "pixels", "|");
+  td_plot_late_settle(L, f);
   if (td_plot_pixels(f, &o, 3, &b, &w, &h)) td_plot_lua_fail(L);
   return push_pixels(L, &b, w, h);
 }
 
-/* fig:render{format=, scale=, ...}: the bytes; of "rgba" with width and height */
+/* fig:render{format=, scale=, wait=, ...}: the bytes; of "rgba" with width and height */
 static int l_render(lua_State *L) {
   lua_settop(L, 2);
   td_plot_figure *f = check_figure(L);
   td_plot_bytes b = {.data = NULL};
-  td_plot_output o = output_options(L, 2, "render", "|format|");
+  td_plot_output o = output_options(L, 2, "render", "|format|wait|");
   const char *format = "png";
   int w, h;
+  bool wait = !lua_istable(L, 2) || lua_getfield(L, 2, "wait") == LUA_TNIL || lua_toboolean(L, -1);
+  if (wait) td_plot_late_settle(L, f);
   if (lua_istable(L, 2) && lua_getfield(L, 2, "format") != LUA_TNIL)
     format = luaL_tolstring(L, -1, NULL);
   if (!strcmp(format, "rgba")) {
@@ -304,6 +308,7 @@ static int l_gif(lua_State *L) {
 static int l_gif_frame(lua_State *L) {
   recording *r = check_gif(L);
   if (!r->gif) td_lua_error(L, "gif: frame() after close()");
+  td_plot_late_settle(L, r->figure);
   if (td_plot_gif_frame(r->gif, r->figure)) td_plot_lua_fail(L);
   lua_settop(L, 1);
   return 1;
@@ -358,6 +363,7 @@ static int l_axes_get(lua_State *L) {
   const td_plot_axes *ax = check_axes(L);
   for (int d = 0; d < 3; d++) {
     if (strcmp(luaL_checkstring(L, 2), lim[d])) continue;
+    td_plot_late_settle(L, ax->figure);
     td_plot_scale s = td_plot_axes_scale(ax, (td_plot_dim)d);
     lua_createtable(L, 2, 0);
     lua_pushnumber(L, s.lo);
@@ -380,6 +386,7 @@ static int l_axes_box(lua_State *L) {
   lua_settop(L, 2);
   const td_plot_axes *ax = check_axes(L);
   double scale = output_options(L, 2, "box", "|").scale, box[4];
+  td_plot_late_settle(L, ax->figure);
   if (td_plot_box(ax->figure, axes_index(ax), scale, box)) td_plot_lua_fail(L);
   for (int k = 0; k < 4; k++) lua_pushnumber(L, box[k] * scale);
   return 4;
@@ -418,10 +425,11 @@ static int l_add(lua_State *L) {
   }
   const void *from = td_plot_options_default(1u << kind);
   const td_plot_artist *old = id ? td_plot_artist_by_id(ax, kind, id) : NULL;
-  td_plot_draft *d = td_plot_lua_draft(L, 1u << kind, old ? &old->o : from);
-  td_plot_lua_apply(L, 3, 1u << kind, &d->o, "|id|");
+  if (old) from = td_plot_late_options(L, old);
+  td_plot_draft *d = td_plot_lua_draft(L, 1u << kind, from);
+  td_plot_lua_apply_draft(L, 3, d, "|id|");
   handle *h = push_handle(L, ax->figure, ARTIST);
-  td_plot_artist *a = td_plot_artist_add(ax, kind, id, &d->o.artist);
+  td_plot_artist *a = td_plot_late_add(L, ax, kind, id, d);
   if (!a) td_plot_lua_fail(L);
   h->axes = ax, h->serial = a->serial, h->kind = a->kind;
   return 1;
@@ -460,33 +468,31 @@ static int l_axes_tostring(lua_State *L) {
 static int l_artist_set(lua_State *L) {
   lua_settop(L, 2);
   td_plot_artist *a = artist_of(L, check(L, 1, ARTIST));
-  td_plot_draft *d = td_plot_lua_draft(L, 1u << a->kind, &a->o);
-  td_plot_lua_apply(L, 2, 1u << a->kind, &d->o, "||");
+  td_plot_draft *d = td_plot_lua_draft(L, 1u << a->kind, td_plot_late_options(L, a));
+  td_plot_lua_apply_draft(L, 2, d, "||");
   a = artist_of(L, check(L, 1, ARTIST)); /* reading may have run Lua code */
-  if (td_plot_artist_commit(a, &d->o.artist)) td_plot_lua_fail(L);
+  if (td_plot_late_commit(a, d)) td_plot_lua_fail(L);
   lua_settop(L, 1);
   return 1;
 }
 
 static int l_artist_get(lua_State *L) {
-  const td_plot_artist *a = artist_of(L, check(L, 1, ARTIST));
+  const handle *h = check(L, 1, ARTIST);
+  const td_plot_artist *a = artist_of(L, h);
   const char *key = luaL_checkstring(L, 2);
   if (!strcmp(key, "kind")) lua_pushstring(L, td_plot_kind_name(a->kind));
   else if (!strcmp(key, "id")) lua_pushstring(L, a->id);
-  else return get(L, 1u << a->kind, &a->o);
+  else {
+    td_plot_late_settle(L, h->figure);
+    return get(L, 1u << a->kind, &artist_of(L, h)->o);
+  }
   return 1;
 }
 
 static int l_artist_push(lua_State *L) {
   lua_settop(L, 3);
   td_plot_artist *a = artist_of(L, check(L, 1, ARTIST));
-  bool alone = lua_isnoneornil(L, 3);
-  if (lua_type(L, 2) != LUA_TNUMBER || (!alone && lua_type(L, 3) != LUA_TNUMBER))
-    td_lua_error(L, "push: numbers are needed, as in push(x, y) or push(y), got "
-                 "%s", luaL_typename(L, alone || lua_type(L, 2) != LUA_TNUMBER ? 2 : 3));
-  double y = lua_tonumber(L, alone ? 2 : 3);
-  double x = alone ? (double)a->o.x.n + 1 : lua_tonumber(L, 2);
-  if (td_plot_artist_push(a, x, y)) td_plot_lua_fail(L);
+  if (td_plot_late_push(L, a, 2)) td_plot_lua_fail(L);
   lua_settop(L, 1);
   return 1;
 }
@@ -509,6 +515,7 @@ static void push_streamline(void *context, const double *xys, size_t n) {
 /* streamlines(artist, w, h): the lines that a box of w x h points shows */
 static int l_streamlines(lua_State *L) {
   const handle *h = check(L, 1, ARTIST);
+  td_plot_late_settle(L, h->figure);
   const td_plot_artist *a = artist_of(L, h);
   td_plot_scale x = td_plot_axes_scale(h->axes, TD_PLOT_X);
   td_plot_scale y = td_plot_axes_scale(h->axes, TD_PLOT_Y);
@@ -522,7 +529,9 @@ static int l_streamlines(lua_State *L) {
 
 /* bins(artist): edges and heights of a histogram */
 static int l_bins(lua_State *L) {
-  const td_plot_artist *a = artist_of(L, check(L, 1, ARTIST));
+  const handle *h = check(L, 1, ARTIST);
+  td_plot_late_settle(L, h->figure);
+  const td_plot_artist *a = artist_of(L, h);
   for (int k = 0; k < 2; k++) {
     lua_createtable(L, (int)a->made[k].n, 0);
     for (size_t i = 0; i < a->made[k].n; i++) {

@@ -380,6 +380,7 @@ static int l_record(lua_State *L) {
 
 static int l_frame(lua_State *L) {
   td_plot_panel *p = panel(L);
+  td_plot_late_settle(L, p->figure);
   if (td_plot_frames_add(p, luaL_checknumber(L, 2))) td_plot_lua_fail(L);
   tell(p);
   return 0;

@@ -27,6 +27,7 @@ td_plot_draft *td_plot_lua_draft(lua_State *L, unsigned owner, const void *from)
 static int draft_gc(lua_State *L) {
   td_plot_draft *d = luaL_checkudata(L, 1, DRAFT);
   td_plot_options_drop(d->owner, &d->o);
+  td_plot_late_drop(&d->late);
   return 0;
 }
 
@@ -41,6 +42,7 @@ void td_plot_lua_open_drafts(lua_State *L) {
 typedef struct field { /* for messages: "scatter: x" */
   lua_State *L;
   const char *owner, *name;
+  bool unseen; /* of a tensor only the shape counts: its numbers come later */
 } field;
 
 static int wrong(const field *f, const char *wanted, int idx) {
@@ -101,6 +103,8 @@ static double *tensor_numbers(const field *f, td_tensor *t, size_t *n,
   for (int k = 0; k < *ndim; k++) dim[k] = (size_t)td_shape(t)[k];
   *n = (size_t)td_numel(t);
   double *v = lua_newuserdatauv(f->L, (*n + 1) * sizeof *v, 0);
+  for (size_t i = 0; f->unseen && i < *n; i++) v[i] = NAN;
+  if (f->unseen) return v;
   int mark = td_scope_open();
   td_status status = td_read_f64(t, v);
   td_scope_close(mark);
@@ -201,7 +205,7 @@ static void read_colors(const field *f, int idx, td_plot_data *d) {
     double *rgba = lua_newuserdatauv(L, (rows * 4 + 1) * sizeof *rgba, 0);
     for (size_t i = 0; i < rows * 4; i++) {
       double c = i % 4 < k ? v[i / 4 * k + i % 4] : 1;
-      if (!(c >= 0 && c <= 1))
+      if (!(c >= 0 && c <= 1) && !f->unseen)
         td_lua_error(L, "%s: the parts of a colour are numbers from 0 to 1",
                      f->owner);
       rgba[i] = c;
@@ -447,8 +451,15 @@ static void read_option(const field *f, const td_plot_option *o, int idx,
   }
 }
 
-void td_plot_lua_apply(lua_State *L, int idx, unsigned owner, void *options,
-                       const char *skip) {
+void td_plot_lua_read(lua_State *L, unsigned owner, const td_plot_option *o, int idx,
+                      void *options) {
+  field f = {L, td_plot_owner_name(owner), o->name, false};
+  read_option(&f, o, lua_absindex(L, idx), (char *)options + o->offset);
+}
+
+/* late: where values go that are still on their way, or NULL: all are waited for */
+static void apply(lua_State *L, int idx, unsigned owner, void *options, const char *skip,
+                  td_plot_late *late) {
   idx = lua_absindex(L, idx);
   const char *name = td_plot_owner_name(owner);
   if (lua_isnoneornil(L, idx)) return;
@@ -465,17 +476,30 @@ void td_plot_lua_apply(lua_State *L, int idx, unsigned owner, void *options,
     if (!strstr(skip, key)) {
       const td_plot_option *o = td_plot_option_find(owner, lua_tostring(L, -2));
       if (!o) td_plot_lua_fail(L);
-      field f = {L, name, o->name};
+      field f = {L, name, o->name, false};
+      td_plot_data *at = (td_plot_data *)((char *)options + o->offset);
       int value = lua_gettop(L);
       bool reset = lua_isboolean(L, value) && !lua_toboolean(L, value) &&
                    o->kind != TD_PLOT_OPT_BOOL &&
                    (o->kind != TD_PLOT_OPT_CHOICE || strncmp(o->choices, "auto|", 5));
+      td_tensor *far = late && !reset ? td_plot_late_tensor(L, o, value) : NULL;
+      f.unseen = far != NULL;
       if (reset) td_plot_option_reset(owner, o, options);
-      else read_option(&f, o, value, (char *)options + o->offset);
+      else read_option(&f, o, value, at);
+      if (far) td_plot_late_begin(L, late, o, far, at);
       lua_settop(L, value);
     }
     lua_pop(L, 1);
   }
+}
+
+void td_plot_lua_apply(lua_State *L, int idx, unsigned owner, void *options,
+                       const char *skip) {
+  apply(L, idx, owner, options, skip, NULL);
+}
+
+void td_plot_lua_apply_draft(lua_State *L, int idx, td_plot_draft *d, const char *skip) {
+  apply(L, idx, d->owner, &d->o, skip, &d->late);
 }
 
 /* ---- back to Lua --------------------------------------------------------- */

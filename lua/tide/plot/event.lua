@@ -4,12 +4,15 @@
 -- points are fig:due(), plot.wait, the prompt while it waits for a key, tide.yield, waits
 -- for jobs and steps of progress bars, but not inside a job: whoever runs it listens.
 --
+-- What figures show of tensors on a device enters them here, too, when it is there.
+--
 -- A callback runs apart (tide.job): with a random stream, scopes and a gradient mode of
 -- its own, so what a person does during a training changes no number of it. One that
 -- fails is taken out and shown once.
 
 local tide = require "tide"
 local grab = require "tide.plot.grab"
+local late = require "tide.plot.late"
 
 local M = {}
 
@@ -177,8 +180,18 @@ end
 
 local busy = false                 -- a callback that comes here again finds nothing to do
 
+-- Values of figures that have come from a device; is there more on its way?
+local function arrive()
+  local ok, more = pcall(late.arrive)
+  if ok then return more end
+  if tostring(more):find("interrupted!", 1, true) then error(more, 0) end
+  io.stderr:write("a figure's values from a device: ", tostring(more), "\n")
+  return true
+end
+
 -- Calls what waits to be called; nothing inside a job.
 function M.poll()
+  arrive()
   if busy or not (grab.pending() or next(waiting)) then return end
   local job = package.loaded["tide.job"]
   if job and job._inside() then return end
@@ -194,12 +207,12 @@ end
 -- For the prompt: the same; milliseconds until it wants to look again, or -1.
 function M._idle()
   M.poll()
-  return next(waiting) and IDLE or -1
+  return (arrive() or next(waiting)) and IDLE or -1
 end
 
 -- Waits up to so many milliseconds for something to do.
 function M.wait(ms)
-  grab.wait(next(waiting) and math.min(ms, IDLE) or ms)
+  grab.wait((arrive() or next(waiting)) and math.min(ms, IDLE) or ms)
   M.poll()
 end
 

@@ -7,6 +7,7 @@
 local tide = require "tide"
 local grab = require "tide.plot.grab"
 local event = require "tide.plot.event"
+local late = require "tide.plot.late"
 
 local M = {}
 
@@ -49,6 +50,7 @@ local function controls_text(stage, add)
 end
 
 local function write(fig)
+  late.settle(fig)
   local stage, parts = event.stage(fig), { HEAD }
   local function add(key, text) parts[#parts + 1] = key .. "=" .. text end
   controls_text(stage, add)
