@@ -53,7 +53,7 @@ ALLCFLAGS  = -std=gnu11 -Wall -Wextra -MMD -MP -fPIC -fno-semantic-interposition
              $(DEP_CFLAGS) $(CFLAGS) $(if $(HEADLESS),-DTD_HEADLESS) \
              $(if $(SAN),-O1 -fno-omit-frame-pointer $(SANITIZE))
 ALLLDFLAGS = -pthread $(LDFLAGS) $(if $(SAN),$(SANITIZE))
-# Kernels are compiled once per instruction set; random numbers must not differ between them.
+# Kernels are compiled once per instruction set; random numbers (and flow's points) must not differ between them.
 ISA_FLAGS  = -O3 -fno-math-errno -fno-trapping-math $(if $(SAN),-O1)
 FLAGS_v3   = -march=x86-64-v3
 FLAGS_v4   = -march=x86-64-v4 -mprefer-vector-width=512
@@ -88,7 +88,7 @@ $B/obj/%.o: %.c $B/gen/flags
 define isa_rule
 $B/obj/%.$1.o: %.c $B/gen/flags
 	@mkdir -p $$(@D)
-	$$(say)$$(CC) $$(ALLCFLAGS) $$(ISA_FLAGS) $$(FLAGS_$1) $$(if $$(findstring random,$$*),$$(FLAGS_random)) \
+	$$(say)$$(CC) $$(ALLCFLAGS) $$(ISA_FLAGS) $$(FLAGS_$1) $$(if $$(filter %random %flow,$$*),$$(FLAGS_random)) \
 	  -DTD_ISA=$1 -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
@@ -140,7 +140,7 @@ endif
 # What ptxas says of registers and memory stays beside the object.
 $(GPU_SRC:%.cu=$B/obj/%.cu.o): $B/obj/%.cu.o: %.cu $B/gen/cuda
 	@mkdir -p $(@D)
-	$(say)$(NVCC) $(NVCCFLAGS) $(if $(findstring random,$*),-fmad=false) -MMD -MP -c -o $@ $< >$@.log 2>&1 || { cat $@.log; exit 1; }
+	$(say)$(NVCC) $(NVCCFLAGS) $(if $(filter %random %flow,$*),-fmad=false) -MMD -MP -c -o $@ $< >$@.log 2>&1 || { cat $@.log; exit 1; }
 $B/libtide_cuda.so: $(GPU_SRC:%.cu=$B/obj/%.cu.o)
 	$(say)$(NVCC) $(GPU_ARCH) -shared -Xlinker --version-script=.make/plugin.map -o $@ $^ -lcublas -lcublasLt -lcusolver
 

@@ -417,6 +417,9 @@ int64_t td__draws(const td_tensor *t) {
   int64_t each = td_dtype_size(t->dtype) == 8 ? 2 : 4;
   return (td__numel(t) + each - 1) / each;
 }
+int64_t td__draws_of(const td_op *op, td_tensor *const *out) {
+  return op->rule->draws ? op->rule->draws(out) : td__draws(out[0]);
+}
 
 /* Fills tensors that nobody else has seen: an interrupt leaves them unfinished,
 ** and they are given up. */
@@ -436,7 +439,7 @@ static td_status apply_fresh(td_call *c, td_tensor **out) {
     if (!(out[k] = td_empty(c->be, spec[k].dtype, spec[k].ndim, spec[k].shape)))
       st = td_error_code();
   if (st) return st;
-  if (c->op->rule->flags & TD_RANDOM) c->rng = td__rng_take(td__draws(out[0]));
+  if (c->op->rule->flags & TD_RANDOM) c->rng = td__rng_take(td__draws_of(c->op, out));
   if (c->op->rule->flags & TD_ANYDEVICE) {
     memcpy(near, in, sizeof *in * (size_t)c->nin);
     c->in = near;
@@ -556,7 +559,7 @@ static td_status apply_inplace(td_call *c, td_tensor *x, td_tensor **out) {
   td_status st = c->op->rule->infer(c, spec);
   if (st || (st = fits(c, x, spec)) || (st = separate(c, x))) return st;
   if ((flags & TD_ANYDEVICE) && (st = fetch_inputs(c))) return st;
-  if (flags & TD_RANDOM) c->rng = td__rng_take(td__draws(x));
+  if (flags & TD_RANDOM) c->rng = td__rng_take(td__draws_of(c->op, &x));
   bool direct = (flags & TD_ELEMENTWISE) && spec[0].dtype == x->dtype;
   if (direct) {
     st = execute(c, &x);

@@ -19,6 +19,7 @@ static td_op td_nn_ops[TD_NN_OP_COUNT] = {
 TD_CPU_TABLE(td_cpu_nn_adaln)
 TD_CPU_TABLE(td_cpu_nn_attention)
 TD_CPU_TABLE(td_cpu_nn_conv)
+TD_CPU_TABLE(td_cpu_nn_flow)
 TD_CPU_TABLE(td_cpu_nn_fused)
 TD_CPU_TABLE(td_cpu_nn_linear)
 TD_CPU_TABLE(td_cpu_nn_norm)
@@ -34,6 +35,7 @@ void td_nn_init(void) {
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_adaln));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_attention));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_conv));
+  td_cpu_add(TD_CPU_PICK(td_cpu_nn_flow));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_fused));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_linear));
   td_cpu_add(TD_CPU_PICK(td_cpu_nn_norm));

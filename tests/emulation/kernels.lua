@@ -114,6 +114,21 @@ same("adam_", function()
   return p[1], p[2], p[3]:to("f64"), m[1], tensor.grad_norm({ g[1]:t(), g[2], p[3] })
 end, 1)
 
+---- flow matching ----
+
+for _, shape in ipairs { { 5, 2 }, { 3, 70 }, { 41, 3, 2 }, { 130, 200 }, { 9 } } do
+  same("lines and squared errors", function()
+    local rows = shape[1]
+    local x1, g = draw(table.unpack(shape)):requires_grad_(true), draw(rows)
+    local z, u, t = x1:line_draw(.25)
+    local mean, each = z:squared_error(u, true), z:squared_error(u)
+    ;(mean + (each * g):sum()):backward()
+    local groups = rows % 3 == 0 and 3 or 1
+    local p, q = x1:line_points(z, t:narrow(1, 1, groups))
+    return z, u, t, mean, each, x1.grad, p, q
+  end)
+end
+
 ---- frozen networks as a whole ----
 
 same("a frozen network", function()

@@ -230,6 +230,16 @@ assert(shadow:allclose(tensor.full(2, 0.1)))]],
   scale_ = "local x = tensor.ones(2)\ntensor.scale_({ x }, 3)\nassert(x:sum():item() == 6)",
   grad_norm = "assert(tensor.grad_norm({ tensor.from{ 3 }, tensor.from{ 4 } }):item() == 5)",
 
+  line_points = [[
+local z, u = tensor.zeros(4, 2):line_points(tensor.full({ 4, 2 }, 2), tensor.from{ 0, 1 })   -- two groups
+assert(z:equal(tensor.from{ {0, 0}, {0, 0}, {2, 2}, {2, 2} }) and u:sum():item() == 16)]],
+  line_draw = [[
+local z, u, t = tensor.zeros(3, 2):line_draw()
+assert(z:allclose(u * (t:unsqueeze(2) - 1)))      -- towards 0]],
+  squared_error = [[
+local a, b = tensor.zeros(2, 3), tensor.ones(2, 3)
+assert(a:squared_error(b):equal(tensor.from{ 3, 3 }) and a:squared_error(b, true):item() == 3)]],
+
   -- a net without blocks: its last norm gives 0 and the modulation's shift is what comes out
   adaln = NET .. "local v = tensor.adaln(z, mod, nil, nil, net)\nassert(v:equal(tensor.full({ 2, 1 }, 3)))",
   adaln_trace = NET .. "local v, trace = tensor.adaln_trace(z, mod, nil, nil, nil, net)\n" ..

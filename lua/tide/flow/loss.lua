@@ -33,12 +33,12 @@ function loss.group_count(n)
 end
 
 -- v at rows z of which each of the t's (G) serves B/G in succession.
-local function grouped_field(v, z, t, rows, labels)
-  if type(v) == "table" and v.grouped and not labels then
+local function grouped_field(v, z, t)
+  if type(v) == "table" and v.grouped then
     local g = t:size(1)
     return v(z:reshape(g, z:size(1) // g, z:size(2)), t):reshape(z.shape)
   end
-  return v(z, rows, labels)
+  return v(z, point.times(t, z:size(1)))
 end
 
 -- |v - u|^2 with its gradient at once, where the field offers it: squared_residual.
@@ -48,20 +48,28 @@ local function at_once(v, z, u, t, o)
   end
 end
 
-local function times_of(x1, o)
+-- What the field is asked about: z and u on paths to x1, and t: a number, one for each
+-- row, or with o.groups one for each group; x0 where it is wanted or was given.
+local function points(x1, o, want_x0)
   local n = x1:size(1)
   if o.groups then tide.count("flow", "groups", o.groups, 1) end
-  if not o.groups then return o.t or loss.times(n, x1, o.eps, o.stratified) end
-  if n % o.groups ~= 0 then
+  if o.groups and n % o.groups ~= 0 then
     error(("flow: %d points do not split into %d groups of equal size")
           :format(n, o.groups), 4)
   end
-  local t = o.t or loss.times(o.groups, x1, o.eps, true)
-  return t:unsqueeze(2):expand(o.groups, n // o.groups):reshape(n), t
+  local p = { t = o.t, x0 = o.x0 }
+  if o.path.draw and not (o.t or o.x0 or o.groups or o.stratified or want_x0) then
+    p.z, p.u, p.t = o.path:draw(x1, o.eps)
+    return p
+  end
+  p.t = o.t or loss.times(o.groups or n, x1, o.eps, o.groups or o.stratified)
+  p.x0 = o.x0 or o.path:prior(x1)
+  p.z, p.u = o.path:at(p.x0, x1, p.t)
+  return p
 end
 
--- |v(z_t, t) - u_t|^2 of each row, and what it was computed from.
-function loss.residual(v, x1, o)
+-- |v(z_t, t) - u_t|^2 of each row, or their mean, and the points it was computed at.
+local function residual(v, x1, o, mean, want_x0)
   o = tide.options("flow.residual", o, {
     "t", "x0", "labels", "groups", path = path.linear(), eps = 0,
     stratified = false })
@@ -71,26 +79,34 @@ function loss.residual(v, x1, o)
   condition.check("flow.residual", o.labels)
   check.number("flow.residual", "eps", o.eps, 0, 1, true)
   if type(o.t) == "number" then check.number("flow.residual", "t", o.t, 0, 1) end
-  local t, shared = times_of(x1, o)
-  local x0 = o.x0 or o.path:prior(x1)
   if o.x0 then check.same_shape("flow.residual", "x0", o.x0, x1) end
-  local z, u = o.path:at(x0, x1, t)
-  local r = at_once(v, z, u, shared and not o.labels and shared or t, o)
-  if r then return r, { t = t, x0 = x0, z = z } end
-  local out = shared and grouped_field(v, z, shared, t, o.labels)
-    or v(z, t, o.labels)
-  check.velocity("flow", out, z)
-  return point.sum(o.path:residual(out, u, z):square()), { t = t, x0 = x0, z = z }
+  local p = points(x1, o, want_x0)
+  local z, u, t = p.z, p.u, p.t
+  local grouped = o.groups and not o.labels
+  if not grouped then t = point.times(t, x1:size(1)) end
+  local r = at_once(v, z, u, t, o)
+  if not r then
+    local out = grouped and grouped_field(v, z, t) or v(z, t, o.labels)
+    check.velocity("flow", out, z)
+    if o.path.euclidean then return out:squared_error(u, mean), p end
+    r = point.sum(o.path:residual(out, u, z):square())
+  end
+  return mean and r:mean() or r, p
+end
+
+-- |v(z_t, t) - u_t|^2 of each row, and what it was computed from.
+function loss.residual(v, x1, o)
+  local r, p = residual(v, x1, o, false, true)
+  return r, { t = point.times(p.t, x1:size(1)), x0 = p.x0, z = p.z }
 end
 
 function loss.matching_loss(v, x1, o)
   o = tide.options("flow.matching_loss", o, {
     "t", "x0", "labels", "groups", path = path.linear(), reduction = "mean",
     stratified = false })
-  local r = loss.residual(v, x1, {
+  return (residual(v, x1, {
     t = o.t, x0 = o.x0, labels = o.labels, path = o.path,
-    stratified = o.stratified, groups = o.groups })
-  return o.reduction == "none" and r or r:mean()
+    stratified = o.stratified, groups = o.groups }, o.reduction ~= "none"))
 end
 
 ---- draws shared by all points ----
@@ -139,7 +155,7 @@ local function with_shared(v, y, o)
   for k = 1, d.count do
     local t = d.t:get(k)
     local x0 = d.x0[k]:unsqueeze(1)
-    local r = loss.residual(v, y, {
+    local r = residual(v, y, {
       t = t, x0 = x0:expand(y.shape), labels = o.labels, path = o.path })
     r = weighted(r, t, o)
     sum = sum and sum + r or r
@@ -158,11 +174,13 @@ local function with_own(v, y, o)
       return c:unsqueeze(1):expand({ k, table.unpack(c.shape) }):flatten(1, 2)
     end)
   end
-  local r, used = loss.residual(v, y, {
+  local mean = o.reduction == "mean" and o.weight == "uniform"
+  local r, p = residual(v, y, {
     t = o.t, x0 = o.x0, labels = labels, path = o.path, eps = o.eps,
-    stratified = o.stratified, groups = o.groups and o.groups * k })
-  r = weighted(r, used.t, o) * (1 - o.eps)
-  return k > 1 and r:reshape(k, n):mean(1) or r
+    stratified = o.stratified, groups = o.groups and o.groups * k }, mean)
+  if not mean then r = weighted(r, point.times(p.t, y:size(1)), o) end
+  if o.eps > 0 then r = r * (1 - o.eps) end
+  return k > 1 and not mean and r:reshape(k, n):mean(1) or r
 end
 
 -- L_align(y): the residual of the frozen field on the path that ends at y.
@@ -182,13 +200,12 @@ function loss.align_loss(v, y, o)
      and not o.t then
     o.eps = 1e-3
   end
-  local r = o.draws and with_shared(v, y, o) or with_own(v, y, o)
-  if o.reduction == "none" then return r end
-  if o.reduction ~= "mean" then
+  if o.reduction ~= "mean" and o.reduction ~= "none" then
     error("flow.align_loss: reduction is 'mean' or 'none', not " ..
           tostring(o.reduction), 2)
   end
-  return r:mean()
+  local r = o.draws and with_shared(v, y, o) or with_own(v, y, o)
+  return o.reduction == "mean" and r:dim() > 0 and r:mean() or r
 end
 
 ---- where the loss comes from ----
@@ -204,9 +221,9 @@ function loss.residual_curve(v, y, o)
     for i = 1, o.n do
       local sum = 0
       for _ = 1, o.samples do
-        local r = loss.residual(v, y, {
-          t = times:get(i), labels = o.labels, path = o.path })
-        sum = sum + r:mean():item()
+        local r = residual(v, y, {
+          t = times:get(i), labels = o.labels, path = o.path }, true)
+        sum = sum + r:item()
       end
       values[i] = sum / o.samples
     end

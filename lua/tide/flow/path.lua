@@ -3,7 +3,8 @@
 -- A path offers interpolate(x0, x1, t), velocity(x0, x1, t), at(x0, x1, t) with both,
 -- prior(like), prior_log_density(x0), residual(v, u, z), step(z, v, dt) and weight(t);
 -- where points lie on a surface also project(z) and field(v).  t is a number, or a
--- tensor with one time for each row of x.
+-- tensor with one time for each row of x, or for each of several groups of rows.  Where it
+-- can be had in one pass, draw(x1, eps) gives at(x0, x1, t) and t for fresh x0 and t.
 
 local tide = require "tide"
 local tensor = tide.tensor
@@ -76,6 +77,11 @@ function path.linear()
       return x0 + (x1 - x0) * column(t, x1)
     end,
     velocity = function(_, x0, x1) return x1 - x0 end,
+    at = function(self, x0, x1, t)
+      if type(t) ~= "number" and x0:numel() == x1:numel() then return x0:line_points(x1, t) end
+      return Affine.at(self, x0, x1, t)
+    end,
+    draw = function(_, x1, eps) return x1:line_draw(eps) end,
     weight = function(_, t) return t / (1 - t) end,
   }, Affine)
   return linear

@@ -20,9 +20,17 @@ end
 -- The shape of one point, {...}.
 function point.shape(x) return table.move(x.shape, 2, x:dim(), 1, {}) end
 
--- t ready to multiply x: (B) becomes (B, 1, ...); numbers stay.
+-- One time for each of n points, of times for as many groups of them; numbers stay.
+function point.times(t, n)
+  if type(t) == "number" or t:dim() == 0 or t:size(1) == n or t:size(1) == 1 then return t end
+  local g = t:size(1)
+  return t:unsqueeze(2):expand(g, n // g):reshape(n)
+end
+
+-- t ready to multiply x: (B), or (G) for G groups of rows, becomes (B, 1, ...); numbers stay.
 function point.column(t, x)
   if type(t) == "number" or t:dim() == 0 then return t end
+  t = point.times(t, x:size(1))
   local shape = { t:size(1) }
   for d = 2, x:dim() do shape[d] = 1 end
   return t:reshape(shape)

@@ -1,0 +1,185 @@
+/* flow.cu -- flow matching: points on lines between noise and data, squared errors.
+** Compiled without contraction of multiply and add: a draw gives the points of its noise. */
+#include "gpu/block.h"
+#include "tensor/philox.h"
+
+template <class T> static T *data(const td_tensor *t) { return (T *)t->data; }
+static int64_t row_size(const td_tensor *x) {
+  int64_t n = 1;
+  for (int d = 1; d < x->ndim; d++) n *= x->shape[d];
+  return n;
+}
+#define KERNEL(name, of) \
+  static td_status k_##name(const td_call *c, td_tensor **out) { \
+    return (of)->dtype == TD_F64 ? run_##name<double>(c, out) : run_##name<float>(c, out); \
+  }
+
+/* ---- points on lines: z = x0 + t (x1 - x0), u = x1 - x0 ---- */
+
+template <class T> __global__ void line_points(const T *x0, const T *x1, const T *t, T *z, T *u, int64_t n,
+                                           int64_t each) {
+  GPU_EACH(i, n) {
+    T a = x0[i], d = x1[i] - a;
+    u[i] = d;
+    z[i] = a + d * t[i / each];
+  }
+}
+template <class T> static td_status run_line_points(const td_call *c, td_tensor **out) {
+  int64_t n = td__numel(out[0]);
+  return n ? gpu_launch(c, line_points<T>, gpu_grid(n), dim3(GPU_BLOCK), 0, data<T>(c->in[0]),
+                        data<T>(c->in[1]), data<T>(c->in[2]), data<T>(out[0]), data<T>(out[1]), n,
+                        n / td__numel(c->in[2])) : TD_OK;
+}
+KERNEL(line_points, out[0])
+
+/* The numbers of one counter: as `uniform` and `normal` of random.cu make them. */
+template <class T> struct draws;
+template <> struct draws<float> {
+  static const int PER = 4;
+  static __device__ inline void uniform(const uint32_t *w, float *y) {
+    for (int k = 0; k < 4; k++) y[k] = td_uniform_f32(w[k]);
+  }
+  static __device__ inline void normal(const uint32_t *w, float *y) {
+    td_normal_f32(w[0], w[1], &y[0], &y[1]);
+    td_normal_f32(w[2], w[3], &y[2], &y[3]);
+  }
+};
+template <> struct draws<double> {
+  static const int PER = 2;
+  static __device__ inline void uniform(const uint32_t *w, double *y) {
+    for (int k = 0; k < 2; k++) y[k] = td_uniform_f64(w[2 * k], w[2 * k + 1]);
+  }
+  static __device__ inline void normal(const uint32_t *w, double *y) { td_normal_f64(w, &y[0], &y[1]); }
+};
+
+/* The times of the rows of counter k, times `most`. */
+template <class T> __device__ static inline void times_of(td_rng rng, int64_t k, T most, T *t) {
+  uint32_t w[4];
+  td_philox(rng.seed, rng.offset + (uint64_t)k, w);
+  draws<T>::uniform(w, t);
+  for (int j = 0; j < draws<T>::PER; j++) t[j] *= most;
+}
+
+/* Thread k makes the noise of counter k, looks up the times of its rows, and writes those
+** of the rows of counter k. */
+template <class T> __global__ void line_draw(td_rng rng, const td_rng *from, const T *x1, T *z, T *u,
+                                             T *t, int64_t rows, int64_t size, T most) {
+  const int PER = draws<T>::PER;
+  int64_t n = rows * size, row_counters = (rows + PER - 1) / PER, counters = (n + PER - 1) / PER;
+  if (from) {
+    rng.seed = from->seed;
+    rng.offset += from->offset;
+  }
+  GPU_EACH(k, counters > row_counters ? counters : row_counters) {
+    uint32_t w[4];
+    T noise[PER], time[PER];
+    if (k < row_counters) {
+      times_of(rng, k, most, time);
+      for (int j = 0; j < PER && k * PER + j < rows; j++) t[k * PER + j] = time[j];
+    }
+    if (k >= counters) continue;
+    td_philox(rng.seed, rng.offset + (uint64_t)(row_counters + k), w);
+    draws<T>::normal(w, noise);
+    int64_t have = -1;
+    for (int j = 0; j < PER && k * PER + j < n; j++) {
+      int64_t i = k * PER + j, row = i / size;
+      if (row / PER != have) times_of(rng, have = row / PER, most, time);
+      T d = x1[i] - noise[j];
+      u[i] = d;
+      z[i] = noise[j] + d * time[row - have * PER];
+    }
+  }
+}
+template <class T> static td_status run_line_draw(const td_call *c, td_tensor **out) {
+  int64_t rows = out[2]->shape[0], size = row_size(out[0]), most = size > 1 ? rows * size : rows;
+  int64_t counters = (most + draws<T>::PER - 1) / draws<T>::PER;
+  return rows ? gpu_launch(c, line_draw<T>, gpu_grid(counters), dim3(GPU_BLOCK), 0, c->rng,
+                           gpu_graph_from(gpu_of(c)), data<T>(c->in[0]), data<T>(out[0]),
+                           data<T>(out[1]), data<T>(out[2]), rows, size, (T)(1 - c->attr[0].f)) : TD_OK;
+}
+KERNEL(line_draw, out[0])
+
+/* ---- the squared error: sums in double ---- */
+
+template <class T> __device__ static inline double square_of(const T *a, const T *b, int64_t i) {
+  double d = (double)(a[i] - b[i]);
+  return d * d;
+}
+
+/* A thread for each row, or a block. */
+template <class T> __global__ void rows_by_thread(const T *a, const T *b, T *y, int64_t rows, int64_t size) {
+  GPU_EACH(r, rows) {
+    double sum = 0;
+    for (int64_t i = r * size; i < (r + 1) * size; i++) sum += square_of(a, b, i);
+    y[r] = (T)sum;
+  }
+}
+template <class T> __global__ void rows_by_block(const T *a, const T *b, T *y, int64_t rows, int64_t size) {
+  TD_SHARED(double, part, 32);
+  for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
+    double sum = 0;
+    for (int64_t i = threadIdx.x; i < size; i += GPU_BLOCK) sum += square_of(a, b, r * size + i);
+    sum = gpu_block_sum(sum, part);
+    if (threadIdx.x == 0) y[r] = (T)sum;
+  }
+}
+
+/* The sum of all squares over `count`; of several blocks each leaves its part in y. */
+template <class T, class Y> __global__ void whole(const T *a, const T *b, Y *y, int64_t n, double count) {
+  TD_SHARED(double, part, 32);
+  double sum = 0;
+  GPU_EACH(i, n) sum += square_of(a, b, i);
+  sum = gpu_block_sum(sum, part);
+  if (threadIdx.x == 0) y[blockIdx.x] = (Y)(sum / count);
+}
+template <class T> __global__ void add_parts(const double *parts, T *y, int n, double count) {
+  TD_SHARED(double, part, 32);
+  double sum = 0;
+  for (int i = (int)threadIdx.x; i < n; i += GPU_BLOCK) sum += parts[i];
+  sum = gpu_block_sum(sum, part);
+  if (threadIdx.x == 0) y[0] = (T)(sum / count);
+}
+
+enum { SHORT = 64,             /* so few elements are one thread's work, */
+       BLOCK_MOST = 16384,     /* so many one block's, */
+       PARTS_MOST = 256 };     /* else so many blocks sum */
+
+template <class T> static td_status run_mean(const td_call *c, td_tensor *y) {
+  const T *a = data<T>(c->in[0]), *b = data<T>(c->in[1]);
+  int64_t n = td__numel(c->in[0]), parts = (n + BLOCK_MOST - 1) / BLOCK_MOST;
+  double count = (double)c->in[0]->shape[0];
+  dim3 block(GPU_BLOCK);
+  void *room;
+  if (n <= BLOCK_MOST) return gpu_launch(c, whole<T, T>, dim3(1), block, 0, a, b, data<T>(y), n, count);
+  parts = parts * 8 < PARTS_MOST ? parts * 8 : PARTS_MOST;
+  td_status st = gpu_scratch(c, sizeof(double) * (size_t)parts, &room);
+  if (!st) st = gpu_launch(c, whole<T, double>, dim3((unsigned)parts), block, 0, a, b, (double *)room, n, 1.);
+  return st ? st : gpu_launch(c, add_parts<T>, dim3(1), block, 0, (const double *)room, data<T>(y),
+                              (int)parts, count);
+}
+template <class T> static td_status run_squared_error(const td_call *c, td_tensor **out) {
+  if (c->attr[0].i) return run_mean<T>(c, out[0]);
+  int64_t rows = out[0]->shape[0], size = row_size(c->in[0]);
+  if (!rows) return TD_OK;
+  bool few = size <= SHORT;
+  return gpu_launch(c, few ? rows_by_thread<T> : rows_by_block<T>, few ? gpu_grid(rows) : gpu_blocks(rows),
+                    dim3(GPU_BLOCK), 0, data<T>(c->in[0]), data<T>(c->in[1]), data<T>(out[0]), rows, size);
+}
+KERNEL(squared_error, out[0])
+
+template <class T> __global__ void error_grad(const T *g, const T *a, const T *b, T *y, int64_t n,
+                                              int64_t each, T scale) {
+  GPU_EACH(i, n) y[i] = g[each ? i / each : 0] * scale * (2 * (a[i] - b[i]));
+}
+template <class T> static td_status run_squared_error_grad(const td_call *c, td_tensor **out) {
+  int64_t n = td__numel(out[0]);
+  return n ? gpu_launch(c, error_grad<T>, gpu_grid(n), dim3(GPU_BLOCK), 0, data<T>(c->in[0]),
+                        data<T>(c->in[1]), data<T>(c->in[2]), data<T>(out[0]), n,
+                        c->in[0]->ndim ? row_size(c->in[1]) : 0, (T)c->attr[0].f) : TD_OK;
+}
+KERNEL(squared_error_grad, out[0])
+
+const td_kernel_entry gpu_flow_kernels[] = {
+  { "line_points", k_line_points }, { "line_draw", k_line_draw }, { "squared_error", k_squared_error },
+  { "squared_error_grad", k_squared_error_grad }, { NULL, NULL }
+};
