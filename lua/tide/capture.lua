@@ -189,7 +189,7 @@ local function make_stacks(n, results)
   for k = 1, results.n do
     local v = results[k]
     if tensor.is_tensor(v) then
-      stacks[k] = tensor.empty(n, table.unpack(v.shape), { dtype = v.dtype, device = v.device })
+      stacks[k] = tensor.empty({ n, table.unpack(v.shape) }, { dtype = v.dtype, device = v.device })
     end
   end
   return stacks
