@@ -37,45 +37,105 @@ static gpu_reduction reduction_of(const td_tensor *x, const bool *mask, td_tenso
   return r;
 }
 
-/* ---- two ways to go: a thread for each result, or a block ---- */
+/* ---- three ways to go: a thread for each result, a block, or a block for a few neighbours ---- */
+
+/* What is combined is cut into `pieces` where few results would leave the device idle; then
+** each piece's is kept in room (pieces, kept) and combined in order. */
+template <class R> struct gpu_parts { int64_t pieces; typename R::acc *room; };
+
+__device__ static inline int64_t piece_end(const gpu_reduction &r, int64_t pieces, int64_t k) {
+  return r.gone.n / pieces * k + (k < pieces ? 0 : r.gone.n % pieces);
+}
+template <class R> __device__ static inline void take_from(const gpu_reduction &r, typename R::acc &a,
+                                                           int64_t home, int64_t i) {
+  R::take(a, gpu_read<typename R::in>(r.x, home + gpu_part_at(r.gone, i)), i);
+}
+template <class R> __device__ static inline void leave(const gpu_reduction &r, const gpu_parts<R> &p,
+                                                       int64_t o, const typename R::acc &a) {
+  if (p.room) p.room[blockIdx.y * r.kept.n + o] = a;
+  else ((typename R::out *)r.y)[o] = R::store(a);
+}
 
 /* R: types in, out and acc; start(), take(acc, x, i), merge(acc, acc), store(acc). */
 template <class R> __global__ void by_thread(gpu_reduction r) {
   GPU_EACH(o, r.kept.n) {
     int64_t home = gpu_part_at(r.kept, o);
     typename R::acc a = R::start();
-    for (int64_t i = 0; i < r.gone.n; i++)
-      R::take(a, gpu_read<typename R::in>(r.x, home + gpu_part_at(r.gone, i)), i);
+    for (int64_t i = 0; i < r.gone.n; i++) take_from<R>(r, a, home, i);
     ((typename R::out *)r.y)[o] = R::store(a);
   }
 }
 
-template <class R> __global__ void by_block(gpu_reduction r) {
+template <class R> __global__ void by_block(gpu_reduction r, gpu_parts<R> p) {
   TD_SHARED(typename R::acc, part, GPU_BLOCK);
   int me = (int)threadIdx.x;
+  int64_t begin = piece_end(r, p.pieces, blockIdx.y), end = piece_end(r, p.pieces, blockIdx.y + 1);
   for (int64_t o = blockIdx.x; o < r.kept.n; o += gridDim.x) {
     int64_t home = gpu_part_at(r.kept, o);
     typename R::acc a = R::start();
-    for (int64_t i = me; i < r.gone.n; i += GPU_BLOCK)
-      R::take(a, gpu_read<typename R::in>(r.x, home + gpu_part_at(r.gone, i)), i);
+    for (int64_t i = begin + me; i < end; i += GPU_BLOCK) take_from<R>(r, a, home, i);
     part[me] = a;
     for (int half = GPU_BLOCK / 2; half; half /= 2) {
       __syncthreads();
       if (me < half) R::merge(part[me], part[me + half]);
     }
-    if (me == 0) ((typename R::out *)r.y)[o] = R::store(part[0]);
+    if (me == 0) leave(r, p, o, part[0]);
     __syncthreads();
   }
 }
 
-enum { SHORT = 64,             /* so few elements are one thread's work */
-       MANY = 1 << 15 };       /* so many results fill the device with a thread each */
+/* SIDE results that are neighbours in memory, SIDE threads for each. */
+enum { SIDE = 32 };
+template <class R>
+__global__ void __launch_bounds__(SIDE * SIDE) by_columns(gpu_reduction r, gpu_parts<R> p) {
+  TD_SHARED(typename R::acc, part, SIDE * SIDE);
+  int tx = (int)threadIdx.x, ty = (int)threadIdx.y;
+  int64_t begin = piece_end(r, p.pieces, blockIdx.y), end = piece_end(r, p.pieces, blockIdx.y + 1);
+  for (int64_t first = blockIdx.x * (int64_t)SIDE; first < r.kept.n; first += gridDim.x * (int64_t)SIDE) {
+    int64_t o = first + tx, home = o < r.kept.n ? gpu_part_at(r.kept, o) : 0;
+    typename R::acc a = R::start();
+    for (int64_t i = begin + ty; i < end && o < r.kept.n; i += SIDE) take_from<R>(r, a, home, i);
+    part[ty * SIDE + tx] = a;
+    for (int half = SIDE / 2; half; half /= 2) {
+      __syncthreads();
+      if (ty < half) R::merge(part[ty * SIDE + tx], part[(ty + half) * SIDE + tx]);
+    }
+    if (ty == 0 && o < r.kept.n) leave(r, p, o, part[tx]);
+    __syncthreads();
+  }
+}
+
+template <class R> __global__ void combine(gpu_reduction r, gpu_parts<R> p) {
+  GPU_EACH(o, r.kept.n) {
+    typename R::acc a = p.room[o];
+    for (int64_t k = 1; k < p.pieces; k++) R::merge(a, p.room[k * r.kept.n + o]);
+    ((typename R::out *)r.y)[o] = R::store(a);
+  }
+}
+
+enum { SHORT = 32,             /* so few elements are one thread's work */
+       MANY = 1 << 15,         /* so many results fill the device with a thread each */
+       BLOCKS = 256,           /* about so many blocks fill it */
+       PIECE = 4096 };         /* fewer elements are not worth a block */
 
 template <class R> td_status run(const td_call *c, const gpu_reduction *r) {
-  if (!r->kept.n) return TD_OK;
-  if (r->gone.n <= SHORT || r->kept.n >= MANY)
-    return gpu_launch(c, by_thread<R>, gpu_grid(r->kept.n), dim3(GPU_BLOCK), 0, *r);
-  return gpu_launch(c, by_block<R>, gpu_blocks(r->kept.n), dim3(GPU_BLOCK), 0, *r);
+  const gpu_part *k = &r->kept;
+  bool beside = k->ndim && k->stride[k->ndim - 1] == (int64_t)sizeof(typename R::in);
+  if (!k->n) return TD_OK;
+  if (r->gone.n <= SHORT || (beside && k->n >= MANY))
+    return gpu_launch(c, by_thread<R>, gpu_grid(k->n), dim3(GPU_BLOCK), 0, *r);
+  beside = beside && k->shape[k->ndim - 1] >= SIDE;
+  dim3 grid = gpu_blocks(beside ? (k->n + SIDE - 1) / SIDE : k->n);
+  int64_t most = r->gone.n / (beside ? PIECE / 4 : PIECE), pieces = BLOCKS / grid.x;
+  gpu_parts<R> p = { pieces < 1 || most < 2 ? 1 : pieces < most ? pieces : most, NULL };
+  void *room = NULL;
+  td_status st = p.pieces > 1 ? gpu_scratch(c, sizeof(typename R::acc) * (size_t)(p.pieces * k->n), &room) : TD_OK;
+  if (st) return st;
+  p.room = (typename R::acc *)room;
+  grid.y = (unsigned)p.pieces;
+  st = beside ? gpu_launch(c, by_columns<R>, grid, dim3(SIDE, SIDE), 0, *r, p) :
+                gpu_launch(c, by_block<R>, grid, dim3(GPU_BLOCK), 0, *r, p);
+  return st || !room ? st : gpu_launch(c, combine<R>, gpu_grid(k->n), dim3(GPU_BLOCK), 0, *r, p);
 }
 
 typedef td_status (*reduce_fn)(const td_call *, const gpu_reduction *);

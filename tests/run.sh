@@ -39,6 +39,7 @@ fi
 build=$1
 shift
 case $build in /*) ;; *) build=$PWD/$build ;; esac
+case ${DEVICE-} in cuda*) export TD_BACKEND_PATH="${TD_BACKEND_PATH:-$build/libtide_cuda.so}" ;; esac
 files='' word=''
 while [ $# -gt 0 ]; do
   case $1 in

@@ -19,7 +19,8 @@ log=$out/log.txt
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 : >"$log"
-begun=$SECONDS limit=${LIMIT:-470} failed=0 passed=0
+slower=${EMULATED:+6} slower=${slower:-1}
+begun=$SECONDS limit=${LIMIT:-$((470 * slower))} failed=0 passed=0
 
 case $build in
 *.tar.xz)
@@ -29,23 +30,26 @@ esac
 build=$(cd "$build" && pwd) || exit 2
 tide=$build/tide
 export BUILD=$build DEVICE=cuda LUA_PATH_5_4="./?.lua;./?/init.lua;;" LC_ALL=C
-if [ -n "${EMULATED-}" ]; then
-  export TD_BACKEND_PATH=$build/tests/emulated.so
-elif ! ldd "$build/libtide_cuda.so" 2>/dev/null | grep -q .; then
-  echo "check.sh: there is no $build/libtide_cuda.so; make HEADLESS=1 cuda builds it" >&2
+plugin=$build/libtide_cuda.so
+[ -z "${EMULATED-}" ] || plugin=$build/tests/emulated.so
+export TD_BACKEND_PATH=$plugin               # tests do not lie beside it
+if [ ! -f "$plugin" ]; then
+  echo "check.sh: there is no $plugin; make HEADLESS=1 cuda builds it" >&2
   exit 2
-elif ldd "$build/libtide_cuda.so" | grep -q 'not found'; then
-  # CUDA's libraries: those of the toolkit, or of Python's packages
-  for lib in /usr/local/cuda/lib64 $("$python" -c 'import sys, glob
-for p in sys.path: print(*glob.glob(p + "/nvidia/*/lib"), sep="\n")' 2>/dev/null); do
+elif ldd "$plugin" | grep -q 'not found'; then
+  # CUDA's libraries: those of Python's packages, which peers use too, or of the toolkit
+  for lib in $("$python" -c 'import sys, glob
+for p in sys.path: print(*glob.glob(p + "/nvidia/*/lib"), sep="\n")' 2>/dev/null) /usr/local/cuda/lib64; do
     LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$lib
   done
   export LD_LIBRARY_PATH
 fi
+command -v compute-sanitizer >/dev/null || PATH=$PATH:/usr/local/cuda/bin
+{ nvidia-smi; ldd "$plugin"; } >>"$log" 2>&1
 
 # part NAME SECONDS COMMAND...: the last line of what it says is shown.
 part() {
-  local name=$1 most=$2 start=$SECONDS status word left=$((limit - (SECONDS - begun)))
+  local name=$1 most=$(($2 * slower)) start=$SECONDS status word left=$((limit - (SECONDS - begun)))
   shift 2
   if [ $left -lt 5 ]; then
     echo "left out  $name: no time is left"
@@ -71,7 +75,7 @@ part() {
 }
 
 parity() {
-  timeout "$1" "$build/tests/device/test_results" parity >"$tmp/parity" 2>&1
+  "$build/tests/device/test_results" parity >"$tmp/parity" 2>&1
   local status=$?
   grep -v '^1\.\.\|^ok' "$tmp/parity"
   return $status
@@ -83,8 +87,8 @@ device_line() { "$tide" -e 'local good, why = pcall(tensor.ones, 1, { device = "
 gradients() { "$build/tests/device/test_grad" | tail -n 3; return "${PIPESTATUS[0]}"; }
 golden() { TIDE_GOLDEN=$out/golden.txt "$build/tests/device/test_golden" what; }
 bench() {
-  "$tide" tests/bench/run.lua --device cuda --minutes 4 --limit 60 --out "$out/bench.json" --rounds 3 --seconds 0.3 \
-    --peers "$python" ${EMULATED:+--quick --seconds 0.001 --rounds 1 --peer_device cpu} ${BENCH-}
+  "$tide" tests/bench/run.lua --device cuda --minutes $((4 * slower)) --limit 60 --out "$out/bench.json" --rounds 3 --seconds 0.3 \
+    --peers "$python" ${EMULATED:+--quick --seconds 0.001 --rounds 1 --peer_device cpu --only toy,prior,latents,landscape_tf32,likelihood} ${BENCH-}
 }
 example() { local script=$1; shift; "$tide" "examples/$script.lua" --device cuda --out "$tmp/$script" "$@"; }
 frame() { FRAME=$tmp/frame.png "$tide" -e 'local img = tensor.ones(20, 60)
@@ -92,26 +96,27 @@ frame() { FRAME=$tmp/frame.png "$tide" -e 'local img = tensor.ones(20, 60)
   img:narrow(1, 8, 4):narrow(2, 10, 40):fill_(1)
   data.save(os.getenv "FRAME", img)'; }
 sanitize() { # TOOL: a few steps of training, eager and as a graph, and every op
-  compute-sanitizer --tool "$1" --error-exitcode 9 "$tide" tests/gpu/agree.lua 4 &&
-    compute-sanitizer --tool "$1" --error-exitcode 9 "$build/tests/device/test_results" parity
+  local check=(compute-sanitizer --tool "$1" --error-exitcode 9 --print-limit 20)
+  "${check[@]}" "$tide" tests/gpu/agree.lua 4 && "${check[@]}" "$build/tests/device/test_results" parity
 }
-few=${EMULATED:+2} few=${few:-30}
+few=30 points=40 batch=
+[ -z "${EMULATED-}" ] || few=2 points=6 batch="--batch 16"
 export -f parity same_seed device_line gradients golden bench example frame sanitize
-export build out tide tmp python EMULATED=${EMULATED-} BENCH=${BENCH-}
+export build out tide tmp python slower EMULATED=${EMULATED-} BENCH=${BENCH-}
 run() { part "$1" "$2" bash -c "$3"; }
 
 run "the device" 30 device_line || { echo "without a GPU there is nothing more to check; see $log"; exit 1; }
-run "every op and its gradient, against the CPU" 90 "parity 85"
+run "every op and its gradient, against the CPU" 90 parity
 run "gradients" 60 gradients
 run "a training, against the CPU and itself" 60 "same_seed ${EMULATED:+6}"
 run "results for tests without a GPU" 40 golden
 run "benchmark" 240 bench
-run "example: toy" 40 "example toy --target rings --steps $few --align-steps $few --latents 64 --width 16 --blocks 1 --grid 8 --draws 8"
-run "example: bound" 30 "example bound --points 40 --samples 64 --steps $few --grid 8"
-run "example: word" 40 "frame && example word --image \$tmp/frame.png --loss align --steps $few --align-steps $few --latents 60 --width 16 --blocks 1"
+run "example: toy" 40 "example toy --target rings --steps $few --align-steps $few --latents $points --width 16 --blocks 1 --grid 8 --draws 8 $batch"
+run "example: bound" 30 "example bound --points $points --samples $points --steps $few --grid 8"
+run "example: word" 40 "frame && example word --image \$tmp/frame.png --loss align --steps $few --align-steps $few --latents $points --width 16 --blocks 1 $batch"
 run "TIDE_SYNC=1" 30 "TIDE_SYNC=1 same_seed 4"
 if command -v compute-sanitizer >/dev/null && [ -z "$EMULATED" ]; then
-  for tool in memcheck racecheck initcheck; do run "compute-sanitizer: $tool" 60 "sanitize $tool"; done
+  for tool in memcheck racecheck synccheck initcheck; do run "compute-sanitizer: $tool" 60 "sanitize $tool"; done
 else
   echo "left out  compute-sanitizer: it is not here"
 fi
