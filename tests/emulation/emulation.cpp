@@ -82,6 +82,14 @@ static void run_waiting(size_t most) {
 }
 static void flush() { run_waiting(SIZE_MAX); }
 
+/* The host waits until so many pieces of work are done; TIDE_EMULATE_WAITS=1 says so. */
+static void wait_until(long n) {
+  static const char *say = getenv("TIDE_EMULATE_WAITS");
+  if (done >= n) return;
+  if (say) fprintf(stderr, "emulated GPU: the host waits\n");
+  flush();
+}
+
 /* TIDE_EMULATE_FAULT=n: kernel n touches memory that is not there. */
 static void run_kernel(const work &body) {
   static const char *at = getenv("TIDE_EMULATE_FAULT");
@@ -135,7 +143,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
   if (forbidden()) return forbidden();
-  flush();
+  wait_until(asked);
   return lost;
 }
 
@@ -176,9 +184,9 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned) {
     if (std::find(s->tip.begin(), s->tip.end(), k) == s->tip.end()) s->tip.push_back(k);
   return lost;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) {
+cudaError_t cudaEventSynchronize(cudaEvent_t e) {
   if (forbidden()) return forbidden();
-  flush();
+  wait_until(e->due);
   return lost;
 }
 
@@ -269,7 +277,7 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t n, cudaMemcpyKind
     memmove(dst, src, n);
     emu_close();
   });
-  if (pageable) flush();
+  if (pageable) wait_until(asked);
   return e ? e : lost;
 }
 cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s) {
