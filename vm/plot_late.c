@@ -38,10 +38,13 @@ static waiting *first;
 static bool busy; /* in arrive */
 
 /* ---- values ---------------------------------------------------------------- */
+static bool holds_numbers(const td_plot_option *o) {
+  return o->kind == TD_PLOT_OPT_DATA || o->kind == TD_PLOT_OPT_COLORS ||
+         o->kind == TD_PLOT_OPT_PAIRS;
+}
+
 td_tensor *td_plot_late_tensor(lua_State *L, const td_plot_option *o, int idx) {
-  bool numbers = o->kind == TD_PLOT_OPT_DATA || o->kind == TD_PLOT_OPT_COLORS ||
-                 o->kind == TD_PLOT_OPT_PAIRS;
-  td_tensor *t = numbers ? td_lua_test(L, idx) : NULL;
+  td_tensor *t = holds_numbers(o) ? td_lua_test(L, idx) : NULL;
   return t && td_device_of(t) != td_cpu() ? t : NULL;
 }
 
@@ -49,7 +52,9 @@ static td_plot_data *field_of(td_plot_artist_options *o, const td_plot_late_valu
   return (td_plot_data *)(void *)((char *)o + c->option->offset) + k;
 }
 
-static int fields_of(const td_plot_late_value *c) { return c->option->kind == TD_PLOT_OPT_PAIRS ? 2 : 1; }
+static int fields_of(const td_plot_late_value *c) {
+  return c->option->kind == TD_PLOT_OPT_PAIRS ? 2 : 1;
+}
 
 static td_fetch *fetch(lua_State *L, td_tensor *t) {
   td_fetch *f = td_fetch_begin(t);
@@ -229,6 +234,13 @@ const td_plot_artist_options *td_plot_late_options(lua_State *L, const td_plot_a
     w = find(a);
   }
   return w && w->n ? &w->d[w->n - 1].o : &a->o;
+}
+
+bool td_plot_late_is(lua_State *L, const td_plot_artist *a, const td_plot_option *o) {
+  const char *options = (const char *)td_plot_late_options(L, a);
+  const td_plot_data *d = (const td_plot_data *)(const void *)(options + o->offset);
+  bool pairs = o->kind == TD_PLOT_OPT_PAIRS;
+  return holds_numbers(o) && (td_plot_coming(d) || (pairs && td_plot_coming(d + 1)));
 }
 
 /* The newer options, and of both what of theirs is still to come. */

@@ -483,10 +483,22 @@ static int l_artist_get(lua_State *L) {
   if (!strcmp(key, "kind")) lua_pushstring(L, td_plot_kind_name(a->kind));
   else if (!strcmp(key, "id")) lua_pushstring(L, a->id);
   else {
-    td_plot_late_settle(L, h->figure);
-    return get(L, 1u << a->kind, &artist_of(L, h)->o);
+    const td_plot_option *o = td_plot_option_find(1u << a->kind, key);
+    if (o && td_plot_late_is(L, a, o)) td_plot_late_settle(L, h->figure);
+    return get(L, 1u << a->kind, td_plot_late_options(L, artist_of(L, h)));
   }
   return 1;
+}
+
+/* shape(artist, field): sizes of numbers, also of those that are still to come */
+static int l_shape(lua_State *L) {
+  const td_plot_artist *a = artist_of(L, check(L, 1, ARTIST));
+  const td_plot_option *o = td_plot_option_find(1u << a->kind, luaL_checkstring(L, 2));
+  if (!o) td_plot_lua_fail(L);
+  const char *options = (const char *)td_plot_late_options(L, a);
+  const td_plot_data *d = (const td_plot_data *)(const void *)(options + o->offset);
+  for (int k = 0; k < d->ndim; k++) lua_pushinteger(L, (lua_Integer)d->dim[k]);
+  return d->ndim;
 }
 
 static int l_artist_push(lua_State *L) {
@@ -756,6 +768,7 @@ int luaopen_tide_plot_core(lua_State *L) {
     {"colormap", l_colormap}, {"ticks", l_ticks}, {"markup", l_markup},
     {"options", l_options}, {"read_png", l_read_png}, {"raise", l_raise},
     {"smooth", l_smooth}, {"streamlines", l_streamlines}, {"bins", l_bins},
+    {"shape", l_shape},
     {NULL, NULL}
   };
   td_plot_lua_open_drafts(L);

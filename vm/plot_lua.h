@@ -63,6 +63,8 @@ void td_plot_late_begin(lua_State *L, td_plot_late *l, const td_plot_option *o, 
 void td_plot_late_drop(td_plot_late *l);
 /* The options as they will be when all has come. */
 const td_plot_artist_options *td_plot_late_options(lua_State *L, const td_plot_artist *a);
+/* Is the value of this option still to come? */
+bool td_plot_late_is(lua_State *L, const td_plot_artist *a, const td_plot_option *o);
 /* Commits the draft, now or when all of it has come; takes over what it holds. */
 int td_plot_late_commit(td_plot_artist *a, td_plot_draft *d);
 /* The draft's artist, which is not seen before all of it has come; NULL with a message. */

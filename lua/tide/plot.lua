@@ -13,6 +13,7 @@
 local core = require "tide.plot.core"
 local window = require "tide.plot.window"
 local event = require "tide.plot.event"
+local late = require "tide.plot.late"
 
 local plot = {
   -- False in a build without drawing: figures can be made, but not saved.
@@ -105,18 +106,24 @@ local function lattice(extent, n)
   return xy, nx, ny
 end
 
--- field(points) as n x 2 numbers.
+-- field(points): n x 2 numbers, as a table or a tensor.
 local function evaluate(kind, field, xy)
   local tensor = require("tide").tensor
   local uv = field(tensor.from(xy, { dtype = "f32" }))
-  if tensor.is_tensor(uv) then uv = uv:totable() end
-  if type(uv) ~= "table" or #uv ~= #xy or type(uv[1]) ~= "table" or #uv[1] ~= 2 then
+  local fits
+  if tensor.is_tensor(uv) then
+    fits = uv:dim() == 2 and uv:size(1) == #xy and uv:size(2) == 2
+  else
+    fits = type(uv) == "table" and #uv == #xy and type(uv[1]) == "table" and #uv[1] == 2
+  end
+  if not fits then
     core.raise(("%s: field gets n x 2 points as a tensor and returns n x 2 arrows"):format(kind))
   end
   return uv
 end
 
--- Puts numbers in the place of opts.field and opts.n. old(name): what is there already.
+-- Puts numbers in the place of opts.field and opts.n. old(name): what is there already; old(name, true):
+-- its sizes.
 local function sample_field(kind, opts, ax, old)
   local field, n = opts.field, opts.n
   opts.field, opts.n = nil, nil
@@ -132,15 +139,18 @@ local function sample_field(kind, opts, ax, old)
     local x, y = ax:get("xlim"), ax:get("ylim")
     extent = { x[1], x[2], y[1], y[2] }
   end
-  local u = kind == "stream" and old("u")
-  local xy, nx, ny = lattice(extent, n or (u and { #u[1], #u }) or (kind == "stream" and 40 or 16))
+  if not n and kind == "stream" then
+    local rows, columns = old("u", true)
+    n = rows and { columns, rows } or 40
+  end
+  local xy, nx, ny = lattice(extent, n or 16)
   local uv = evaluate(kind, field, xy)
   if kind == "quiver" then
     opts.xy, opts.uv, opts.extent = xy, uv, nil
     return opts
   end
-  local rows = {}
-  for i = 1, ny do rows[i] = table.move(uv, (i - 1) * nx + 1, i * nx, 1, {}) end
+  local rows = type(uv) == "table" and {} or uv:reshape(ny, nx, 2)
+  for i = 1, type(uv) == "table" and ny or 0 do rows[i] = table.move(uv, (i - 1) * nx + 1, i * nx, 1, {}) end
   opts.uv, opts.extent = rows, extent
   return opts
 end
@@ -173,7 +183,10 @@ function Artist:set(...)
   local kind = self:get("kind")
   local opts = options_of(kind, ...)
   if opts.field then
-    sample_field(kind, opts, nil, function(name) return self:get(name) end)
+    sample_field(kind, opts, nil, function(name, sizes)
+      if sizes then return core.shape(self, name) end
+      return self:get(name)
+    end)
   elseif kind == "arrow" then -- the newer of the two ways to say where it ends
     if opts.vec and opts.to == nil then opts.to = false end
     if opts.to and opts.vec == nil then opts.vec = false end
@@ -259,6 +272,7 @@ end
 
 -- Short waits, so that jobs go on and Ctrl-C is heard.
 function plot.wait(fig)
+  late.settle()
   local tide = require "tide"
   while window.open(fig, 0) do
     local job = package.loaded["tide.job"]

@@ -150,7 +150,7 @@ local function of_figure(fig, o)
     tide.raise(('display: format is "png" or "svg", not %s'):format(tostring(format)))
   end
   local scale = format == "png" and PIXELS * (o.scale or M.scale) or nil
-  data[mime] = fig:render({ format = format, scale = scale })
+  data[mime] = fig:render({ format = format, scale = scale, wait = o.wait })
   metadata[mime] = { width = math.floor(size[1] * PIXELS + 0.5), height = math.floor(size[2] * PIXELS + 0.5) }
   return data, metadata
 end
@@ -279,7 +279,7 @@ local free = 0                        -- when there is time and room for the nex
 local function draw(fig, s, update, last)
   local start = tide.clock()
   s.changes, s.sharp = changes_of(fig), last
-  local data, metadata = M.bundle(fig, { scale = last and M.scale or 1 })
+  local data, metadata = of_figure(fig, { scale = last and M.scale or 1, wait = last and true or false })
   local now, bytes = tide.clock(), #(data["image/png"] or "") * 4 / 3
   local cost = math.max((now - start) / SHARE, bytes / FLOW)
   s.pause, s.at, free = math.max(PAUSE, cost), now, now + cost
@@ -324,6 +324,7 @@ end
 function M.refresh(last)
   for _, item in ipairs(by_age()) do
     local s, fig, now = item[1], item[2], tide.clock()
+    if last then require("tide.plot.late").settle(fig) end
     local changed = s.changes ~= changes_of(fig)
     local due = last or now >= s.at + s.pause and now >= free
     if changed and due or last and not s.sharp then draw(fig, s, true, last) end
