@@ -153,6 +153,15 @@ function M.tmp(name)
   return folder .. "/" .. name
 end
 
+-- An empty folder in it, another for each call.
+local folders = 0
+function M.folder()
+  folders = folders + 1
+  local name = M.tmp("folder." .. folders)
+  os.execute("mkdir '" .. name .. "'")
+  return name
+end
+
 -- The state closes after a normal end, an error, and os.exit(status, true).
 M.sentinel = setmetatable({}, { __gc = function()
   if folder then os.execute("rm -rf '" .. folder .. "'") end

@@ -2,48 +2,12 @@
 -- the device says of memory and mistakes.  tests/shell/gpu.sh runs it on the emulation.
 local tide = require "tide"
 local check = require "tests.check"
+local steps = require "tests.steps"
 local tensor, flow, optim, capture = tide.tensor, tide.flow, tide.optim, tide.capture
 tide.set_device("cuda")
 
 -- What depends on the order in which the nodes of a graph run; with `all` the rest, too.
 local function test(name, f) if arg[1] == "all" then check.test(name, f) end end
-
-local steps = {}
-
-function steps.plain(net, opt)
-  return function(x)
-    opt:zero_grad()
-    local loss = flow.matching_loss(net, x)
-    loss:backward()
-    opt:step()
-    return loss
-  end
-end
-
-function steps.clipped(net, opt)
-  local ema = optim.EMA(net, { decay = 0.9, warmup = true })
-  return function(x)
-    opt:zero_grad()
-    local loss = flow.matching_loss(net, x, { stratified = true })
-    loss:backward()
-    optim.clip_grad_norm(net:parameters(), 0.5)
-    opt:step()
-    ema:update()
-    return loss
-  end
-end
-
-function steps.accumulated(net, opt)
-  return function(x)
-    opt:zero_grad()
-    local loss = flow.matching_loss(net, x) * 0.5
-    loss:backward()
-    local more = flow.matching_loss(net, x * 2) * 0.5
-    more:backward()
-    opt:step()
-    return loss + more
-  end
-end
 
 -- Losses and the sum of parameters after n steps; data come from the same stream as the step's draws.
 local function train(n, make, wrap, device, every)

@@ -2,6 +2,7 @@
 -- what a replay could not follow.
 local tide = require "tide"
 local check = require "tests.check"
+local steps = require "tests.steps"
 local tensor, flow, optim, capture = tide.tensor, tide.flow, tide.optim, tide.capture
 
 ---- the same numbers ----
@@ -24,43 +25,7 @@ local function train(n, wrap, make_step)
   return losses, sum, step
 end
 
-local function plain(net, opt)
-  return function(x)
-    opt:zero_grad()
-    local loss = flow.matching_loss(net, x)
-    loss:backward()
-    opt:step()
-    return loss
-  end
-end
-
-local function clipped(net, opt)
-  local ema = optim.EMA(net, { decay = 0.9 })
-  return function(x)
-    opt:zero_grad()
-    local loss = flow.matching_loss(net, x, { stratified = true })
-    loss:backward()
-    optim.clip_grad_norm(net:parameters(), 0.5)
-    opt:step()
-    ema:update()
-    return loss
-  end
-end
-
--- Gradients of two halves add up in place before the update.
-local function accumulated(net, opt)
-  return function(x)
-    opt:zero_grad()
-    local loss = flow.matching_loss(net, x) * 0.5
-    loss:backward()
-    local more = flow.matching_loss(net, x * 2) * 0.5
-    more:backward()
-    opt:step()
-    return loss + more
-  end
-end
-
-for name, make in pairs { plain = plain, clipped = clipped, accumulated = accumulated } do
+for name, make in pairs(steps) do
   check.test("a captured step trains as the eager one: " .. name, function()
     local a, sum_a = train(12, false, make)
     local b, sum_b, step = train(12, true, make)
@@ -110,7 +75,7 @@ check.test("random draws go on along the stream", function()
 end)
 
 check.test("a replay asks for no memory", function()
-  local _, _, step = train(4, true, clipped)
+  local _, _, step = train(4, true, steps.clipped)
   local x = tensor.randn(48, 2)
   step(x)
   local before = tide.memory().total
@@ -312,7 +277,7 @@ check.test("the number of threads changes nothing", function()
   local before, sums = tide.threads(), {}
   for _, n in ipairs { 1, 2, 3, 8 } do           -- tiles of 48 rows, and of 32 and 16
     tide.set_threads(n)
-    local _, sum = train(6, true, clipped)
+    local _, sum = train(6, true, steps.clipped)
     sums[#sums + 1] = sum
   end
   tide.set_threads(before)

@@ -5,31 +5,10 @@ local tide = require "tide"
 local tensor = tide.tensor
 local program = arg[-1]
 
-local function folder()
-  local name = os.tmpname()
-  os.remove(name)
-  os.execute("mkdir " .. name)
-  return name
-end
 
--- Images of 12 x 12 in three classes: a bar at the left, in the middle, at the right,
--- of random brightness, with noise; in IDX files as those of MNIST.
-local function make_images(dir)
-  tide.seed(5)
-  for stem, n in pairs { train = 300, t10k = 90 } do
-    local labels = tensor.randint(0, 2, { n })
-    local columns = tensor.arange(0, 11):reshape(1, 1, 12)
-    local bar = ((columns / 4):floor() - labels:to("f32"):reshape(-1, 1, 1)):eq(0):to("f32")
-    local x = bar * (tensor.rand(n, 1, 1) * 0.6 + 0.4) + tensor.rand(n, 12, 12) * 0.1
-    tide.data.save(("%s/%s-images-idx3-ubyte.gz"):format(dir, stem),
-                   (x:clamp(0, 1) * 255):to("u8"))
-    tide.data.save(("%s/%s-labels-idx1-ubyte.gz"):format(dir, stem), labels:to("u8"))
-  end
-end
-
-local images = folder()
-make_images(images)
-local cache = folder()
+local images = t.folder()
+require("tests.bars")(images)
+local cache = t.folder()
 
 local TINY = "--steps 12 --width 16 --batch 32 --flow-steps 12 --flow-width 16 " ..
   "--judge-steps 20 "
@@ -48,7 +27,7 @@ local function part(json, key)
 end
 
 t.test("every method: files, figures, a verdict", function()
-  local dir = folder()
+  local dir = t.folder()
   local text, status = run("--loss align,likelihood,excess --out " .. dir)
   t.eq(status, 0, text)
   local s = read(dir .. "/summary.json")
@@ -84,7 +63,7 @@ t.test("every method: files, figures, a verdict", function()
 end)
 
 t.test("the cache changes nothing; a weight of 0 is the plain autoencoder", function()
-  local a, b = folder(), folder()
+  local a, b = t.folder(), t.folder()
   os.execute("rm -f " .. cache .. "/*")
   local text, status = run("--methods plain,align --lambda 0 --out " .. a)
   t.eq(status, 0, text)
@@ -101,7 +80,7 @@ t.test("the cache changes nothing; a weight of 0 is the plain autoencoder", func
 end)
 
 t.test("priors of more dimensions: a mixture, features, vectors from a file", function()
-  local dir = folder()
+  local dir = t.folder()
   tide.data.save(dir .. "/words.safetensors", { words = tensor.randn(60, 12) })
   for _, line in ipairs { "--latent 5", "--latent 4 --prior features --projection avgpool",
       "--latent 3 --prior random-features",
@@ -115,7 +94,7 @@ t.test("priors of more dimensions: a mixture, features, vectors from a file", fu
 end)
 
 t.test("a sweep over lambda: only the aligned one, a table and its files", function()
-  local dir = folder()
+  local dir = t.folder()
   local text, status = run("--sweep lambda=0,0.1 --loss align --out " .. dir)
   t.eq(status, 0, text)
   local rows = read(dir .. "/sweep.csv")
@@ -127,7 +106,7 @@ t.test("a sweep over lambda: only the aligned one, a table and its files", funct
 end)
 
 t.test("a run that is killed goes on to the same numbers", function()
-  local whole, cut = folder(), folder()
+  local whole, cut = t.folder(), t.folder()
   local line = "--methods excess --steps 300 --checkpoint 20 --out "
   local text, status = run(line .. whole)
   t.eq(status, 0, text)

@@ -84,15 +84,9 @@ local edit = require "latent_flow.edit"
 local nets = require "latent_flow.nets"
 local bounds = require "latent_flow.bound"
 
-local function folder()
-  local name = os.tmpname()
-  os.remove(name)
-  os.execute("mkdir " .. name)
-  return name
-end
 
 t.test("sets of images by place: npy files with and without classes, in [-1, 1]", function()
-  local dir = folder()
+  local dir = t.folder()
   tide.data.save(dir .. "/a.npy", tensor.full({ 20, 8, 8 }, 255):to("u8"))
   local d = sets.load(dir .. "/a.npy", { train = 15, test = 100 })
   t.eq(d.train.shape, { 15, 1, 8, 8 })
@@ -153,21 +147,8 @@ end)
 
 local program = arg[-1]
 
--- Images of 12 x 12 in three classes: a bar at the left, in the middle, at the right.
-local function make_images(dir)
-  tide.seed(5)
-  for stem, n in pairs { train = 300, t10k = 90 } do
-    local labels = tensor.randint(0, 2, { n })
-    local columns = tensor.arange(0, 11):reshape(1, 1, 12)
-    local bar = ((columns / 4):floor() - labels:to("f32"):reshape(-1, 1, 1)):eq(0):to("f32")
-    local x = bar * (tensor.rand(n, 1, 1) * 0.6 + 0.4) + tensor.rand(n, 12, 12) * 0.1
-    tide.data.save(("%s/%s-images-idx3-ubyte.gz"):format(dir, stem), (x:clamp(0, 1) * 255):to("u8"))
-    tide.data.save(("%s/%s-labels-idx1-ubyte.gz"):format(dir, stem), labels:to("u8"))
-  end
-end
-
-local images, cache = folder(), folder()
-make_images(images)
+local images, cache = t.folder(), t.folder()
+require("tests.bars")(images)
 
 local function command(line, kept)
   return ("%s examples/latent_flow.lua --preset test --data %s --cache %s %s"):format(program, images,
@@ -179,7 +160,7 @@ local function number(json, key) return tonumber(json:match('"' .. key .. '": (%
 local function part(json, key) return json:match('"' .. key .. '": (%b{})') end
 
 t.test("everything, with each kind of net: files and figures", function()
-  local dir = folder()
+  local dir = t.folder()
   for _, net in ipairs { "unet", "mlp", "dit" } do
     local text, status = run(("--net %s --width 16 --out %s"):format(net, dir))
     t.eq(status, 0, text)
@@ -211,7 +192,7 @@ t.test("everything, with each kind of net: files and figures", function()
 end)
 
 t.test("killed while the autoencoder and while the flow is trained, it ends with the same bits", function()
-  local whole, cut, kept = folder(), folder(), folder()
+  local whole, cut, kept = t.folder(), t.folder(), t.folder()
   local line = "--parts bound --ae-steps 500 --steps 500 --checkpoint 20 --out "
   local text, status = run(line .. whole)
   t.eq(status, 0, text)
@@ -230,7 +211,7 @@ t.test("killed while the autoencoder and while the flow is trained, it ends with
 end)
 
 t.test("features of another network; wrong options are answered", function()
-  local dir = folder()
+  local dir = t.folder()
   local x = tensor.randn(200, 5)
   tide.data.save(dir .. "/f.safetensors", { data = x, samples = x })
   tide.data.save(dir .. "/a.npy", x)

@@ -10,12 +10,6 @@ local rows = require "spherical.rows"
 local probe = require "spherical.probe"
 
 local function largest(x) return x:abs():max():item() end
-local function folder()
-  local name = os.tmpname()
-  os.remove(name)
-  os.execute("mkdir " .. name)
-  return name
-end
 
 local function row(key)
   for _, r in ipairs(rows.LIST) do
@@ -108,7 +102,7 @@ local function pictures(dir, names)
 end
 
 t.test("images: all rows, with the same numbers again", function()
-  local dir = folder()
+  local dir = t.folder()
   make_images(dir)
   local line = ("--data %s/bars.npy --cache %s --out %s/"):format(dir, dir, dir)
   local text, status = run(line .. "a")
@@ -134,7 +128,7 @@ t.test("images: all rows, with the same numbers again", function()
 end)
 
 t.test("the toy: latents stay on the sphere", function()
-  local dir = folder()
+  local dir = t.folder()
   local text, status = run("--toy --steps 300 --width 32 --batch 128 --lr 0.005 " ..
     "--align-steps 100 --out " .. dir)
   t.eq(status, 0, text)
