@@ -86,14 +86,14 @@ end
 local function gradients(v, x1, labels, o)
   labels = drop_labels(labels, v, o.label_drop)
   local n, k = x1:size(1), o.accumulate
-  local t = loss.times(n, x1, 0, o.stratified)
-  local x0 = o.path:prior(x1)
   if k == 1 then
     local value = loop.compute(o, loss.matching_loss, v, x1, {
-      path = o.path, labels = labels, t = t, x0 = x0 })
+      path = o.path, labels = labels, stratified = o.stratified })
     value:backward()
     return value:detach()
   end
+  local t = loss.times(n, x1, 0, o.stratified)
+  local x0 = o.path:prior(x1)
   local size, sum = (n + k - 1) // k, nil
   for first = 1, n, size do
     local count = math.min(size, n - first + 1)
