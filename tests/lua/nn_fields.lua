@@ -186,6 +186,29 @@ end)
 
 local function flat(x) return x:flatten(2, -1) end
 
+t.test("labels that do not exist are named, however the net is run", function()
+  local size, small = { 1, 4, 4 }, { size = 4, width = 16, depth = 1, heads = 2, classes = 3 }
+  for name, make in pairs { mlp = function() return flow.VelocityMLP { dim = 2, hidden = 8, blocks = 1,
+                                                                       classes = 3 }, { 2 } end,
+                            dit = function() return nn.DiT(small), size end } do
+    local v, shape = make()
+    for _, n in ipairs { 2, 20 } do
+      for _, frozen in ipairs { false, true } do      -- one tile of points, or layer by layer
+        if frozen then v:freeze() end
+        for _, label in ipairs { 0, -2, 5 } do
+          local z, c = tensor.randn { n, table.unpack(shape) }, tensor.full(n, label):long()
+          t.raises(("there is no label %d; labels go from 1 to 3, and 4 stands for none"):format(label),
+            v, z, 0.5, c)
+          t.raises("there is no label", flow.sample, v, n, { labels = c, steps = 1, cfg = 2 })
+        end
+      end
+    end
+    t.raises("labels must be of an integer type, not f32", v, tensor.randn { 20, table.unpack(shape) }, 0.5,
+      tensor.ones(20))
+    t.eq(v(tensor.randn { 20, table.unpack(shape) }, 0.5, tensor.full(20, 4):long()):size(1), 20, name)
+  end
+end)
+
 t.test("pictures are vectors to the losses, samplers and likelihoods", function()
   tide.seed(6)
   local g = flow.exact.gaussian { mean = { 1, 0, -1, 2, 0, 0 }, std = 0.5 }

@@ -42,10 +42,12 @@ local x = flow.sample(v, 2, { labels = tensor.from { 3, 4 }:long(), steps = 2 })
 assert(x:size(3) == 28)]] },
 ["nn.LabelEmbedding"] = {
   text = "A vector for each label 1..classes and one for none, at position null_label = classes + 1. " ..
-    "Called with labels (n); without, it gives the one row for none.",
+    "Called with labels (n); without, it gives the one row for none. e:places(labels) are the labels " ..
+    "as numbers from 0, in the type of the weights.",
   args = { { "classes", "integer" }, { "size", "integer" },
     { "options", "table", "std (0.02) of the first values; dtype, device", optional = true } },
-  returns = "module: (n) to (n, size)", source = "Ho and Salimans 2022 (arXiv 2207.12598)",
+  returns = "module: (n) to (n, size)", errors = "Labels that do not exist, or are no integers.",
+  source = "Ho and Salimans 2022 (arXiv 2207.12598)",
   example = [[
 local e = nn.LabelEmbedding(10, 16)
 assert(e(tensor.from { 1, e.null_label }:long()):size(2) == 16 and e():size(1) == 1)]] },

@@ -187,7 +187,7 @@ local function modulations(self, t, c, n)
   local place
   if self.classes and tensor.is_tensor(c) and c:dim() == 1 and c:size(1) == n and
      n > self.classes and (type(t) == "number" or t:numel() == 1) then
-    place = (c - 1):to(self.input.weight.dtype)
+    place = self.label:places(c)
     c, n = tensor.arange(1, self.null_label, { dtype = "i64" }), self.null_label
   end
   local mod = self.modulation(embedding(self, t, c, n))

@@ -59,9 +59,29 @@ function LabelEmbedding:init(classes, size, o)
   self.null_label = classes + 1
 end
 
+-- Rows of x, one for each label and one for none, at labels (n); a label without one is an error.
+local function rows_at(self, x, labels)
+  if tensor.is_tensor(labels) and not labels.dtype:find "^[iu]" then
+    tide.raise(("labels must be of an integer type, not %s; x:long() makes them"):format(labels.dtype))
+  end
+  local ok, rows = pcall(x.embedding, x, labels)
+  if ok then return rows end
+  local label = type(rows) == "string" and rows:match "position (%-?%d+) does not exist"
+  if not label then error(rows, 0) end
+  tide.raise(("there is no label %s; labels go from 1 to %d, and %d stands for none"):format(label,
+    self.null_label - 1, self.null_label))
+end
+
 -- Rows (n, size) of labels (n); without labels one row (1, size), that of none.
 function LabelEmbedding:forward(labels)
-  return layers.Embedding.forward(self, labels or { self.null_label })
+  return rows_at(self, self.weight, labels or { self.null_label })
+end
+
+-- Labels (n) as places among all rows, counted from 0, in the type of the weights.
+function LabelEmbedding:places(labels)
+  local like = self.weight
+  local all = tensor.arange(0, self.null_label - 1, { dtype = like.dtype, device = like.device })
+  return rows_at(self, all:unsqueeze(2), labels):select(2, 1)
 end
 
 ---- the class ----
