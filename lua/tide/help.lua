@@ -167,8 +167,15 @@ local function search_text(text)
   return table.concat(out, "\n"), #found > 0
 end
 
--- What stands in a module or a class that has no entry of its own, or nil.
+-- What stands in a module or a class that has no entry of its own, or nil; "path" is flow.path.
 local function contents(word)
+  for _, name in ipairs(doc.names()) do
+    local at = name:find("." .. word .. ".", 1, true)
+    if at then
+      word = name:sub(1, at + #word)
+      break
+    end
+  end
   local names, start = {}, word .. "."
   for _, name in ipairs(doc.names()) do
     local rest = name:sub(1, #start) == start and not doc.all()[name].inplace and name:sub(#start + 1)

@@ -237,7 +237,7 @@ local function differing(list)
   end)
 end
 
--- Figures to show: those the runs name, else the last metrics, else some figures.
+-- Figures to show: those the runs name, else the last metrics and then others, as many as fit.
 local function shown(list, options)
   local named, seen = {}, {}
   for _, run in ipairs(list) do
@@ -258,7 +258,10 @@ local function shown(list, options)
     return not skip[key] and not key:find "^seconds"
   end
   local names = keys_of(list, "metrics", wanted)
-  if #names == 0 then names = keys_of(list, "figures", wanted) end
+  local metric = {}
+  for _, key in ipairs(names) do metric[key] = true end
+  local rest = keys_of(list, "figures", function(key) return not metric[key] and wanted(key) end)
+  table.move(rest, 1, #rest, #names + 1, names)
   return table.move(names, 1, math.min(#names, FIGURES), 1, {})
 end
 

@@ -59,6 +59,7 @@ t.test("help knows modules, entries and near misses", function()
   t.ok(text(tide.tensor.sum):find("keepdim", 1, true))
   t.ok(text("sofmax"):find("Did you mean tensor.softmax", 1, true))
   t.ok(text("tensro"):find("Did you mean tensor?", 1, true))
+  t.ok(text("targets"):find("flow.targets has checkerboard", 1, true))
   t.ok(text(tide.tensor.ones(1)):find("tensor.matmul", 1, true))
 end)
 
