@@ -173,11 +173,11 @@ end
 local function read(path)
   local tensors, names, notes = files.safetensors_read(path, nil)
   if not notes or notes.format ~= FORMAT then
-    error(path .. ": this is not a checkpoint of tide.checkpoint.save", 0)
+    tide.raise(path .. ": this is not a checkpoint of tide.checkpoint.save")
   end
   table.sort(names)
   if notes.crc32 and notes.crc32 ~= checksum(notes.random or "", notes.state or "", tensors, names) then
-    error(path .. ": the checkpoint is damaged: its contents do not have the checksum that was kept", 0)
+    tide.raise(path .. ": the checkpoint is damaged: its contents do not have the checksum that was kept")
   end
   local tree, why = json.decode(notes.state or "")
   local random = json.decode(notes.random or "")
@@ -187,7 +187,7 @@ local function read(path)
   end)
   if not good or type(random) ~= "table" or math.type(random.seed) ~= "integer" or
      math.type(random.offset) ~= "integer" then
-    error(("%s: the checkpoint is damaged: %s"):format(path, why or "it lacks a part"), 0)
+    tide.raise(("%s: the checkpoint is damaged: %s"):format(path, why or "it lacks a part"))
   end
   return out, random
 end
@@ -203,7 +203,7 @@ local function read_newest(path)
     if tostring(out):find("interrupted", 1, true) then error(out, 0) end
     first = first or out
   end
-  tide.raise("checkpoint.load: " .. tostring(first))
+  error(first, 0)
 end
 
 -- Is there a checkpoint, or one that was kept beside it?

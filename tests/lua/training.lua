@@ -260,7 +260,7 @@ t.test("wrong options are named", function()
   t.raises("the name 'model' is taken", flow.train, v, target,
            { checkpoint = { path = "x", with = { model = 1 } } })
   t.raises("resume must be a run", flow.train, v, target, { resume = 3 })
-  t.raises("checkpoint.load", flow.train, v, target, { resume = t.tmp "nothing" })
+  t.raises("nothing: cannot be opened", flow.train, v, target, { resume = t.tmp "nothing" })
   t.raises("log must be a run", flow.train, v, target, { log = {} })
   t.raises("gave no rows", flow.train, v, function() return tensor.zeros(0, 2) end)
   t.raises("points must be a tensor", flow.train, v, function() end)
