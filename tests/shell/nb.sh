@@ -79,7 +79,7 @@ same "is a program" "$("$TIDE" made.lua)" "42
 printed	0"
 
 # ---- mistakes ----
-has "no such notebook" "$(nb no.ipynb)" "nb: no.ipynb: No such file"
+has "no such notebook" "$(nb no.ipynb)" "tide nb: no.ipynb: No such file"
 same "leaves status 1" "$(last no.ipynb)" "status 1"
 has "no notebook" "$(nb good.lua)" "good.lua is no notebook: line 1"
 sed 's/"language": "lua"/"language": "python"/' good.ipynb >python.ipynb

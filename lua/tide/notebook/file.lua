@@ -45,7 +45,7 @@ end
 
 ---- reading ----
 
-local function bad(path, what) tide.raise(("nb: %s is no notebook: %s"):format(path, what)) end
+local function bad(path, what) tide.raise(("%s is no notebook: %s"):format(path, what)) end
 
 local function is_text(v)
   if type(v) ~= "table" then return type(v) == "string" end
@@ -94,10 +94,10 @@ end
 
 function M.read(path)
   local file, why = io.open(path, "rb")
-  if not file then tide.raise("nb: " .. why) end
+  if not file then tide.raise(why) end
   local text = file:read "a"
   file:close()
-  if not text then tide.raise(("nb: %s cannot be read"):format(path)) end
+  if not text then tide.raise(("%s cannot be read"):format(path)) end
   return M.parse(text, path)
 end
 
