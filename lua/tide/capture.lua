@@ -100,8 +100,12 @@ local function record(self, args)
   self.results, results = kept, nil
   collectgarbage()
   local done, why = core.finish(recorded)
-  if done then self.recorded = recorded else core.free(recorded) end
-  return done, why
+  if not done then
+    core.free(recorded)
+    return nil, why
+  end
+  self.recorded, self.nodes = recorded, core.stats(recorded).nodes
+  return true
 end
 
 -- What is not as it was recorded, or nil.

@@ -107,21 +107,44 @@ local function gradients(v, x1, labels, o)
 end
 
 -- One update from rows and their condition, in its two parts; returns the loss.
-local function stepper(v, o, run)
-  return loop.captured(o.capture, function(x1, labels, image)
+local function updater(v, o, run, last)
+  return function(x1, labels, image)
+    loop.begin_step("flow.train", o, run, last)
     run.optimizer:zero_grad()
     local value = gradients(v, x1, condition.join(labels, image), o)
     if o.clip then tide.optim.clip_grad_norm(v:parameters(), o.clip) end
     run.optimizer:step()
     if run.ema then run.ema:update() end
     return value
-  end)
+  end
 end
 
-local function train_step(draw, o, run)
-  local x1, labels = loop.rows("flow.train", draw, o.batch * o.accumulate)
-  if x1:size(1) == 0 then tide.raise("flow.train: the source gave no rows") end
-  return run.update(x1, condition.split(labels))
+-- The step as a function of a number of steps.  On a device a source whose draws are ops and
+-- nothing else is part of the step, so that many make one launch; true says that they may.
+local function stepper(v, source, o, run, last)
+  local draw, update = loop.sampler("flow.train", source), updater(v, o, run, last)
+  local function rows()
+    local x1, labels = loop.rows("flow.train", draw, o.batch * o.accumulate)
+    if x1:size(1) == 0 then tide.raise("flow.train: the source gave no rows") end
+    return x1, condition.split(labels)
+  end
+  local function one() return run.update(rows()) end
+  if not (o.capture and loop.pure(source)) or v:parameters()[1].device == "cpu" then
+    run.update = loop.captured(o.capture, update)
+    return one, false
+  end
+  local whole = loop.captured(true, function() return update(rows()) end)
+  run.update = whole
+  return function(n)
+    local value
+    if run.update == whole then
+      value = whole:run(n):select(1, n)
+      if whole.why or whole.nodes == 0 then run.update = loop.captured(true, update) end
+      return value
+    end
+    for _ = 1, n do value = one() end          -- the draws have to be apart
+    return value
+  end, true
 end
 
 ---- what is noted along the way ----
@@ -138,20 +161,29 @@ local function validate(v, run)
   return value, excess
 end
 
-local function note(v, run, o, value, last, started)
+local function note(v, run, o, value, last, started, losses)
   local final, seen = run.step == last, {}
   local checks = run.checks
   if checks and (run.step % checks.every == 0 or final) then
     seen.validation, seen.excess = validate(v, run)
   end
-  if run.step % o.every == 0 or final then
-    table.insert(run.losses, loop.number("flow.train", value, run.step))
-    table.insert(run.steps_of, run.step)
-    seen.loss, seen.lr = run.losses[#run.losses], run.optimizer.lr
+  local step, report = run.step, o.report and (run.step % o.report_every == 0 or final)
+  local function log() if o.log and next(seen) then o.log:log(step, seen) end end
+  if step % o.every == 0 or final then
+    seen.lr = run.optimizer.lr
+    losses:add(value, step, function(number)
+      table.insert(run.losses, number)
+      table.insert(run.steps_of, step)
+      seen.loss = number
+      log()
+    end)
+  elseif next(seen) then
+    losses:settle(0)
+    log()
   end
-  if o.log and next(seen) then o.log:log(run.step, seen) end
-  if o.report and (run.step % o.report_every == 0 or final) then
-    o.report { step = run.step, steps = last, loss = value:item(),
+  if report or final then losses:settle(0) end
+  if report then
+    o.report { step = step, steps = last, loss = value:item(),
                validation = seen.validation, excess = seen.excess,
                seconds = tide.clock() - started }
   end
@@ -185,13 +217,14 @@ function fit.train(v, source, o)
     stratified = false, yield = false, capture = true })
   check_net("flow.train", v)
   loop.check("flow.train", o, { "batch", "every", "report_every", "accumulate" })
-  local draw = loop.sampler("flow.train", source)
+  loop.sampler("flow.train", source)           -- checks it before anything is made
   local run, saver, last = begin(v, source, o)
   v:train()
-  run.update = stepper(v, o, run)
-  loop.go("flow.train", o, run, saver, last,
-    function() return train_step(draw, o, run) end,
-    function(value, started) note(v, run, o, value, last, started) end)
+  local step, at_once = stepper(v, source, o, run, last)
+  loop.go("flow.train", o, run, saver, last, step,
+    function(value, started, losses) note(v, run, o, value, last, started, losses) end,
+    at_once and { o.every, checks = run.checks and run.checks.every,
+                  report = o.report and o.report_every })
   if run.ema then run.ema:apply() end
   if run.checks then run.best = run.checks.lowest end
   v:eval()

@@ -5,6 +5,7 @@ local tide = require "tide"
 local tensor = tide.tensor
 local check = require "tide.flow.check"
 local condition = require "tide.nn.condition"
+local fetch = require "tide.fetch.core"
 
 local loop = {}
 
@@ -28,6 +29,11 @@ function loop.sampler(name, source)
   if tide.callable(source) then return source end
   tide.raise(name .. ": the source of data is a target, a tensor of rows or a " ..
              "function of n, not " .. type(source))
+end
+
+-- Are draws from it ops and nothing else?  Then they may be part of a captured step.
+function loop.pure(source)
+  return tensor.is_tensor(source) or type(source) == "table" and source.pure == true
 end
 
 -- n rows and what they are conditioned on; a source that gives fewer at a time is asked again.
@@ -105,7 +111,7 @@ local function progress_bar(name, o, run, last)
 end
 
 -- The loss as a number; NaN or infinity ends the loop, which could only go on with NaN.
-function loop.number(name, value, step)
+local function number(name, value, step)
   local v = value:item()
   if v ~= v or v == math.huge or v == -math.huge then
     tide.raise(("%s: the loss is %s at step %d: are there NaN or infinities in the data, is " ..
@@ -169,12 +175,13 @@ function Saver:load(run)
   return true
 end
 
--- Saves after every so many steps and after the last.
-function Saver:after(step, last)
+-- After every so many steps and after the last.
+function Saver:due(step, last)
   local c = self.options
-  if c.path and (step % c.every == 0 or step == last) then
-    tide.checkpoint.save(c.path, self.things, { keep = c.keep })
-  end
+  return c.path and (step % c.every == 0 or step == last)
+end
+function Saver:save()
+  tide.checkpoint.save(self.options.path, self.things, { keep = self.options.keep })
 end
 
 -- How far this call goes.  A run that a call before returned goes `steps` further; one
@@ -184,7 +191,54 @@ function loop.last_step(run, steps, resumed)
   return run.base + steps
 end
 
+---- losses ----
+
+-- Losses on their way to the host, in order: while a device makes the next one nobody waits.
+local Losses = {}
+Losses.__index = Losses
+
+-- Calls f with the loss as a number as soon as it is there; on the CPU that is now.  The one
+-- that was asked for before must be there: a device is never further behind.
+function Losses:add(value, step, f)
+  self.last = step
+  if value.device == "cpu" then return f(number(self.name, value, step)) end
+  table.insert(self, { fetch = fetch.begin(value), step = step, f = f })
+  self:settle(1)
+end
+
+-- Waits for all but the last so many.
+function Losses:settle(left)
+  while #self > left do
+    local loss = table.remove(self, 1)
+    loss.f(number(self.name, loss.fetch:take(), loss.step))
+  end
+end
+
+-- When the loop ends, also by an error: that one is told, not what comes of this.
+function Losses:__close(err)
+  if err ~= nil then pcall(self.settle, self, 0) else self:settle(0) end
+end
+
 ---- the loop ----
+
+-- Counts a step and sets its learning rate.  A step calls it first; where it is replayed the
+-- same is done before each replay.
+function loop.begin_step(name, o, run, last)
+  local function begin()
+    run.step = run.step + 1
+    if o.schedule then run.optimizer.lr = rate(name, o, run.step, last) end
+  end
+  begin()
+  tide.capture.at_replay(begin)
+end
+
+-- Steps that a device may take at once: until somebody looks, each so many steps.
+local AT_ONCE = 64
+local function at_once(run, last, looks)
+  local n = math.min(AT_ONCE, last - run.step)
+  for _, every in pairs(looks) do n = math.min(n, every - run.step % every) end
+  return n
+end
 
 -- The safe point between steps: others may run here.  Yields to whoever resumed this
 -- loop, where that was asked for.
@@ -193,17 +247,24 @@ local function pause(o, bar, step, value)
   if o.yield then coroutine.yield() end
 end
 
--- Takes run to step `last`: step() returns the loss, note(value, started) records.
-function loop.go(name, o, run, saver, last, step, note)
+-- Takes run to step `last`: step(n) takes n steps, each begun by loop.begin_step, and returns the
+-- last loss; note(value, started, losses) records.  Where steps may be taken at once, `looks` says
+-- at which one has to stop.
+function loop.go(name, o, run, saver, last, step, note, looks)
   local bar <close> = progress_bar(name, o, run, last)
+  local losses <close> = setmetatable({ name = name }, Losses)
   local started, before = tide.clock(), run.seconds
+  if looks then looks.saver = saver.options.path and saver.options.every end
   while run.step < last do
-    run.step = run.step + 1
-    if o.schedule then run.optimizer.lr = rate(name, o, run.step, last) end
-    local value = step()
+    local n = looks and not o.yield and at_once(run, last, looks) or 1
+    local value = step(n)
     run.seconds = before + tide.clock() - started
-    note(value, started)
-    saver:after(run.step, last)
+    note(value, started, losses)
+    if n > 1 and losses.last ~= run.step then losses:add(value, run.step, function() end) end
+    if saver:due(run.step, last) then
+      losses:settle(0)
+      saver:save()
+    end
     pause(o, bar, run.step, value)
   end
 end

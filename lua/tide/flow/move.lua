@@ -155,10 +155,11 @@ end
 
 -- One update of the latents; returns the loss.  A loss that is the caller's own
 -- function is captured only on request: it may read variables of Lua.
-local function stepper(run, o)
+local function stepper(run, o, last)
   local on = o.capture
   if on == nil then on = type(o.loss) == "string" end
-  return loop.captured(on, function()
+  run.update = loop.captured(on, function()
+    loop.begin_step("flow.align", o, run, last)
     local value = loop.compute(o, run.objective, run.y)
     if not tensor.is_tensor(value) then
       tide.raise("flow.align: loss(v, y) must return a tensor, not a " .. type(value))
@@ -171,14 +172,18 @@ local function stepper(run, o)
     end
     return value:detach()
   end)
+  if not on or run.y.device == "cpu" then return function() return run.update() end, false end
+  return function(n) return run.update:run(n):select(1, n) end, true
 end
 
-local function note(run, field, o, value, last, started)
+local function note(run, field, o, value, last, started, losses)
   if o.wanted[run.step] then
     run.snapshots[run.step] = run.y:detach():clone()
   end
   if run.step % o.every ~= 0 and run.step ~= last then return end
-  local now = loop.number("flow.align", value, run.step)
+  local now
+  losses:add(value, run.step, function(number) now = number end)
+  losses:settle(0)
   record(run, field, run.y, o)
   local c = run.curve
   local align, nll = c.align[#c.align], c.nll[#c.nll]
@@ -215,9 +220,12 @@ function move.align(v, y, o)
   o.wanted = {}
   for _, s in ipairs(o.snapshots) do o.wanted[s] = true end
   if o.wanted[0] and run.step == 0 then run.snapshots[0] = run.y:detach():clone() end
-  run.update = stepper(run, o)
-  loop.go("flow.align", o, run, saver, last, run.update,
-    function(value, started) note(run, field, o, value, last, started) end)
+  local step, at_once = stepper(run, o, last)
+  local looks = { o.every }
+  for s in pairs(o.wanted) do looks[#looks + 1] = s > 0 and s or nil end
+  loop.go("flow.align", o, run, saver, last, step,
+    function(value, started, losses) note(run, field, o, value, last, started, losses) end,
+    at_once and looks)
   return run
 end
 

@@ -17,6 +17,7 @@ local SCALE_SAMPLES = 200000
 
 local Target = {}
 Target.__index = Target
+Target.pure = true                 -- draws are ops and nothing else
 
 function Target:sample(n, o)
   o = tide.options("sample", o, { "generator", "device", dtype = "f32" })
