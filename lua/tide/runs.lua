@@ -490,7 +490,9 @@ function Runs:plot(metric)
     end
   end
   if not fig then
-    tide.raise(("runs:plot: none of %d runs has a metric '%s'"):format(#self, metric))
+    local near = tide.nearest(metric, keys_of(self, "metrics", function() return true end))
+    tide.raise(("runs:plot: none of %d runs has a metric '%s'%s"):format(#self, metric,
+      near and ("; did you mean '%s'?"):format(near) or ""))
   end
   if #self > 1 then ax:legend(#self > 6 and { loc = "outside" } or {}) end
   return fig, left
@@ -594,7 +596,7 @@ end
 -- The command line after `tide runs`; returns whether all went well.
 function M.main(args)
   local ok, message = pcall(command, args)
-  if not ok then io.stderr:write("tide runs: ", tostring(message), "\n") end
+  if not ok then io.stderr:write("tide runs: ", require("tide.script").plain(message), "\n") end
   return ok
 end
 

@@ -51,9 +51,9 @@ local function all_options(spec)
   return list, by_name
 end
 
-local function usage(spec, list)
+local function usage(spec, list, file)
   local lines = { spec.about, "",
-    ("usage: tide %s [options]"):format(spec.file or ("examples/" .. spec.name .. ".lua")),
+    ("usage: tide %s [options]"):format(spec.file or file or spec.name .. ".lua"),
     "" }
   for _, o in ipairs(list) do
     local default = o[2] == nil and "" or (" [%s]"):format(tostring(o[2]))
@@ -112,7 +112,7 @@ local function read(spec, args)
     local name, text = args[i]:match("^%-%-([%w-]+)=?(.*)$")
     if not name then fail(spec, ("'%s' is no option"):format(args[i])) end
     if name == "help" then
-      print(usage(spec, list))
+      print(usage(spec, list, args[0]))
       os.exit(0, true)
     end
     local o = by_name[name]
@@ -156,6 +156,9 @@ function script.options(spec, args)
 end
 
 ---- main ----
+
+-- An error as a command says it: without the line of the library that raised it.
+function script.plain(message) return (tostring(message):gsub("^tide/[^:]*:%d+: ", "")) end
 
 local current                        -- {spec=, options=, results=} of the run of main
 
@@ -251,7 +254,7 @@ function script.main(spec, main, args)
     else run(spec, main, args) end
   end)
   if ok then return end
-  io.stderr:write(spec.name, ": ", tostring(message), "\n")
+  io.stderr:write(spec.name, ": ", script.plain(message), "\n")
   os.exit(1, true)
 end
 

@@ -174,7 +174,7 @@ t.test("pictures of curves", function()
   t.ok(#read(out) > 3000)
   text, status = shell(("%s runs '%s' --plot lss %s"):format(program, dir, out))
   t.eq(status, 1)
-  t.ok(text:find "has a metric 'lss'", text)
+  t.ok(text:find "^tide runs: runs:plot: none of 3 runs has a metric 'lss'; did you mean 'loss'%?", text)
 end)
 
 t.test("damaged folders are named, never an error", function()
@@ -268,6 +268,7 @@ t.test("sweeps from the command line: main is called for each value and seed", f
       if o.lambda == 7 then error "seven" end
       out:json("summary.json", { y = o.lambda * o.seed + (o.flag and 100 or 0), out = o.out })
     end, arg)]])
+  t.ok(shell(program .. " " .. script .. " --help"):find("usage: tide " .. script .. " [options]", 1, true))
   local text, status = shell(("%s %s --sweep lambda=0.25,2 --seeds 2 --flag --out '%s'"):format(
     program, script, dir))
   t.eq(status, 0, text)

@@ -111,7 +111,7 @@ end
 function M.main(args)
   local ok, message = pcall(command, args)
   if not ok then
-    local text = tostring(message):gsub("^tide/[^:]*:%d+: ", ""):gsub("^lab: ", "")
+    local text = script.plain(message):gsub("^lab: ", "")
     io.stderr:write("tide lab: ", text, "\n")
   end
   return ok

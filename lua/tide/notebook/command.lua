@@ -206,7 +206,7 @@ end
 -- The command line after `tide nb`; returns whether all went well.
 function M.main(args)
   local ok, result = pcall(command, args)
-  if not ok then core.say("tide nb: " .. tostring(result):gsub("^tide/[^:]*:%d+: ", "") .. "\n") end
+  if not ok then core.say("tide nb: " .. require("tide.script").plain(result) .. "\n") end
   return ok and result
 end
 
