@@ -52,11 +52,36 @@ template <> struct draws<double> {
   static __device__ inline void normal(const uint32_t *w, double *y) { td_normal_f64(w, &y[0], &y[1]); }
 };
 
-/* The times of the rows of counter k, times `most`. */
-template <class T> __device__ static inline void times_of(td_rng rng, int64_t k, T most, T *t) {
+/* The numbers of counter k. */
+template <class T> __device__ static inline void uniforms(td_rng rng, int64_t k, T *t) {
   uint32_t w[4];
   td_philox(rng.seed, rng.offset + (uint64_t)k, w);
   draws<T>::uniform(w, t);
+}
+template <class T> __device__ static inline void normals(td_rng rng, int64_t k, T *t) {
+  uint32_t w[4];
+  td_philox(rng.seed, rng.offset + (uint64_t)k, w);
+  draws<T>::normal(w, t);
+}
+/* Number i of a draw. */
+template <class T> __device__ static inline T uniform_at(td_rng rng, int64_t i) {
+  T t[draws<T>::PER];
+  uniforms(rng, i / draws<T>::PER, t);
+  return t[i % draws<T>::PER];
+}
+static int64_t counters(size_t size, int64_t n) { return size == 8 ? (n + 1) / 2 : (n + 3) / 4; }
+/* The place of the stream in a graph: relative to that of its launch. */
+__device__ static inline td_rng place_of(td_rng rng, const td_rng *from) {
+  if (from) {
+    rng.seed = from->seed;
+    rng.offset += from->offset;
+  }
+  return rng;
+}
+
+/* The times of the rows of counter k, times `most`. */
+template <class T> __device__ static inline void times_of(td_rng rng, int64_t k, T most, T *t) {
+  uniforms(rng, k, t);
   for (int j = 0; j < draws<T>::PER; j++) t[j] *= most;
 }
 
@@ -66,20 +91,15 @@ template <class T> __global__ void line_draw(td_rng rng, const td_rng *from, con
                                              T *t, int64_t rows, int64_t size, T most) {
   const int PER = draws<T>::PER;
   int64_t n = rows * size, row_counters = (rows + PER - 1) / PER, counters = (n + PER - 1) / PER;
-  if (from) {
-    rng.seed = from->seed;
-    rng.offset += from->offset;
-  }
+  rng = place_of(rng, from);
   GPU_EACH(k, counters > row_counters ? counters : row_counters) {
-    uint32_t w[4];
     T noise[PER], time[PER];
     if (k < row_counters) {
       times_of(rng, k, most, time);
       for (int j = 0; j < PER && k * PER + j < rows; j++) t[k * PER + j] = time[j];
     }
     if (k >= counters) continue;
-    td_philox(rng.seed, rng.offset + (uint64_t)(row_counters + k), w);
-    draws<T>::normal(w, noise);
+    normals(rng, row_counters + k, noise);
     int64_t have = -1;
     for (int j = 0; j < PER && k * PER + j < n; j++) {
       int64_t i = k * PER + j, row = i / size;
@@ -92,12 +112,102 @@ template <class T> __global__ void line_draw(td_rng rng, const td_rng *from, con
 }
 template <class T> static td_status run_line_draw(const td_call *c, td_tensor **out) {
   int64_t rows = out[2]->shape[0], size = row_size(out[0]), most = size > 1 ? rows * size : rows;
-  int64_t counters = (most + draws<T>::PER - 1) / draws<T>::PER;
-  return rows ? gpu_launch(c, line_draw<T>, gpu_grid(counters), dim3(GPU_BLOCK), 0, c->rng,
+  return rows ? gpu_launch(c, line_draw<T>, gpu_grid(counters(sizeof(T), most)), dim3(GPU_BLOCK), 0, c->rng,
                            gpu_graph_from(gpu_of(c)), data<T>(c->in[0]), data<T>(out[0]),
                            data<T>(out[1]), data<T>(out[2]), rows, size, (T)(1 - c->attr[0].f)) : TD_OK;
 }
 KERNEL(line_draw, out[0])
+
+/* ---- strata: the order of n keys is the place of each among them ---- */
+
+/* Number i of t goes where key i stands: where number j of the draw is, and i with it. */
+template <class T> __device__ static inline void put(td_rng rng, const double *key, T *t, int64_t i,
+                                                     int64_t n, T most) {
+  int64_t rank = 0;
+  for (int64_t j = 0; j < n; j++) rank += key[j] < key[i] || (key[j] == key[i] && j < i);
+  T v = (uniform_at<T>(rng, rank) + (T)i) / (T)n;
+  t[rank] = v * most;
+}
+enum { ONE_BLOCK = 1024 };
+
+/* One block makes all keys and all times. */
+template <class T> __global__ void strata(td_rng rng, const td_rng *from, int64_t at, T *t, int64_t n,
+                                          T most) {
+  TD_SHARED(double, key, ONE_BLOCK);
+  rng = place_of(rng, from);
+  td_rng keys = rng;
+  keys.offset += (uint64_t)at;
+  for (int64_t i = threadIdx.x; i < n; i += GPU_BLOCK) key[i] = uniform_at<double>(keys, i);
+  __syncthreads();
+  for (int64_t i = threadIdx.x; i < n; i += GPU_BLOCK) put(rng, key, t, i, n, most);
+}
+static __global__ void make_keys(td_rng rng, const td_rng *from, double *key, int64_t n) {
+  rng = place_of(rng, from);
+  GPU_EACH(i, n) key[i] = uniform_at<double>(rng, i);
+}
+template <class T> __global__ void many_strata(td_rng rng, const td_rng *from, const double *key, T *t,
+                                               int64_t n, T most) {
+  rng = place_of(rng, from);
+  GPU_EACH(i, n) put(rng, key, t, i, n, most);
+}
+template <class T> static td_status run_strata(const td_call *c, td_tensor **out) {
+  int64_t n = out[0]->shape[0], at = counters(sizeof(T), n);
+  const td_rng *from = gpu_graph_from(gpu_of(c));
+  T *t = data<T>(out[0]), most = (T)(1 - c->attr[0].f);
+  td_rng keys = c->rng;
+  void *key;
+  if (!n) return TD_OK;
+  if (n <= ONE_BLOCK)
+    return gpu_launch(c, strata<T>, dim3(1), dim3(GPU_BLOCK), 0, c->rng, from, at, t, n, most);
+  keys.offset += (uint64_t)at;
+  td_status st = gpu_scratch(c, sizeof(double) * (size_t)n, &key);
+  if (!st) st = gpu_launch(c, make_keys, gpu_grid(n), dim3(GPU_BLOCK), 0, keys, from, (double *)key, n);
+  return st ? st : gpu_launch(c, many_strata<T>, gpu_grid(n), dim3(GPU_BLOCK), 0, c->rng, from,
+                              (const double *)key, t, n, most);
+}
+KERNEL(strata, out[0])
+
+/* ---- mixtures ---- */
+
+template <class T> struct mixture {
+  const T *steps, *means, *spread;
+  T *y;
+  int64_t *pick, n, count, size;
+};
+
+template <class T> __device__ static inline int64_t pick_of(const mixture<T> &m, td_rng rng, int64_t row) {
+  T u = uniform_at<T>(rng, row);
+  int64_t k = 0;
+  for (int64_t i = 0; i < m.count; i++) k += u > m.steps[i];
+  return k < m.count ? k : m.count - 1;
+}
+/* Thread k makes the normals of counter k; who has the first number of a row, or of a row
+** without numbers its own, writes which component it is of. */
+template <class T> __global__ void mixture_draw(td_rng rng, const td_rng *from, int64_t at, mixture<T> m) {
+  const int PER = draws<T>::PER;
+  int64_t n = m.n * m.size, threads = m.size ? (n + PER - 1) / PER : m.n;
+  rng = place_of(rng, from);
+  GPU_EACH(k, threads) {
+    T noise[PER];
+    int64_t last = -1, pick = 0;
+    if (!m.size) m.pick[k] = pick_of(m, rng, k);
+    normals(rng, at + k, noise);
+    for (int j = 0; j < PER && k * PER + j < n; j++) {
+      int64_t i = k * PER + j, row = i / m.size, from_row = i - row * m.size;
+      if (row != last) pick = pick_of(m, rng, last = row);
+      if (!from_row) m.pick[row] = pick;
+      m.y[i] = noise[j] * m.spread[pick * m.size + from_row] + m.means[pick * m.size + from_row];
+    }
+  }
+}
+template <class T> static td_status run_mixture_draw(const td_call *c, td_tensor **out) {
+  mixture<T> m = { data<T>(c->in[0]), data<T>(c->in[1]), data<T>(c->in[2]), data<T>(out[0]),
+                   data<int64_t>(out[1]), out[0]->shape[0], c->in[0]->shape[0], row_size(out[0]) };
+  int64_t threads = m.size ? counters(sizeof(T), m.n * m.size) : m.n;
+  return threads ? gpu_launch(c, mixture_draw<T>, gpu_grid(threads), dim3(GPU_BLOCK), 0, c->rng,
+                              gpu_graph_from(gpu_of(c)), counters(sizeof(T), m.n), m) : TD_OK;
+}
+KERNEL(mixture_draw, out[0])
 
 /* ---- the squared error: sums in double ---- */
 
@@ -151,7 +261,7 @@ template <class T> static td_status run_mean(const td_call *c, td_tensor *y) {
   dim3 block(GPU_BLOCK);
   void *room;
   if (n <= BLOCK_MOST) return gpu_launch(c, whole<T, T>, dim3(1), block, 0, a, b, data<T>(y), n, count);
-  parts = parts * 8 < PARTS_MOST ? parts * 8 : PARTS_MOST;
+  if ((parts *= 8) > PARTS_MOST) parts = PARTS_MOST;
   td_status st = gpu_scratch(c, sizeof(double) * (size_t)parts, &room);
   if (!st) st = gpu_launch(c, whole<T, double>, dim3((unsigned)parts), block, 0, a, b, (double *)room, n, 1.);
   return st ? st : gpu_launch(c, add_parts<T>, dim3(1), block, 0, (const double *)room, data<T>(y),
@@ -180,6 +290,7 @@ template <class T> static td_status run_squared_error_grad(const td_call *c, td_
 KERNEL(squared_error_grad, out[0])
 
 const td_kernel_entry gpu_flow_kernels[] = {
-  { "line_points", k_line_points }, { "line_draw", k_line_draw }, { "squared_error", k_squared_error },
+  { "line_points", k_line_points }, { "line_draw", k_line_draw }, { "strata", k_strata },
+  { "mixture_draw", k_mixture_draw }, { "squared_error", k_squared_error },
   { "squared_error_grad", k_squared_error_grad }, { NULL, NULL }
 };

@@ -73,6 +73,82 @@ static td_status k_line_draw(const td_call *c, td_tensor **out) {
   return st;
 }
 
+/* ---- other draws ---- */
+
+static td_tensor vector(const td_call *c, td_dtype dtype, int64_t n, void *at) {
+  return (td_tensor){ .refs = 1, .holds = 1, .dtype = dtype, .ndim = 1, .be = c->be, .data = at,
+                      .shape = { n }, .stride = { 1 } };
+}
+
+/* t = (t + order) / n: order counts the keys by size. */
+static void place(td_tensor *t, const int64_t *order, double most) {
+  int64_t n = t->shape[0];
+  double *d = data(t);
+  float *f = data(t);
+  for (int64_t i = 0; i < n; i++) {
+    if (t->dtype == TD_F64) d[i] = (d[i] + (double)order[i]) / (double)n;
+    else f[i] = (f[i] + (float)order[i]) / (float)n;
+    if (most < 1 && t->dtype == TD_F64) d[i] *= most;
+    else if (most < 1) f[i] *= (float)most;
+  }
+}
+
+static td_status k_strata(const td_call *c, td_tensor **out) {
+  int64_t n = out[0]->shape[0];
+  double *room = td__scratch(sizeof *room * 3 * (size_t)(n + 1));
+  if (!room) return td_error_code();
+  td_tensor key = vector(c, TD_F64, n, room), sorted = vector(c, TD_F64, n, room + n);
+  td_tensor order = vector(c, TD_I64, n, room + 2 * n), *in = &key, *both[] = { &sorted, &order };
+  td_rng at = c->rng;
+  td_call sort = { .op = &td_ops[TD_OP_sort], .be = c->be, .nin = 1, .in = &in, .nattr = 2,
+                   .nlist = -1 };
+  td_status st = draw(c, TD_OP_uniform, 0, 1, &at, out[0]);
+  if (!st) st = draw(c, TD_OP_uniform, 0, 1, &at, &key);
+  if (!st) st = td__kernel(sort.op, c->be)(&sort, both);
+  if (!st) place(out[0], data(&order), 1 - c->attr[0].f);
+  td__scratch_drop(room);
+  return st;
+}
+
+typedef struct mixture {
+  const void *u, *steps, *means, *spread;
+  void *y;                               /* normals, which become points */
+  int64_t *pick, count, size;            /* components, numbers of a point */
+} mixture;
+
+#define MIXTURE(T, name) \
+  static void name(void *ctx, int64_t begin, int64_t end) { \
+    const mixture *m = ctx; \
+    const T *u = m->u, *steps = m->steps; \
+    for (int64_t r = begin; r < end; r++) { \
+      int64_t k = 0; \
+      for (int64_t i = 0; i < m->count; i++) k += u[r] > steps[i]; \
+      if (k == m->count) k--; \
+      m->pick[r] = k; \
+      const T *mean = (const T *)m->means + k * m->size, *s = (const T *)m->spread + k * m->size; \
+      T *y = (T *)m->y + r * m->size; \
+      for (int64_t i = 0; i < m->size; i++) y[i] = y[i] * s[i] + mean[i]; \
+    } \
+  }
+MIXTURE(float, mixture_f32)
+MIXTURE(double, mixture_f64)
+
+static td_status k_mixture_draw(const td_call *c, td_tensor **out) {
+  td_tensor *y = out[0];
+  int64_t n = y->shape[0];
+  void *room = td__scratch(sizeof(double) * (size_t)(n + 1));
+  if (!room) return td_error_code();
+  td_tensor u = vector(c, y->dtype, n, room);
+  td_rng at = c->rng;
+  td_status st = draw(c, TD_OP_uniform, 0, 1, &at, &u);
+  if (!st) st = draw(c, TD_OP_normal, 0, 1, &at, y);
+  mixture m = { room, data(c->in[0]), data(c->in[1]), data(c->in[2]), data(y), data(out[1]),
+                c->in[0]->shape[0], row_size(y) };
+  if (!st) td_parallel_range(n, grain(m.size + m.count), y->dtype == TD_F64 ? mixture_f64 : mixture_f32, &m);
+  td__scratch_drop(room);
+  return st;
+}
+
 /* ---- the squared error ---- */
 
 typedef struct pair {
@@ -154,5 +230,6 @@ static td_status k_squared_error_grad(const td_call *c, td_tensor **out) {
 extern const td_kernel_entry TD_ISA_NAME(td_cpu_nn_flow)[];
 const td_kernel_entry TD_ISA_NAME(td_cpu_nn_flow)[] = {
   { "line_points", k_line_points }, { "line_draw", k_line_draw },
+  { "strata", k_strata }, { "mixture_draw", k_mixture_draw },
   { "squared_error", k_squared_error }, { "squared_error_grad", k_squared_error_grad }, { 0 },
 };

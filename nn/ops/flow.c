@@ -98,6 +98,52 @@ const td_rule td_rule_line_draw = {
   .saves = { TD_OUT(2) }, .flags = TD_FLOATONLY | TD_CONTIG | TD_RANDOM,
 };
 
+/* ---- other draws ---- */
+
+/* What n numbers of so many bytes take of the stream. */
+static int64_t counters(size_t bytes, int64_t n) {
+  int64_t each = bytes == 8 ? 2 : 4;
+  return (n + each - 1) / each;
+}
+static size_t bytes_of(const td_tensor *t) { return td_dtype_size((td_dtype)t->dtype); }
+
+static td_status strata_infer(const td_call *c, td_spec *out) {
+  double eps = c->attr[0].f;
+  if (c->in[0]->ndim != 1)
+    return td_fail(TD_ESHAPE, "strata: needs a vector, not shape %s", TEXT(c->in[0]));
+  if (!(eps >= 0 && eps < 1))
+    return td_fail(TD_EARG, "strata: eps must lie in [0, 1), it is %g", eps);
+  return td_infer_same(c, out);
+}
+static int64_t strata_draws(td_tensor *const *out) {
+  return td__draws(out[0]) + counters(8, out[0]->shape[0]);
+}
+static void no_gradient(td_back *b) { if (b->want[0]) b->gin[0] = td_zeros_like(b->g[0]); }
+const td_rule td_rule_strata = {
+  .infer = strata_infer, .vjp = no_gradient, .draws = strata_draws,
+  .flags = TD_FLOATONLY | TD_CONTIG | TD_RANDOM,
+};
+
+static td_status mixture_infer(const td_call *c, td_spec *out) {
+  const td_tensor *steps = c->in[0], *means = c->in[1];
+  int64_t n = c->attr[0].i;
+  if (means->ndim != 2 || steps->ndim != 1 || steps->shape[0] != means->shape[0] || !steps->shape[0])
+    return td_fail(TD_ESHAPE, "mixture_draw: steps must be (K) and means (K,D) with K > 0, not %s "
+                   "and %s", TEXT(steps), TEXT(means));
+  if (n < 0) return td_fail(TD_EARG, "mixture_draw: n must not be negative, it is %lld", (long long)n);
+  td_spec_of(means, &out[0]);
+  out[0].shape[0] = n;
+  out[1] = (td_spec){ .dtype = TD_I64, .ndim = 1, .shape = { n } };
+  return check_like(c, means, c->in[2], "means and spread");
+}
+static int64_t mixture_draws(td_tensor *const *out) {
+  return counters(bytes_of(out[0]), out[0]->shape[0]) + td__draws(out[0]);
+}
+const td_rule td_rule_mixture_draw = {
+  .infer = mixture_infer, .draws = mixture_draws,
+  .flags = TD_FLOATONLY | TD_CONTIG | TD_RANDOM | TD_INDEX1,
+};
+
 /* ---- the squared error ---- */
 
 static td_status error_infer(const td_call *c, td_spec *out) {

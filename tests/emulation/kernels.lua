@@ -129,6 +129,15 @@ for _, shape in ipairs { { 5, 2 }, { 3, 70 }, { 41, 3, 2 }, { 130, 200 }, { 9 } 
   end)
 end
 
+for _, n in ipairs { 1, 6, 301, 1030 } do
+  same("strata and points of mixtures", function()
+    local means = draw(5, n % 3 + 1)
+    local steps = tensor.from({ .1, .3, .35, .8, .999 }, spec)
+    local y, from = steps:mixture_draw(means, means:cos(), n)
+    return tensor.empty(n, spec):strata(.25), y, from
+  end)
+end
+
 ---- frozen networks as a whole ----
 
 same("a frozen network", function()

@@ -1,5 +1,5 @@
 -- flow_lines.lua -- the ops of a step of flow matching: lines between noise and data drawn in one
--- pass, the squared error; the losses made of them against the same in plain ops.
+-- pass, strata, points of mixtures, the squared error; all against the same in plain ops.
 local tide = require "tide"
 local t = require "tests.check"
 local tensor, flow = tide.tensor, tide.flow
@@ -119,4 +119,60 @@ t.test("losses are those of plain ops with the same draws", function()
                                         weight = function(s) return s + 1 end })
   t.eq(rows.shape, { 10 })
   t.near(one:item(), rows:mean():item(), 1e-12)
+end)
+
+t.test("strata are rand and randperm, bit by bit", function()
+  for _, dtype in ipairs { "f32", "f64" } do
+    for _, n in ipairs { 0, 1, 7, 100, 1025, 3000 } do
+      for _, eps in ipairs { 0, .3 } do
+        local spec = { dtype = dtype }
+        tide.seed(4)
+        local want = (tensor.rand(n, spec) + (tensor.randperm(n) - 1)) / n
+        if eps > 0 then want = want * (1 - eps) end
+        local after = tensor.rand(1):item()
+        tide.seed(4)
+        t.ok(tensor.empty(n, spec):strata(eps):equal(want))
+        t.eq(tensor.rand(1):item(), after)
+      end
+    end
+  end
+end)
+
+t.test("points of a mixture are what their draws say", function()
+  local means = tensor.randn(4, 3, { dtype = "f64" })
+  local steps = tensor.from({ .1, .5, .6, .9999 }, { dtype = "f64" })
+  for _, n in ipairs { 0, 1, 5, 400 } do
+    tide.seed(6)
+    local u = tensor.rand(n, { dtype = "f64" })
+    local pick = u:unsqueeze(2):gt(steps:unsqueeze(1)):sum(2):clamp { max = 3 } + 1
+    local noise = tensor.randn(n, 3, { dtype = "f64" })
+    local want = noise * means:cos():index_select(1, pick) + means:index_select(1, pick)
+    local after = tensor.rand(1):item()
+    tide.seed(6)
+    local y, from = steps:mixture_draw(means, means:cos(), n)
+    t.ok(y:equal(want) and from:equal(pick))
+    t.eq(tensor.rand(1):item(), after)
+  end
+  t.raises("means (K,D)", function() steps:mixture_draw(means:narrow(1, 1, 3), means, 5) end)
+  t.raises("strata: needs a vector", function() means:strata() end)
+end)
+
+-- Samples that the library gave before these draws were one op: seed 11, three points.
+t.test("targets give the samples they always gave", function()
+  local before = {
+    mog = { 1.23780984, 0.32800346, -1.37414859, 0.335270726, -1.54043109, 0.260489688 },
+    grid = { 1.2765435, 0.378819941, -0.472412631, -0.507427365, -0.578203056, 0.335867071 },
+    gaussian = { -0.670834758, -0.747756708, -0.30281863, -0.69585805, -1.49031321, -1.22990148 },
+    moons = { 1.94237149, -0.187208259, 0.117030061, -0.966283017, 0.310372916, -0.854082166 },
+    rings = { 0.965787638, -0.85528243, -1.16432945, 1.52420481, -1.51436104, 1.28812532 },
+    spiral = { 0.981859673, -1.64226529, 0.239366283, -1.20060723, 0.881765441, -0.884705975 },
+    swissroll = { -1.902513, 0.722838374, 0.381381798, -1.02282218, 0.965428642, -0.506701697 },
+    checkerboard = { 1.37195043, 0.999922114, -0.506747372, 1.39413641, -0.361631019, 1.44307826 },
+  }
+  for name, want in pairs(before) do
+    local x = flow.targets[name]():sample(3, { generator = tide.generator(11), dtype = "f64" })
+    for i, v in ipairs(want) do
+      t.near(x:flatten():get(i), v, 1e-8, name)
+    end
+  end
 end)

@@ -236,6 +236,10 @@ assert(z:equal(tensor.from{ {0, 0}, {0, 0}, {2, 2}, {2, 2} }) and u:sum():item()
   line_draw = [[
 local z, u, t = tensor.zeros(3, 2):line_draw()
 assert(z:allclose(u * (t:unsqueeze(2) - 1)))      -- towards 0]],
+  strata = "assert(tensor.empty(4):strata():mul(4):floor():sum():item() == 6)",
+  mixture_draw = [[
+local y, from = tensor.from{ 0.5, 1 }:mixture_draw(tensor.from{ {0}, {5} }, tensor.zeros(2, 1), 20)
+assert(y:flatten():equal((from - 1):to("f32") * 5))]],
   squared_error = [[
 local a, b = tensor.zeros(2, 3), tensor.ones(2, 3)
 assert(a:squared_error(b):equal(tensor.from{ 3, 3 }) and a:squared_error(b, true):item() == 3)]],

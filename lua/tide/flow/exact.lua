@@ -83,6 +83,8 @@ function Mixture:like(z)
     local function to(x) return x and x:to(z.dtype):to(z.device) end
     p = { means = to(self.means), variances = to(self.variances),
           rotation = to(self.rotation), log_weights = to(self.log_weights) }
+    p.steps, p.std = p.log_weights:exp():cumsum(1), p.variances:sqrt()    -- for draws
+    p.middle = p.rotation and tensor.zeros_like(p.means) or p.means
     self.cache[key] = p
   end
   return p
@@ -159,15 +161,13 @@ function Mixture:sample(n, o)
                                   components = false })
   local spec = { dtype = o.dtype, device = o.device, generator = o.generator }
   local p = self:like(tensor.empty(1, self.dim, spec))
-  local steps = p.log_weights:exp():cumsum(1)
-  local pick = tensor.rand(n, spec):unsqueeze(2):gt(steps:unsqueeze(1))
-    :sum(2):clamp { max = self.count - 1 } + 1
-  local x = tensor.randn(n, self.dim, spec)
-    * p.variances:sqrt():index_select(1, pick)
+  local function draw() return p.steps:mixture_draw(p.middle, p.std, n) end
+  local x, pick
+  if o.generator then x, pick = o.generator:run(draw) else x, pick = draw() end
   if p.rotation then
     x = p.rotation:index_select(1, pick):bmm(x:unsqueeze(3)):squeeze(3)
+      + p.means:index_select(1, pick)
   end
-  x = x + p.means:index_select(1, pick)
   if o.components then return x, pick end
   return x
 end

@@ -15,11 +15,9 @@ local loss = {}
 
 -- Times in [0, 1 - eps], one per row: independent, or one in each of n strata.
 function loss.times(n, like, eps, stratified)
-  local t = tensor.rand(n, { dtype = like.dtype, device = like.device })
-  if stratified then
-    local order = tensor.randperm(n, { device = like.device }) - 1
-    t = (t + order) / n
-  end
+  local spec = { dtype = like.dtype, device = like.device }
+  if stratified then return tensor.empty(n, spec):strata(eps) end
+  local t = tensor.rand(n, spec)
   return eps > 0 and t * (1 - eps) or t
 end
 

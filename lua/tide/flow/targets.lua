@@ -23,9 +23,7 @@ function Target:sample(n, o)
   o = tide.options("sample", o, { "generator", "device", dtype = "f32" })
   o.device = o.device or tide.device()
   n = tide.count("sample", "n", n, 0)
-  return tide.no_grad(function()
-    return self.draw(n, o) / self.scale
-  end)
+  return tide.no_grad(self.draw, n, o)
 end
 
 function Target:log_prob(y)
@@ -83,7 +81,7 @@ local function mixture(name, means, std)
   return setmetatable({
     name = name, dim = 2, scale = scale, exact = field, modes = field.means,
     mode_std = std / scale,
-    draw = function(n, o) return field:sample(n, o) * scale end,
+    draw = function(n, o) return field:sample(n, o) end,
   }, Target)
 end
 
@@ -120,7 +118,8 @@ end
 -- stream, so that it never depends on the user's seed.
 local function from_draw(name, draw, extra)
   local t = extra or {}
-  t.name, t.dim, t.draw, t.scale = name, 2, draw, 1
+  t.name, t.dim, t.scale = name, 2, 1
+  t.draw = function(n, o) return draw(n, o) / t.scale end
   setmetatable(t, Target)
   local x = t:sample(SCALE_SAMPLES, { generator = tide.generator(20250605),
                                       dtype = "f64" })
@@ -134,7 +133,7 @@ end
 local function uniform(n, o) return tensor.rand(n, spec_of(o)) end
 local function with_noise(x, y, noise, o)
   local p = tensor.stack({ x, y }, 2)
-  return p + tensor.randn(p.shape, spec_of(o)) * noise
+  return p:addcmul(tensor.randn(p.shape, spec_of(o)), noise)
 end
 
 function targets.moons(o)
@@ -254,7 +253,7 @@ function targets.points(x, o)
     reference = x:size(1) <= KDE_SAMPLES and x / scale or nil,
     draw = function(n, s)
       local rows = tensor.randint(1, x:size(1), { n }, { generator = s.generator, device = x.device })
-      return x:index_select(1, rows):to(s.dtype):to(s.device)
+      return x:index_select(1, rows):to(s.dtype):to(s.device) / scale
     end,
   }, Target)
 end
