@@ -7,6 +7,7 @@
 local tide = require "tide"
 local screen = require "tide.screen"
 local core = require "tide.job.core"
+local fetch = require "tide.fetch.core"
 
 local progress = tide.progress
 local clock = tide.clock
@@ -71,16 +72,31 @@ local function duration(s)
 end
 
 local function number(v)
-  if tide.tensor.is_tensor(v) then v = v:item() end
   if type(v) ~= "number" then return tostring(v) end
   return math.type(v) == "integer" and tostring(v) or ("%.4g"):format(v)
 end
 
-local function figures_text(bar)
+-- A figure, of which a tensor is a number.  Unless told to wait a line that is drawn shows of a
+-- device the last number that has come, or nil.
+local function value(bar, name, wait)
+  local v = bar.figures[name]
+  if not tide.tensor.is_tensor(v) then return v end
+  if wait or v.device == "cpu" then return v:item() end
+  local late = bar.late[name] or {}
+  bar.late[name] = late
+  if late.fetch and late.fetch:done() then late.value, late.fetch = late.fetch:take():item(), nil end
+  late.fetch = late.fetch or fetch.begin(v)
+  return late.value
+end
+
+local function figures_text(bar, wait)
   local names, parts = {}, {}
-  for name in pairs(bar.figures) do names[#names + 1] = tostring(name) end
-  table.sort(names)
-  for i, name in ipairs(names) do parts[i] = name .. " " .. number(bar.figures[name]) end
+  for name in pairs(bar.figures) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, name in ipairs(names) do
+    local v = value(bar, name, wait)
+    if v ~= nil then parts[#parts + 1] = tostring(name) .. " " .. number(v) end
+  end
   return table.concat(parts, "  ")
 end
 
@@ -155,10 +171,11 @@ local function fit(text, width)
   return text
 end
 
--- All there is to say of a bar; without width, for a line of its own.  What was
+-- All there is to say of a bar, after `before`, or, where that is nil, to one who asks and so waits for
+-- figures; without width, for a line of its own.  What was
 -- left out for want of room stays out while the width is the same: no flicker.
 local function describe(bar, width, before)
-  local r, figures = rate(bar), figures_text(bar)
+  local r, figures = rate(bar), figures_text(bar, before == nil)
   local speed, left = speed_text(bar, r), left_text(bar, r)
   local name, count, percent = bar.label, count_text(bar), percent_text(bar)
   local since = not bar.total and duration(clock() - bar.started) or nil
@@ -194,7 +211,7 @@ local function summary(bar)
   local elapsed = clock() - bar.started
   local r = elapsed > 0 and (bar.step - bar.first) / elapsed or 0
   return join(around(bar), bar.label, count_text(bar) or percent_text(bar),
-    ("%.1f s"):format(elapsed), speed_text(bar, r), figures_text(bar))
+    ("%.1f s"):format(elapsed), speed_text(bar, r), figures_text(bar, true))
 end
 
 ---- drawing ----
@@ -248,9 +265,7 @@ function Bar:text() return describe(self) end
 -- Rate, remaining time and all figures as numbers.
 function Bar:status()
   local r, figures = rate(self), {}
-  for k, v in pairs(self.figures) do
-    figures[k] = tide.tensor.is_tensor(v) and v:item() or v
-  end
+  for k in pairs(self.figures) do figures[k] = value(self, k, true) end
   return { label = self.label, step = self.step, total = self.total, unit = self.unit or nil,
     fraction = self.total and self:fraction() or nil, rate = r,
     left = self.total and r > 0 and (self.total - self.step) / r or nil,
@@ -295,7 +310,7 @@ local function new(o)
   if o.unit ~= false then check(o, "unit", "string") end
   local now = clock()
   local bar = setmetatable({ label = o.label, total = o.total, unit = o.unit, every = o.every,
-    step = o.step, first = o.step, figures = {}, started = now, next = now + PATIENCE,
+    step = o.step, first = o.step, figures = {}, late = {}, started = now, next = now + PATIENCE,
     due = now + o.every,
     noted = now, noted_step = o.step, intervals = {} }, Bar)
   bar.job = on_job and on_job(bar)
