@@ -23,8 +23,8 @@ function critic.critic(v, o)
   local net = o.net
   if not net then
     if type(v) ~= "table" or not v.clone then
-      error("flow.critic: the prior is no network that could be copied; give " ..
-            "one to train as net=flow.VelocityMLP{...}", 2)
+      tide.raise("flow.critic: the prior is no network that could be copied; give " ..
+                 "one to train as net=flow.VelocityMLP{...}")
     end
     net = v:clone()
   end
@@ -79,7 +79,7 @@ function critic.excess_loss(v, y, o)
     "critic", "labels", "clip", "groups", samples = 1, weight = "uniform",
     reduction = "mean", path = path.linear(), eps = 0 })
   if not tide.callable(o.critic) then
-    error("flow.excess_loss: give the second flow as critic= (see flow.critic)", 2)
+    tide.raise("flow.excess_loss: give the second flow as critic= (see flow.critic)")
   end
   local n = y:size(1) * o.samples
   local shape = y.shape

@@ -17,16 +17,16 @@ Mixture.__index = Mixture
 local function as_f64(x, name)
   if tensor.is_tensor(x) then return x:detach():to("f64"):to("cpu") end
   if type(x) == "table" then return tensor.from(x, HOST) end
-  error("flow.exact.mixture: " .. name .. " must be a table or a tensor, not " ..
-        type(x), 4)
+  tide.raise("flow.exact.mixture: " .. name .. " must be a table or a tensor, not " ..
+             type(x))
 end
 
 local function log_weights(o, k)
   if not o.weights then return tensor.full(k, -math.log(k), HOST) end
   local w = as_f64(o.weights, "weights")
   if w:numel() ~= k or w:le(0):any():item() then
-    error(("flow.exact.mixture: needs %d positive weights, one per component")
-          :format(k), 3)
+    tide.raise(("flow.exact.mixture: needs %d positive weights, one per component")
+               :format(k))
   end
   return (w / w:sum()):log()
 end
@@ -38,7 +38,7 @@ local function spread(o, k, d)
     if cov:dim() == 2 then cov = cov:unsqueeze(1):expand(k, d, d):contiguous() end
     local values, vectors = cov:eigh()
     if values:le(0):any():item() then
-      error("flow.exact.mixture: a covariance is not positive definite", 3)
+      tide.raise("flow.exact.mixture: a covariance is not positive definite")
     end
     return values, vectors
   end
@@ -46,18 +46,18 @@ local function spread(o, k, d)
   std = type(std) == "number" and tensor.full(k, std, HOST)
     or as_f64(std, "std")
   if std:numel() ~= k or std:le(0):any():item() then
-    error(("flow.exact.mixture: std must be positive: one number, or %d of them")
-          :format(k), 3)
+    tide.raise(("flow.exact.mixture: std must be positive: one number, or %d of them")
+               :format(k))
   end
   return std:square():unsqueeze(2):expand(k, d):contiguous()
 end
 
 function exact.mixture(o)
   o = tide.options("flow.exact.mixture", o, { "means", "std", "cov", "weights" })
-  if not o.means then error("flow.exact.mixture: means are missing", 2) end
+  if not o.means then tide.raise("flow.exact.mixture: means are missing") end
   local means = as_f64(o.means, "means")
   if means:dim() ~= 2 then
-    error("flow.exact.mixture: means must have shape (K, D)", 2)
+    tide.raise("flow.exact.mixture: means must have shape (K, D)")
   end
   local k, d = means:size(1), means:size(2)
   local values, rotation = spread(o, k, d)
@@ -100,8 +100,8 @@ end
 -- Everything the field, its divergence and the density share at (z, t).
 function Mixture:terms(z, t)
   if z:dim() ~= 2 or z:size(2) ~= self.dim then
-    error(("flow.exact.mixture: points must have shape (B, %d), not %s")
-          :format(self.dim, tensor.shape_text(z)), 3)
+    tide.raise(("flow.exact.mixture: points must have shape (B, %d), not %s")
+               :format(self.dim, tensor.shape_text(z)))
   end
   local p = self:like(z)
   if type(t) ~= "number" and t:dim() > 0 then t = t:reshape(-1, 1, 1) end

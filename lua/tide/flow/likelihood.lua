@@ -51,7 +51,7 @@ local function draw_noise(kind, like)
   if kind == "rademacher" then
     return tensor.rand_like(like):lt(0.5):to(like.dtype) * 2 - 1
   end
-  error("flow: noise is 'rademacher' or 'gaussian', not " .. tostring(kind), 4)
+  tide.raise("flow: noise is 'rademacher' or 'gaussian', not " .. tostring(kind))
 end
 
 -- A point that gradients can be taken at, connected to z when they are wanted.
@@ -89,8 +89,8 @@ function likelihood.divergence(v, z, t, o)
     return v:divergence(z, t), v(z, t, o.labels)
   end
   if o.method ~= "exact" and o.method ~= "trace" and o.method ~= "hutchinson" then
-    error("flow.divergence: method is 'exact', 'trace' or 'hutchinson', not " ..
-          tostring(o.method), 2)
+    tide.raise("flow.divergence: method is 'exact', 'trace' or 'hutchinson', not " ..
+               tostring(o.method))
   end
   local div, out = by_tangents(v, z, t, o)
   if div then return div, out end

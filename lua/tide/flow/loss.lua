@@ -52,8 +52,8 @@ local function points(x1, o, want_x0)
   local n = x1:size(1)
   if o.groups then tide.count("flow", "groups", o.groups, 1) end
   if o.groups and n % o.groups ~= 0 then
-    error(("flow: %d points do not split into %d groups of equal size")
-          :format(n, o.groups), 4)
+    tide.raise(("flow: %d points do not split into %d groups of equal size")
+               :format(n, o.groups))
   end
   local p = { t = o.t, x0 = o.x0 }
   if o.path.draw and not (o.t or o.x0 or o.groups or o.stratified or want_x0) then
@@ -138,8 +138,8 @@ local function weighted(r, t, o)
   if w == "likelihood" then w = o.path:weight(t)
   elseif tide.callable(w) then w = w(t)
   else
-    error("flow.align_loss: weight is 'uniform', 'likelihood' or a function " ..
-          "of t, not " .. tostring(w), 4)
+    tide.raise("flow.align_loss: weight is 'uniform', 'likelihood' or a function " ..
+               "of t, not " .. tostring(w))
   end
   if o.clip then
     w = type(w) == "number" and math.min(w, o.clip) or w:clamp { max = o.clip }
@@ -199,8 +199,8 @@ function loss.align_loss(v, y, o)
     o.eps = 1e-3
   end
   if o.reduction ~= "mean" and o.reduction ~= "none" then
-    error("flow.align_loss: reduction is 'mean' or 'none', not " ..
-          tostring(o.reduction), 2)
+    tide.raise("flow.align_loss: reduction is 'mean' or 'none', not " ..
+               tostring(o.reduction))
   end
   local r = o.draws and with_shared(v, y, o) or with_own(v, y, o)
   return o.reduction == "mean" and r:dim() > 0 and r:mean() or r

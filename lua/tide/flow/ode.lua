@@ -118,8 +118,8 @@ local function dopri5(f, x, o, visit)
     h = math.min(h, direction * (o.to - t))
     local y, last, e = attempt(f, x, t, direction * h, first, o)
     if e ~= e then
-      error(("flow: the solver met NaN or infinity at t = %.6g; the field is " ..
-             "not finite there"):format(t), 0)
+      tide.raise(("flow: the solver met NaN or infinity at t = %.6g; the field is " ..
+             "not finite there"):format(t))
     end
     if e <= 1 then
       local left = direction * (o.to - t) - h
@@ -133,9 +133,9 @@ local function dopri5(f, x, o, visit)
     bar:update(math.abs(t - o.from))
     h = h * math.min(5, math.max(0.2, 0.9 * (e + 1e-12) ^ -0.2))
     if h < smallest and direction * (o.to - t) > smallest then
-      error(("flow: dopri5 needs steps below %.1e at t = %.6g to keep rtol " ..
+      tide.raise(("flow: dopri5 needs steps below %.1e at t = %.6g to keep rtol " ..
              "%g, atol %g; loosen them, use f64, or a solver with fixed steps")
-            :format(smallest, t, o.rtol, o.atol), 0)
+                 :format(smallest, t, o.rtol, o.atol))
     end
   end
   return x, accepted, rejected
@@ -146,8 +146,8 @@ end
 local function fixed_steps(f, x, o, visit)
   local step = fixed[o.solver]
   if not step then
-    error("flow.integrate: solver is euler, midpoint, heun, rk4 or dopri5, " ..
-          "not " .. tostring(o.solver), 4)
+    tide.raise("flow.integrate: solver is euler, midpoint, heun, rk4 or dopri5, " ..
+               "not " .. tostring(o.solver))
   end
   local h = (o.to - o.from) / o.steps
   local bar <close> = tide.progress { label = o.label, total = o.steps }

@@ -58,7 +58,7 @@ function path.affine(o)
     "alpha", "beta", "dalpha", "dbeta", name = "affine" })
   for _, key in ipairs { "alpha", "beta", "dalpha", "dbeta" } do
     if not o[key] then
-      error("flow.path.affine: give the function " .. key .. "(t)", 2)
+      tide.raise("flow.path.affine: give the function " .. key .. "(t)")
     end
   end
   return setmetatable(o, Affine)

@@ -29,8 +29,8 @@ end
 function project.avgpool(d_in, d_out, o)
   o = tide.options("flow.project.avgpool", o, { dtype = "f32" })
   if d_in % d_out ~= 0 then
-    error(("flow.project.avgpool: %d features do not split evenly into %d")
-          :format(d_in, d_out), 2)
+    tide.raise(("flow.project.avgpool: %d features do not split evenly into %d")
+               :format(d_in, d_out))
   end
   local k = d_in // d_out
   local w = tensor.eye(d_out, { dtype = o.dtype }):unsqueeze(2)
@@ -44,7 +44,7 @@ function project.pca(x, d_out)
   local values, vectors = (x - mean):cov():eigh()
   local d = x:size(2)
   if d_out > d then
-    error(("flow.project.pca: %d directions of %d features"):format(d_out, d), 2)
+    tide.raise(("flow.project.pca: %d directions of %d features"):format(d_out, d))
   end
   local w = vectors:narrow(2, d - d_out + 1, d_out):flip(2):contiguous()
   local p = make("pca", w, mean)

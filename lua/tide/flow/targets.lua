@@ -198,7 +198,7 @@ end
 function targets.checkerboard(o)
   o = tide.options("flow.targets.checkerboard", o, { n = 4 })
   if o.n < 2 or o.n % 2 ~= 0 then
-    error("flow.targets.checkerboard: n must be even, not " .. tostring(o.n), 2)
+    tide.raise("flow.targets.checkerboard: n must be even, not " .. tostring(o.n))
   end
   local half = o.n / 2
   local t = from_draw("checkerboard", function(n, s)
