@@ -36,8 +36,8 @@ KERNEL(line_points, out[0])
 template <class T> struct draws;
 template <> struct draws<float> {
   static const int PER = 4;
-  static __device__ inline void uniform(const uint32_t *w, float *y) {
-    for (int k = 0; k < 4; k++) y[k] = td_uniform_f32(w[k]);
+  static __device__ inline float uniform(const uint32_t *w, int j) {
+    return td_uniform_f32(j & 2 ? (j & 1 ? w[3] : w[2]) : j & 1 ? w[1] : w[0]);
   }
   static __device__ inline void normal(const uint32_t *w, float *y) {
     td_normal_f32(w[0], w[1], &y[0], &y[1]);
@@ -46,28 +46,22 @@ template <> struct draws<float> {
 };
 template <> struct draws<double> {
   static const int PER = 2;
-  static __device__ inline void uniform(const uint32_t *w, double *y) {
-    for (int k = 0; k < 2; k++) y[k] = td_uniform_f64(w[2 * k], w[2 * k + 1]);
+  static __device__ inline double uniform(const uint32_t *w, int j) {
+    return td_uniform_f64(j ? w[2] : w[0], j ? w[3] : w[1]);
   }
   static __device__ inline void normal(const uint32_t *w, double *y) { td_normal_f64(w, &y[0], &y[1]); }
 };
 
-/* The numbers of counter k. */
-template <class T> __device__ static inline void uniforms(td_rng rng, int64_t k, T *t) {
+/* The normals of counter k, and number i of a draw. */
+template <class T> __device__ static inline void normals(td_rng rng, int64_t k, T *y) {
   uint32_t w[4];
   td_philox(rng.seed, rng.offset + (uint64_t)k, w);
-  draws<T>::uniform(w, t);
+  draws<T>::normal(w, y);
 }
-template <class T> __device__ static inline void normals(td_rng rng, int64_t k, T *t) {
-  uint32_t w[4];
-  td_philox(rng.seed, rng.offset + (uint64_t)k, w);
-  draws<T>::normal(w, t);
-}
-/* Number i of a draw. */
 template <class T> __device__ static inline T uniform_at(td_rng rng, int64_t i) {
-  T t[draws<T>::PER];
-  uniforms(rng, i / draws<T>::PER, t);
-  return t[i % draws<T>::PER];
+  uint32_t w[4];
+  td_philox(rng.seed, rng.offset + (uint64_t)(i / draws<T>::PER), w);
+  return draws<T>::uniform(w, (int)(i % draws<T>::PER));
 }
 static int64_t counters(size_t size, int64_t n) { return size == 8 ? (n + 1) / 2 : (n + 3) / 4; }
 /* The place of the stream in a graph: relative to that of its launch. */
@@ -79,40 +73,32 @@ __device__ static inline td_rng place_of(td_rng rng, const td_rng *from) {
   return rng;
 }
 
-/* The times of the rows of counter k, times `most`. */
-template <class T> __device__ static inline void times_of(td_rng rng, int64_t k, T most, T *t) {
-  uniforms(rng, k, t);
-  for (int j = 0; j < draws<T>::PER; j++) t[j] *= most;
-}
-
-/* Thread k makes the noise of counter k, looks up the times of its rows, and writes those
-** of the rows of counter k. */
+/* Thread k makes the noise of counter k, looks up the times of its rows, and writes those of
+** the rows it has the first number of; of rows without numbers, that of row k. */
 template <class T> __global__ void line_draw(td_rng rng, const td_rng *from, const T *x1, T *z, T *u,
                                              T *t, int64_t rows, int64_t size, T most) {
   const int PER = draws<T>::PER;
-  int64_t n = rows * size, row_counters = (rows + PER - 1) / PER, counters = (n + PER - 1) / PER;
+  int64_t n = rows * size, at = (rows + PER - 1) / PER;
   rng = place_of(rng, from);
-  GPU_EACH(k, counters > row_counters ? counters : row_counters) {
-    T noise[PER], time[PER];
-    if (k < row_counters) {
-      times_of(rng, k, most, time);
-      for (int j = 0; j < PER && k * PER + j < rows; j++) t[k * PER + j] = time[j];
-    }
-    if (k >= counters) continue;
-    normals(rng, row_counters + k, noise);
-    int64_t have = -1;
+  GPU_EACH(k, size ? (n + PER - 1) / PER : rows) {
+    T noise[PER], time = 0;
+    int64_t last = -1;
+    if (!size) t[k] = uniform_at<T>(rng, k) * most;
+    normals(rng, at + k, noise);
     for (int j = 0; j < PER && k * PER + j < n; j++) {
       int64_t i = k * PER + j, row = i / size;
-      if (row / PER != have) times_of(rng, have = row / PER, most, time);
+      if (row != last) time = uniform_at<T>(rng, last = row) * most;
+      if (i == row * size) t[row] = time;
       T d = x1[i] - noise[j];
       u[i] = d;
-      z[i] = noise[j] + d * time[row - have * PER];
+      z[i] = noise[j] + d * time;
     }
   }
 }
 template <class T> static td_status run_line_draw(const td_call *c, td_tensor **out) {
-  int64_t rows = out[2]->shape[0], size = row_size(out[0]), most = size > 1 ? rows * size : rows;
-  return rows ? gpu_launch(c, line_draw<T>, gpu_grid(counters(sizeof(T), most)), dim3(GPU_BLOCK), 0, c->rng,
+  int64_t rows = out[2]->shape[0], size = row_size(out[0]);
+  int64_t threads = size ? counters(sizeof(T), rows * size) : rows;
+  return rows ? gpu_launch(c, line_draw<T>, gpu_grid(threads), dim3(GPU_BLOCK), 0, c->rng,
                            gpu_graph_from(gpu_of(c)), data<T>(c->in[0]), data<T>(out[0]),
                            data<T>(out[1]), data<T>(out[2]), rows, size, (T)(1 - c->attr[0].f)) : TD_OK;
 }
