@@ -289,7 +289,7 @@ typedef struct source {
 } source;
 
 static const char *place(lua_State *L, const source *s, int depth) {
-  lua_pushliteral(L, "");
+  lua_pushstring(L, depth ? "entry " : "the value");
   for (int d = 0; d < depth; d++) {
     lua_pushfstring(L, "[%I]", (LUAI_UACINT)s->at[d]);
     lua_concat(L, 2);
@@ -325,13 +325,13 @@ static void read_leaf(lua_State *L, source *s, int depth) {
   int type = lua_type(L, -1), exact = 1;
   bool boolean = type == LUA_TBOOLEAN;
   if (td_lua_test_box(L, -1))
-    td_lua_error(L, "from: entry %s is a tensor; join tensors with stack or cat",
+    td_lua_error(L, "from: %s is a tensor; join tensors with stack or cat",
                  place(L, s, depth));
   if (!boolean && type != LUA_TNUMBER)
-    td_lua_error(L, "from: entry %s is a %s, not a number", place(L, s, depth),
+    td_lua_error(L, "from: %s is a %s, not a number", place(L, s, depth),
                  lua_typename(L, type));
   if (!s->mixed && boolean != s->boolean)
-    td_lua_error(L, "from: entry %s is a %s among %ss; name a dtype to mix them",
+    td_lua_error(L, "from: %s is a %s among %ss; name a dtype to mix them",
                  place(L, s, depth), lua_typename(L, type),
                  s->boolean ? "boolean" : "number");
   if (s->f) {
@@ -339,7 +339,7 @@ static void read_leaf(lua_State *L, source *s, int depth) {
   } else {
     *s->i++ = boolean ? lua_toboolean(L, -1) : lua_tointegerx(L, -1, &exact);
     if (!exact)
-      td_lua_error(L, "from: entry %s is %f, which no integer type holds",
+      td_lua_error(L, "from: %s is %f, which no integer type holds",
                    place(L, s, depth), lua_tonumber(L, -1));
   }
 }
@@ -347,11 +347,11 @@ static void read_leaf(lua_State *L, source *s, int depth) {
 static void read_level(lua_State *L, source *s, int depth) {
   if (depth == s->ndim) { read_leaf(L, s, depth); return; }
   if (lua_type(L, -1) != LUA_TTABLE)
-    td_lua_error(L, "from: entry %s is a %s where its neighbours are tables",
+    td_lua_error(L, "from: %s is a %s where its neighbours are tables",
                  place(L, s, depth), luaL_typename(L, -1));
   int64_t n = (int64_t)lua_rawlen(L, -1);
   if (n != s->shape[depth])
-    td_lua_error(L, "from: entry %s has %I values where the first has %I",
+    td_lua_error(L, "from: %s has %I values where the first has %I",
                  place(L, s, depth), (LUAI_UACINT)n,
                  (LUAI_UACINT)s->shape[depth]);
   for (s->at[depth] = 1; s->at[depth] <= n; s->at[depth]++) {

@@ -335,8 +335,9 @@ extern const int td_plot_options_count;
 
 const char *td_plot_owner_name(unsigned owner);
 size_t td_plot_owner_size(unsigned owner);
-/* NULL with a message that names the nearest valid key. */
-const td_plot_option *td_plot_option_find(unsigned owner, const char *name);
+/* NULL with a message that names the nearest valid key, those of "|more|keys|" or NULL among them. */
+const td_plot_option *td_plot_option_find(unsigned owner, const char *name,
+                                          const char *more);
 const void *td_plot_options_default(unsigned owner);
 /* dst gets its own references; what it held before is forgotten, not freed. */
 void td_plot_options_copy(unsigned owner, void *dst, const void *src);

@@ -125,7 +125,7 @@ static int l_figure_set(lua_State *L) {
 }
 
 static int get(lua_State *L, unsigned owner, const void *options) {
-  const td_plot_option *o = td_plot_option_find(owner, luaL_checkstring(L, 2));
+  const td_plot_option *o = td_plot_option_find(owner, luaL_checkstring(L, 2), NULL);
   if (!o) td_plot_lua_fail(L);
   td_plot_lua_push(L, o, options);
   return 1;
@@ -483,7 +483,7 @@ static int l_artist_get(lua_State *L) {
   if (!strcmp(key, "kind")) lua_pushstring(L, td_plot_kind_name(a->kind));
   else if (!strcmp(key, "id")) lua_pushstring(L, a->id);
   else {
-    const td_plot_option *o = td_plot_option_find(1u << a->kind, key);
+    const td_plot_option *o = td_plot_option_find(1u << a->kind, key, NULL);
     if (o && td_plot_late_is(L, a, o)) td_plot_late_settle(L, h->figure);
     return get(L, 1u << a->kind, td_plot_late_options(L, artist_of(L, h)));
   }
@@ -493,7 +493,7 @@ static int l_artist_get(lua_State *L) {
 /* shape(artist, field): sizes of numbers, also of those that are still to come */
 static int l_shape(lua_State *L) {
   const td_plot_artist *a = artist_of(L, check(L, 1, ARTIST));
-  const td_plot_option *o = td_plot_option_find(1u << a->kind, luaL_checkstring(L, 2));
+  const td_plot_option *o = td_plot_option_find(1u << a->kind, luaL_checkstring(L, 2), NULL);
   if (!o) td_plot_lua_fail(L);
   const char *options = (const char *)td_plot_late_options(L, a);
   const td_plot_data *d = (const td_plot_data *)(const void *)(options + o->offset);

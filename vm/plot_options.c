@@ -118,9 +118,11 @@ const char *td_plot_suggest(const char *word, const char *choices, char *out,
   return out;
 }
 
-const td_plot_option *td_plot_option_find(unsigned owner, const char *name) {
+const td_plot_option *td_plot_option_find(unsigned owner, const char *name,
+                                          const char *more) {
   char all[2048] = "", near[400];
-  size_t used = 0;
+  size_t used = more && strlen(more) > 2 ? strlen(more) - 2 : 0;
+  if (used) snprintf(all, used + 1, "%s", more + 1);
   for (int i = 0; i < td_plot_options_count; i++) {
     const td_plot_option *o = &td_plot_options[i];
     if (!(o->owners & owner)) continue;

@@ -474,7 +474,7 @@ static void apply(lua_State *L, int idx, unsigned owner, void *options, const ch
                    "[%s] is not", name, luaL_tolstring(L, -2, NULL));
     snprintf(key, sizeof key, "|%.64s|", lua_tostring(L, -2));
     if (!strstr(skip, key)) {
-      const td_plot_option *o = td_plot_option_find(owner, lua_tostring(L, -2));
+      const td_plot_option *o = td_plot_option_find(owner, lua_tostring(L, -2), skip);
       if (!o) td_plot_lua_fail(L);
       field f = {L, name, o->name, false};
       td_plot_data *at = (td_plot_data *)((char *)options + o->offset);

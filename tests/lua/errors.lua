@@ -52,6 +52,12 @@ t.test("whole numbers may be written as floats, others not", function()
   t.raises("give how many samples, or a tensor", flow.sample, v, "10")
 end)
 
+t.test("values that are no numbers", function()
+  t.raises("from: the value is a string, not a number", tensor.from, "a")
+  t.raises("from: entry [2] is a string, not a number", tensor.from, { 1, "a" })
+  t.raises("unknown option 'row'; did you mean 'rows'?", tide.plot.figure, { row = 2 })
+end)
+
 t.test("dtypes", function()
   t.raises("unknown dtype 'f23'; did you mean 'f32'?", tensor.zeros, 1, { dtype = "f23" })
   t.raises("name of a dtype expected, got number", tensor.zeros, 1, { dtype = 32 })
