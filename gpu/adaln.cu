@@ -25,6 +25,13 @@ template <class T> struct net {
   T *h, *pre, *a, *b, *g;                      /* (rows, width) */
 };
 
+/* A warp for each of `count` rows, or for each point of the chunk. */
+#define EACH_ROW(i, lane, count) \
+  int lane = (int)threadIdx.x % 32; \
+  for (int64_t i = blockIdx.x * (int64_t)WARPS + threadIdx.x / 32; i < (count); \
+       i += (int64_t)gridDim.x * WARPS)
+#define EACH_POINT(i, lane) EACH_ROW(i, lane, n.points)
+
 /* ---- modulations ---- */
 
 /* What a group takes of the modulation: a row, or four of them by the cubic through them. */
@@ -68,13 +75,8 @@ template <class T> __device__ static T offset_of(const net<T> &n, const norm_at<
   return q.b ? q.b[k] * (1 + entry(m, (3 * q.block + 1) * n.width + k)) + shift : shift;
 }
 
-/* ---- layer norm: a warp for each point ---- */
+/* ---- layer norm ---- */
 
-/* Calls with point i of the chunk and the lane. */
-#define EACH_POINT(i, lane) \
-  int lane = (int)threadIdx.x % 32; \
-  for (int64_t i = blockIdx.x * (int64_t)WARPS + threadIdx.x / 32; i < n.points; \
-       i += (int64_t)gridDim.x * WARPS)
 
 template <class T> struct moments { T mean, r; };
 template <class T> __device__ static moments<T> moments_of(const T *x, const net<T> &n, int lane) {
@@ -141,45 +143,50 @@ template <class T> __global__ void load(net<T> n) {
   }
 }
 
+/* ---- between products, row by row: no index is divided, a point's modulation is looked up once ---- */
+
 /* The bias in the rows of points, 0 in those of tangents: what a product is added to. */
 template <class T> __global__ void spread(net<T> n, const T *bias, T *y, int64_t columns) {
-  GPU_EACH(at, n.rows * columns) {
-    int64_t row = at / columns;
-    y[at] = row < n.points ? bias[at - row * columns] : (T)0;
-  }
+  EACH_ROW(i, lane, n.rows)
+    for (int64_t k = lane; k < columns; k += 32) y[i * columns + k] = i < n.points ? bias[k] : (T)0;
 }
 
 /* b = silu(pre + bias), tangents with it */
 template <class T> __global__ void activate(net<T> n, const T *pre, const T *bias) {
-  int64_t all = n.points * n.width;
-  GPU_EACH(at, all) {
-    T p = pre[at] + bias[at % n.width], s = TD_SIGMOID(p), slope = s * (1 + p * (1 - s));
-    n.b[at] = p * s;
-    for (int64_t d = 1; d <= n.tangents; d++) n.b[d * all + at] = pre[d * all + at] * slope;
-  }
+  EACH_POINT(i, lane)
+    for (int64_t k = lane, at = i * n.width + k; k < n.width; k += 32, at += 32) {
+      T p = pre[at] + bias[k], s = TD_SIGMOID(p), slope = s * (1 + p * (1 - s));
+      n.b[at] = p * s;
+      for (int64_t d = 1, to = at + n.points * n.width; d <= n.tangents; d++, to += n.points * n.width)
+        n.b[to] = pre[to] * slope;
+    }
 }
 /* a times the slope of silu at pre + bias */
 template <class T> __global__ void activate_back(net<T> n, const T *pre, const T *bias) {
-  GPU_EACH(at, n.points * n.width) {
-    T p = pre[at] + bias[at % n.width], s = TD_SIGMOID(p);
-    n.a[at] *= s * (1 + p * (1 - s));
-  }
+  EACH_POINT(i, lane)
+    for (int64_t k = lane, at = i * n.width + k; k < n.width; k += 32, at += 32) {
+      T p = pre[at] + bias[k], s = TD_SIGMOID(p);
+      n.a[at] *= s * (1 + p * (1 - s));
+    }
 }
 
 /* to = h + gate * (a + bias) */
 template <class T> __global__ void add_gated(net<T> n, const T *h, const T *bias, T *to, int64_t block) {
-  int64_t all = n.points * n.width;
-  GPU_EACH(at, all) {
-    int64_t i = at / n.width, k = at - i * n.width;
-    T gate = entry(modulation_of(n, i), (3 * block + 2) * n.width + k);
-    to[at] = h[at] + gate * (n.a[at] + bias[k]);
-    for (int64_t d = 1; d <= n.tangents; d++) to[d * all + at] = h[d * all + at] + gate * n.a[d * all + at];
+  EACH_POINT(i, lane) {
+    modulation<T> m = modulation_of(n, i);
+    for (int64_t k = lane, at = i * n.width + k; k < n.width; k += 32, at += 32) {
+      T gate = entry(m, (3 * block + 2) * n.width + k);
+      to[at] = h[at] + gate * (n.a[at] + bias[k]);
+      for (int64_t d = 1, on = at + n.points * n.width; d <= n.tangents; d++, on += n.points * n.width)
+        to[on] = h[on] + gate * n.a[on];
+    }
   }
 }
 template <class T> __global__ void gate_back(net<T> n, int64_t block) {
-  GPU_EACH(at, n.points * n.width) {
-    int64_t i = at / n.width;
-    n.b[at] = n.g[at] * entry(modulation_of(n, i), (3 * block + 2) * n.width + at - i * n.width);
+  EACH_POINT(i, lane) {
+    modulation<T> m = modulation_of(n, i);
+    for (int64_t k = lane, at = i * n.width + k; k < n.width; k += 32, at += 32)
+      n.b[at] = n.g[at] * entry(m, (3 * block + 2) * n.width + k);
   }
 }
 
@@ -251,39 +258,39 @@ template <class T> struct run {
   /* The first and the last product: their bias is there before. */
   td_status outer(const T *x, const td_tensor *m, const td_tensor *bias, T *y) const {
     int64_t out = m->shape[0], in = m->shape[1];
-    td_status st = go(spread<T>, n.rows * out, (const T *)bias->data, y, out);
+    td_status st = go(spread<T>, n.rows * 32, (const T *)bias->data, y, out);
     return st ? st : multiply(x, (const T *)m->data, out, in, y, false, 1);
   }
 
   td_status forward() const {
     const td_tensor *const *last = (const td_tensor *const *)w + 2 + 6 * n.blocks;
-    int64_t size = n.width, each = n.points * size;
+    int64_t size = n.width, threads = n.points * 32;
     td_status st = go(load<T>, n.rows * n.dim);
     if (!st) st = outer(n.x, w[0], w[1], n.h);
     for (int64_t i = 0; !st && i < n.blocks; i++) {
       T *h = n.h + i * step(), *pre = n.pre + i * step();
-      st = go(normalise<T>, n.points * 32, h, norm(i));
+      st = go(normalise<T>, threads, h, norm(i));
       if (!st) st = multiply(n.a, weight(i, FC1), size, size, pre, false, 0);
-      if (!st) st = go(activate<T>, each, pre, weight(i, FC1 + 1));
+      if (!st) st = go(activate<T>, threads, pre, weight(i, FC1 + 1));
       if (!st) st = multiply(n.b, weight(i, FC2), size, size, n.a, false, 0);
-      if (!st) st = go(add_gated<T>, each, h, weight(i, FC2 + 1), h + step(), i);
+      if (!st) st = go(add_gated<T>, threads, h, weight(i, FC2 + 1), h + step(), i);
     }
-    if (!st) st = go(normalise<T>, n.points * 32, n.h + n.blocks * step(), norm(n.blocks));
+    if (!st) st = go(normalise<T>, threads, n.h + n.blocks * step(), norm(n.blocks));
     return st ? st : outer(n.a, last[0], last[1], n.out);
   }
 
   /* From out to the gradient in z, at `slope`. */
   td_status backward(T *slope) const {
     const td_tensor *last = w[2 + 6 * n.blocks];
-    int64_t size = n.width, each = n.points * size;
+    int64_t size = n.width, threads = n.points * 32;
     td_status st = multiply(n.out, (const T *)last->data, n.dim, size, n.b, true, 0);
-    if (!st) st = go(normalise_back<T>, n.points * 32, n.h + n.blocks * step(), norm(n.blocks), false);
+    if (!st) st = go(normalise_back<T>, threads, n.h + n.blocks * step(), norm(n.blocks), false);
     for (int64_t i = n.blocks - 1; !st && i >= 0; i--) {
-      st = go(gate_back<T>, each, i);
+      st = go(gate_back<T>, threads, i);
       if (!st) st = multiply(n.b, weight(i, FC2), size, size, n.a, true, 0);
-      if (!st) st = go(activate_back<T>, each, n.pre + i * step(), weight(i, FC1 + 1));
+      if (!st) st = go(activate_back<T>, threads, n.pre + i * step(), weight(i, FC1 + 1));
       if (!st) st = multiply(n.a, weight(i, FC1), size, size, n.b, true, 0);
-      if (!st) st = go(normalise_back<T>, n.points * 32, n.h + i * step(), norm(i), true);
+      if (!st) st = go(normalise_back<T>, threads, n.h + i * step(), norm(i), true);
     }
     return st ? st : multiply(n.g, (const T *)w[0]->data, size, n.dim, slope, true, 0);
   }

@@ -129,7 +129,8 @@ template <class R> td_status run(const td_call *c, const gpu_reduction *r) {
   int64_t most = r->gone.n / (beside ? PIECE / 4 : PIECE), pieces = BLOCKS / grid.x;
   gpu_parts<R> p = { pieces < 1 || most < 2 ? 1 : pieces < most ? pieces : most, NULL };
   void *room = NULL;
-  td_status st = p.pieces > 1 ? gpu_scratch(c, sizeof(typename R::acc) * (size_t)(p.pieces * k->n), &room) : TD_OK;
+  td_status st = p.pieces == 1 ? TD_OK :
+    gpu_scratch(c, sizeof(typename R::acc) * (size_t)(p.pieces * k->n), &room);
   if (st) return st;
   p.room = (typename R::acc *)room;
   grid.y = (unsigned)p.pieces;

@@ -27,7 +27,7 @@ struct gpu_update {
   const int64_t *step;         /* Adam: steps done before this one */
 };
 
-static_assert(sizeof(gpu_batch) + sizeof(gpu_update) <= 4096, "what a launch can carry");
+static_assert(sizeof(gpu_batch) + sizeof(gpu_update) + sizeof(int) <= 4096, "what a launch can carry");
 
 __device__ static double load(const gpu_view &v, int64_t at, int type) {
   switch (type) {
@@ -89,21 +89,45 @@ template <class T> __device__ static void step_one(const gpu_update &u, const fa
   }
 }
 
-template <class T> __global__ void update(gpu_batch b, gpu_update u) {
+/* Lists that a rule changes. */
+__device__ static bool written(enum rule r, int list) {
+  return list == 0 || (r == ADAM && list > 1) || (r == MOMENTUM && list == 2);
+}
+
+/* Elements that are moved as one. */
+template <class T> struct alignas(16) pack { enum { N = 16 / sizeof(T) }; T x[N]; };
+
+template <class T>
+__device__ static void step_pack(const gpu_update &u, const factors &f, int lists, T *const *v, int64_t i) {
+  pack<T> here[LISTS];
+  T *own[LISTS];
+  for (int l = 0; l < LISTS; l++) {
+    own[l] = here[l].x;
+    if (l < lists) here[l] = *(const pack<T> *)(v[l] + i);
+  }
+  for (int j = 0; j < pack<T>::N; j++) step_one(u, f, own, j);
+  for (int l = 0; l < LISTS; l++)
+    if (l < lists && written(u.rule, l)) *(pack<T> *)(v[l] + i) = here[l];
+}
+
+template <class T> __global__ void update(gpu_batch b, gpu_update u, int lists) {
+  TD_SHARED(factors, f, 1);
+  const int N = pack<T>::N;
   int k = 0;
   while (b.first[k + 1] <= (int)blockIdx.x) k++;
   int64_t begin = (int64_t)((int)blockIdx.x - b.first[k]) * CHUNK;
   int64_t end = begin + CHUNK < b.n[k] ? begin + CHUNK : b.n[k];
   T *v[LISTS];
-  for (int l = 0; l < LISTS; l++) v[l] = (T *)b.p[k][l];
-  factors f = factors_of(u);
-  for (int64_t i = begin + threadIdx.x; i < end; i += GPU_BLOCK) step_one(u, f, v, i);
+  uintptr_t low = 0;
+  for (int l = 0; l < LISTS; l++) low |= (uintptr_t)(v[l] = (T *)b.p[k][l]);
+  int64_t packed = low % sizeof(pack<T>) ? begin : end - (end - begin) % N;
+  if (threadIdx.x == 0) *f = factors_of(u);
+  __syncthreads();
+  for (int64_t i = begin + (int64_t)threadIdx.x * N; i < packed; i += GPU_BLOCK * N)
+    step_pack(u, *f, lists, v, i);
+  for (int64_t i = packed + threadIdx.x; i < end; i += GPU_BLOCK) step_one(u, *f, v, i);
 }
 
-/* Lists that a rule changes. */
-__device__ static bool written(enum rule r, int list) {
-  return list == 0 || (r == ADAM && list > 1) || (r == MOMENTUM && list == 2);
-}
 static __global__ void update_loose(gpu_loose s, gpu_update u) {
   factors f = factors_of(u);
   GPU_EACH(i, s.l.n) {
@@ -177,8 +201,8 @@ static td_status run(const td_call *c, gpu_update u, int lists, int singles) {
   u.rate = gpu_layout_of(rate, 1, (td_tensor *const *)&rate).t[1];
   u.rate_type = rate->dtype;
   return each_batch(c, lists, (c->nin - singles) / lists, [&](gpu_batch b, td_dtype type, dim3 grid) {
-    return type == TD_F64 ? gpu_launch(c, update<double>, grid, dim3(GPU_BLOCK), 0, b, u) :
-                            gpu_launch(c, update<float>, grid, dim3(GPU_BLOCK), 0, b, u);
+    return type == TD_F64 ? gpu_launch(c, update<double>, grid, dim3(GPU_BLOCK), 0, b, u, lists) :
+                            gpu_launch(c, update<float>, grid, dim3(GPU_BLOCK), 0, b, u, lists);
   }, [&](gpu_loose s) {
     return gpu_launch(c, update_loose, gpu_grid(s.l.n), dim3(GPU_BLOCK), 0, s, u);
   });
