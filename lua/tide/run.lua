@@ -257,12 +257,15 @@ local function index_columns(run)
   for i, name in ipairs(run.columns) do run.column[name] = i end
 end
 
--- What an earlier process logged; lines that come again replace those from there on.
+-- What an earlier process logged; lines that come again replace those from there on, for each
+-- column by itself: run.old has those that nothing was logged to yet.
 function M.take_up(run)
   local names, rows = M.read_metrics(run.dir .. "/metrics.csv")
   if not names or names[1] ~= "step" then return end
-  run.columns, run.rows = names, rows
+  run.columns, run.old = names, {}
+  for _, name in ipairs(names) do run.old[name] = true end
   index_columns(run)
+  rewrite(run, rows)
   local last = rows[#rows]
   run.before = last and run.column.seconds and tonumber(last[run.column.seconds]) or run.before
 end
@@ -284,15 +287,22 @@ local function add_columns(run, values)
   rewrite(run, rows or {})
 end
 
--- After resume: the first step that is logged decides which old lines still hold.
-local function drop_later(run, step)
-  local rows = {}
-  for _, row in ipairs(run.rows) do
-    local at = tonumber(row[1])
-    if at and at < step then rows[#rows + 1] = row end
+-- After resume: the first step that is logged to a column decides which of its old lines still hold.
+local function drop_later(run, step, values)
+  local again = {}
+  for name in pairs(values) do
+    if run.old[name] then again[#again + 1] = run.column[name] end
+    run.old[name] = nil
   end
-  run.rows = nil
-  rewrite(run, rows)
+  if #again == 0 then return end
+  local _, rows = M.read_metrics(run.dir .. "/metrics.csv")
+  local kept = {}
+  for _, row in ipairs(rows) do
+    local at, gone = tonumber(row[1]), false
+    for _, j in ipairs(again) do gone = gone or row[j] and row[j] ~= "" end
+    if at and (at < step or not gone) then kept[#kept + 1] = row end
+  end
+  rewrite(run, kept)
 end
 
 -- Adds a line to metrics.csv: numbers by name (tensors of one element too).
@@ -308,7 +318,7 @@ function Run:log(step, values)
     self.columns = { "step", "seconds" }
     index_columns(self)
   end
-  if self.rows then drop_later(self, step) end
+  if self.old then drop_later(self, step, values) end
   add_columns(self, values)
   local cells = {}
   for j = 1, #self.columns do cells[j] = "" end
@@ -326,6 +336,18 @@ function Run:log(step, values)
   self.file:write(table.concat(cells, ","), "\n")
   self.file:flush()                    -- one write: the line is whole or absent
   return self
+end
+
+-- What logs to the run under names of its own, as align.loss, beside another loop.
+function Run:part(name)
+  if type(name) ~= "string" then
+    tide.raise("run:part: give the name of the part, not a " .. tide.type(name))
+  end
+  return { log = function(_, step, values)
+    local named = {}
+    for key, v in pairs(values) do named[name .. "." .. tostring(key)] = v end
+    self:log(step, named)
+  end }
 end
 
 ---- the end ----

@@ -52,6 +52,23 @@ t.test("names that are taken, overwrite, resume", function()
   second:finish()
 end)
 
+t.test("two loops in one run: names of their own, and lines that come again", function()
+  local run = tide.run { path = t.tmp "two" }
+  for step = 10, 30, 10 do run:log(step, { loss = step, rate = step == 30 and 1 or nil }) end
+  local part = run:part "align"
+  for step = 1, 15, 7 do part:log(step, { loss = -step }) end
+  run:finish()
+  local more = tide.run { path = t.tmp "two", resume = true }
+  more:part "align":log(8, { loss = -80 })
+  more:log(30, { loss = 300 }):finish()
+  local rows = {}
+  for i, row in ipairs(tide.data.load(run:path "metrics.csv"):totable()) do rows[i] = { row[1], row[3], row[4], row[5] } end
+  t.near(rows, { { 10, 10, 0 / 0, 0 / 0 }, { 20, 20, 0 / 0, 0 / 0 }, { 1, 0 / 0, 0 / 0, -1 },
+                 { 8, 0 / 0, 0 / 0, -80 }, { 30, 300, 0 / 0, 0 / 0 } })
+  t.eq(tide.runs(run.dir)[1].metrics["align.loss"], -80)
+  t.raises("give the name", run.part, run)
+end)
+
 t.test("metrics: new columns, values of every kind, whole lines", function()
   local run = tide.run { path = t.tmp "c" }
   run:log(1, { loss = tensor.from(0.5) })

@@ -133,6 +133,8 @@ add(run, {
     'run:figure("curve", fig)\nrun:finish{}',
   ["run:finish"] = "run:finish{ loss = 0.1 }\nassert(tide.runs(dir)[1].figures.loss == 0.1)",
   ["run:json"] = 'run:json("extra.json", { a = 1 })\nrun:finish{}',
+  ["run:part"] = 'run:log(10, { loss = 0.5 })\nrun:part("align"):log(1, { loss = 2 })\nrun:finish{}\n' ..
+    'assert(tide.runs(dir)[1].figures["align.loss"] == 2)',
   ["run:path"] = 'assert(run:path("a.txt"):find("a.txt", 1, true))\nrun:finish{}',
   ["run:save"] = 'run:save("x.npy", tensor.ones(3))\nassert(data.load(run:path("x.npy")):numel() == 3)\n' ..
     "run:finish{}",

@@ -56,7 +56,7 @@ os.remove(path)]] },
     "note, figures: names of the numbers to show in lists; dir ['runs'], or path: the folder " ..
     "itself; overwrite [false]: take the folder of that name; resume [false]: go on with it, lines " ..
     "of metrics that come again replace the old ones", optional = true } },
-  returns = "a run: log, finish, fail, path, write, json, csv, save, figure; dir is its folder",
+  returns = "a run: log, part, finish, fail, path, write, json, csv, save, figure; dir is its folder",
   errors = "An unknown option; a folder that cannot be made.",
   example = [[
 local dir = os.tmpname()
@@ -71,6 +71,9 @@ os.execute("rm -r " .. dir)]] },
   "Adds a line to metrics.csv and hands it to the system at once, so that a kill loses at most that line. " ..
   "New names become new columns.", "the run",
   { { "step", "number" }, { "values", "table", "numbers or tensors of one element, by name" } }),
+["run:part"] = method("run:part(name)", "What logs to the run under names of its own, as align.loss: for the " ..
+  "second loop of a script, flow.align(v, y, { log = run:part \"align\" }).",
+  "a log for flow.train, flow.align and log(step, values)", { { "name", "string" } }),
 ["run:finish"] = method("run:finish(summary)", "Notes the end, and the summary in run.json.", "the run",
   { { "summary", "table", "figures by name; may be nested", optional = true } }),
 ["run:fail"] = method("run:fail(message)", "Notes that the run went wrong, and why.", "the run",
