@@ -147,7 +147,8 @@ td_status gpu_fetch_begin(td_backend *b, const void *src, size_t n, void **fetch
   if (!st)
     st = gpu_check(cudaMemcpyAsync(f->mem + FETCH_HEAD, src, n, cudaMemcpyDeviceToHost, s->aside), "copy");
   if (!st && g->flagged)
-    st = gpu_check(cudaMemcpyAsync(f->mem, g->flag + 1, sizeof(int), cudaMemcpyDeviceToHost, s->aside), "copy");
+    st = gpu_check(cudaMemcpyAsync(f->mem, g->flag + 1, sizeof(int), cudaMemcpyDeviceToHost,
+                                   s->aside), "flag");
   if (!st) st = gpu_check(cudaEventRecord(f->done, s->aside), "copy");
   if (st) return st;
   f->n = n;

@@ -106,8 +106,8 @@ static __global__ void turn(gpu_turns t, const char *ended, const char *begins, 
 
 static td_status turns_of(const td_graph_plan *plan, gpu_turns *t) {
   if (plan->numbers > gpu_turns::NUMBERS || plan->results > gpu_turns::RESULTS)
-    return gpu_fail(TD_ENOSUP, "several steps at once: at most %d numbers and %d results", (int)gpu_turns::NUMBERS,
-                    (int)gpu_turns::RESULTS);
+    return gpu_fail(TD_ENOSUP, "several steps at once: at most %d numbers and %d results",
+                    (int)gpu_turns::NUMBERS, (int)gpu_turns::RESULTS);
   t->numbers = plan->numbers;
   t->results = plan->results;
   static_assert(sizeof(double) == 8 && sizeof(char *) == 8, "a row of the table is of words");

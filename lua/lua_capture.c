@@ -99,10 +99,6 @@ static int l_stats(lua_State *L) {
   lua_setfield(L, -2, "nodes");
   lua_pushinteger(L, s.waits);
   lua_setfield(L, -2, "waits");
-  if (s.seconds > 0) {
-    lua_pushnumber(L, s.seconds);
-    lua_setfield(L, -2, "seconds");
-  }
   lua_pushstring(L, s.why);
   lua_setfield(L, -2, "why");
   lua_pushinteger(L, (lua_Integer)s.scratch);
@@ -113,6 +109,13 @@ static int l_stats(lua_State *L) {
   lua_setfield(L, -2, "arena");
   lua_pushinteger(L, (lua_Integer)s.kept);
   lua_setfield(L, -2, "kept");
+  return 1;
+}
+
+static int l_seconds(lua_State *L) {
+  double s = td_capture_seconds(*check(L));
+  if (s > 0) lua_pushnumber(L, s);
+  else lua_pushnil(L);
   return 1;
 }
 
@@ -143,7 +146,7 @@ static int open_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "record", l_record }, { "finish", l_finish }, { "replay", l_replay },
     { "run", l_run }, { "turn", l_turn },
-    { "stats", l_stats }, { "calls", l_calls }, { "recording", l_recording },
+    { "stats", l_stats }, { "seconds", l_seconds }, { "calls", l_calls }, { "recording", l_recording },
     { "aside", l_aside }, { "free", l_gc },
     { NULL, NULL },
   };

@@ -254,7 +254,6 @@ void td_capture_free(td_capture *c) {
 td_capture_info td_capture_stats(const td_capture *c) {
   td_capture_info s = { .calls = c->n, .stages = c->nstage, .nodes = c->nodes,
                         .why = c->why, .arena = c->arena_bytes };
-  if (c->graph) s.seconds = c->device->graph_seconds(c->device, c->graph);
   for (int i = 0; c->graph && i < c->n; i++) s.waits += c->list[i].waits;
   for (int i = 0; i < c->nslot; i++) {
     const td_slot *b = &c->slot[i];
@@ -265,6 +264,10 @@ td_capture_info td_capture_stats(const td_capture *c) {
   for (int k = 0; k < c->nstage; k++)
     if (c->stage[k].scratch > s.scratch) s.scratch = c->stage[k].scratch;
   return s;
+}
+
+double td_capture_seconds(const td_capture *c) {
+  return c->graph ? c->device->graph_seconds(c->device, c->graph) : 0;
 }
 
 const char *td_capture_call(const td_capture *c, int i, char *buf, size_t size) {

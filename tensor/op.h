@@ -255,8 +255,8 @@ struct td_backend {
   td_status (*fetch_begin)(td_backend *b, const void *src, size_t n, void **fetch);
   bool (*fetch_done)(td_backend *b, void *fetch);
   td_status (*fetch_end)(td_backend *b, void *fetch, void *dst);
-  /* Seconds that the device worked between a call with NULL and the next, which waits;
-  ** NULL: the host's clock serves. */
+  /* Seconds that kernels took between a call with NULL and the next, which waits; NULL: the
+  ** host's clock serves. */
   td_status (*timer)(td_backend *b, double *seconds);
   /* Steps as one launch; NULL: calls are run one after the other.  A step that
   ** cannot be a graph is an error of graph_make.  A launch gets plan.steps turns. */

@@ -198,8 +198,6 @@ typedef struct td_capture_info {
   int nodes;                              /* a device runs all as one graph of so
                                           ** many, or 0 */
   int waits;                              /* of its branches for each other */
-  double seconds;                         /* that its last launch took there; 0: not yet
-                                          ** known, launches are timed from now on */
   const char *why;                        /* it could have done so, but; or "" */
   size_t planned;                         /* bytes of short-lived tensors ... */
   size_t arena;                           /* ... which lie in so many, */
@@ -229,6 +227,9 @@ int td_capture_run(td_capture *c, int64_t steps, td_list numbers, td_list result
 ** those that make a launch launches.  After td_capture_run, once for each. */
 td_status td_capture_turn(td_capture *c, const double *value, td_list stacks, int64_t row);
 td_capture_info td_capture_stats(const td_capture *c);
+/* What its last replay as a graph took on the device; waits.  0: not known; launches are timed
+** from the first question on. */
+double td_capture_seconds(const td_capture *c);
 /* Call i with its stage, "2 by rows: mm f32 (256,128), f32 (128,128) -> f32
 ** (256,128)"; NULL past the last. */
 const char *td_capture_call(const td_capture *c, int i, char *buf, size_t n);

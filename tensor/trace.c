@@ -48,6 +48,7 @@ static struct {
   int place;                          /* of the outermost */
   const td_op *of;                    /* the sweep is at a node of this op, */
   int of_place;                       /* recorded there */
+  td_backend *timing;                 /* device that times the running one, or NULL */
   double child_seconds;               /* of ops that the running one called */
   int64_t child_bytes;
 } now;
@@ -248,6 +249,14 @@ static td_status settle(const td_call *c) {
   return profiling && c->be && c->be != td_cpu() ? td_device_sync(c->be) : TD_OK;
 }
 
+/* The device that can say itself what a kernel takes there, or NULL. */
+static td_backend *timer_of(const td_call *c) {
+  if (!profiling || c->op->cls[0] == 'V' || c->op->cls[0] == 'C') return NULL;
+  for (int i = 0; i < c->nin; i++)
+    if (c->in[i] && c->in[i]->be && c->in[i]->be->timer) return c->in[i]->be;
+  return NULL;
+}
+
 td_status td__trace_apply(td_call *c, td_tensor **out, bool inplace,
                           td_status (*apply)(td_call *, td_tensor **, bool)) {
   double outer_seconds = now.child_seconds;
@@ -258,16 +267,21 @@ td_status td__trace_apply(td_call *c, td_tensor **out, bool inplace,
   now.child_bytes = 0;
   now.depth++;
   int64_t bytes = bytes_handed_out();
-  double spent = seconds();
+  double spent = seconds(), there = 0;
+  td_backend *outer = now.timing, *timer = timer_of(c);
+  now.timing = timer;
+  td_status st = timer ? timer->timer(timer, NULL) : TD_OK;
   c->be = NULL;                /* composed ops and views have none */
-  td_status st = apply(c, out, inplace);
-  if (!st) st = settle(c);
+  if (!st) st = apply(c, out, inplace);
+  if (!st) st = timer ? timer->timer(timer, &there) : settle(c);
+  now.timing = outer;
+  if (!st && outer) st = outer->timer(outer, NULL);    /* its own kernel comes after this one */
   spent = seconds() - spent;
   bytes = bytes_handed_out() - bytes;
   if (profiling) {
     td_trace_row *r = row_of(c->op, inplace, place, now.of);
     r->calls++;
-    r->seconds += spent - now.child_seconds;
+    r->seconds += timer ? there : spent - now.child_seconds;
     r->bytes += bytes - now.child_bytes;
   }
   if (!st && nan_level) st = check(c, out, inplace);
@@ -278,14 +292,17 @@ td_status td__trace_apply(td_call *c, td_tensor **out, bool inplace,
 }
 
 td_status td__trace_note(const td_call *c, td_tensor **out, int place, td_kernel run) {
-  double spent = seconds();
-  td_status st = run(c, out);
-  if (!st) st = settle(c);
+  double spent = seconds(), there = 0;
+  td_backend *timer = profiling ? c->be : NULL;
+  if (timer && !timer->timer) timer = NULL;
+  td_status st = timer ? timer->timer(timer, NULL) : TD_OK;
+  if (!st) st = run(c, out);
+  if (!st) st = timer ? timer->timer(timer, &there) : settle(c);
   if (st) return st;
   if (profiling) {
     td_trace_row *r = row_of(c->op, false, place, NULL);
     r->calls++;
-    r->seconds += seconds() - spent;
+    r->seconds += timer ? there : seconds() - spent;
   }
   return nan_level ? check(c, out, false) : TD_OK;
 }

@@ -272,9 +272,13 @@ function Step:reset()
   return self
 end
 
--- What a replay costs: kernel calls, bytes planned and kept.
+-- What a replay costs: kernel calls, bytes planned and kept; on a device, from the second
+-- question on, the seconds of the last one.
 function Step:stats()
-  return self.recorded and core.stats(self.recorded) or nil
+  if not self.recorded then return nil end
+  local stats = core.stats(self.recorded)
+  stats.seconds = core.seconds(self.recorded)
+  return stats
 end
 
 -- The kernel calls of a replay, one line of text each.
@@ -283,7 +287,7 @@ function Step:calls()
 end
 
 function Step:__tostring()
-  local s = self:stats()
+  local s = self.recorded and core.stats(self.recorded)
   if self.why then return "step that cannot be captured: " .. self.why end
   if not s then return "captured step, not recorded yet" end
   local how = s.nodes > 0 and ("one graph of %d kernels"):format(s.nodes) or

@@ -3,7 +3,8 @@
 **
 ** What it can find: wrong indices and tails, missing or diverging barriers (TIDE_FIBERS=
 ** reverse or a number shuffles the order of threads), device memory touched by the host,
-** memory that was never written (it holds NaN), operations that a capture does not allow.
+** memory that was never written (it holds NaN), addresses that an element may not have,
+** launches that are too large, operations that a capture does not allow.
 ** What it cannot: races between blocks, the memory model, speed. */
 #ifndef TD_EMULATION_CUDA_RUNTIME_H
 #define TD_EMULATION_CUDA_RUNTIME_H
@@ -51,6 +52,7 @@ unsigned emu_ballot(unsigned mask, bool value);
 static inline void __syncthreads() { emu_barrier(); }
 static inline void __syncwarp(unsigned mask = ~0u) { emu_warp_barrier(mask); }
 static inline void __threadfence() {}
+static inline long long clock64() { static long long now; return now += 1000; }
 static inline unsigned __ballot_sync(unsigned mask, bool v) { return emu_ballot(mask, v); }
 static inline bool __any_sync(unsigned mask, bool v) { return emu_ballot(mask, v) != 0; }
 
@@ -90,6 +92,7 @@ template <class T> T __ldg(const T *p) { return *p; }
 /* ---- the runtime ---- */
 enum cudaError_t {
   cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2,
+  cudaErrorInvalidConfiguration = 9,
   cudaErrorInsufficientDriver = 35, cudaErrorNoDevice = 100, cudaErrorIllegalAddress = 700,
   cudaErrorIllegalInstruction = 715, cudaErrorMisalignedAddress = 716, cudaErrorAssert = 710,
   cudaErrorHardwareStackError = 714, cudaErrorLaunchFailure = 719, cudaErrorNotReady = 600,
@@ -148,6 +151,7 @@ cudaError_t emu_launch(const std::function<void()> &body, dim3 grid, dim3 block,
                        cudaStream_t s);
 template <class F, class... A>
 cudaError_t emulate(F kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t s, A... args) {
+  static_assert((sizeof(A) + ... + 0) <= 4096, "the arguments of a kernel take at most 4 KB");
   return emu_launch([=] { kernel(args...); }, grid, block, shared, s);
 }
 

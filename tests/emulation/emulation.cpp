@@ -71,8 +71,9 @@ static long launches, asked, done;          /* kernels; pieces of work */
 static void run_waiting(size_t most) {
   size_t n = std::min(most, waiting.size());
   if (!n) return;
-  std::vector<work> now(std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.begin() + (long)n));
-  waiting.erase(waiting.begin(), waiting.begin() + (long)n);
+  auto begin = waiting.begin(), end = begin + (long)n;
+  std::vector<work> now(std::make_move_iterator(begin), std::make_move_iterator(end));
+  waiting.erase(begin, end);
   emu_open();                                /* once for all of it: that takes long */
   for (auto &w : now) {
     if (!lost) w();
@@ -379,6 +380,7 @@ const char *cudaGetErrorString(cudaError_t e) {
     case cudaSuccess: return "no error";
     case cudaErrorInvalidValue: return "invalid argument";
     case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorInvalidConfiguration: return "invalid configuration argument";
     case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
     case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
@@ -414,7 +416,8 @@ struct fiber {
   size_t shared;               /* of the block's shared memory handed out so far */
 };
 
-static const size_t STACK = 128 << 10, SHARED_MOST = 227 << 10;
+/* Of a block, without asking for more. */
+static const size_t STACK = 128 << 10, SHARED_MOST = 48 << 10;
 /* Where a fiber goes on.  Stacks live on from block to block, and only their first entry
 ** goes through ucontext: after that a switch costs no system call. */
 struct place { jmp_buf at; char *stack; };
@@ -570,8 +573,9 @@ static void run_block(dim3 grid, dim3 block, uint3 at) {
 cudaError_t emu_launch(const std::function<void()> &body, dim3 grid, dim3 block, size_t shared,
                        cudaStream_t s) {
   size_t threads = (size_t)block.x * block.y * block.z;
-  if (!grid.x || !grid.y || !grid.z || !threads || threads > 1024 || shared > SHARED_MOST ||
-      grid.y > 65535 || grid.z > 65535) return cudaErrorInvalidValue;
+  if (!grid.x || !grid.y || !grid.z || !threads || threads > 1024 || block.z > 64 ||
+      shared > SHARED_MOST || grid.x > INT32_MAX || grid.y > 65535 || grid.z > 65535)
+    return cudaErrorInvalidConfiguration;
   return emu_enqueue(s, [=] {
     run_kernel([&] {
       emu_open();
