@@ -97,6 +97,9 @@ function edit.inpaint(v, ae, x, mask, o)
   return x * mask + made * (1 - mask), info
 end
 
+-- The few that are shown.
+local function first(x) return x:narrow(1, 1, math.min(10, x:size(1))) end
+
 -- Root mean squared error in the holes, on images from 0 to 1.
 local function hole_error(a, b, mask)
   local hole = (1 - mask):expand(a.shape)
@@ -123,9 +126,9 @@ function edit.judge_inpainting(v, ae, data, judge, o)
       frechet = judge:measure(out).frechet,
       accuracy = judge:measure(out, { labels = data.test_labels:narrow(1, 1, x:size(1)) }).accuracy,
     }
-    shown[kind] = { mask = mask:narrow(1, 1, 10), made = out:narrow(1, 1, 10) }
+    shown[kind] = { mask = first(mask), made = first(out) }
   end
-  return all, { truth = x:narrow(1, 1, 10), rows = shown }
+  return all, { truth = first(x), rows = shown }
 end
 
 ---- images from masks ----
@@ -192,7 +195,7 @@ function edit.judge_mapped(v, ae, data, judge, o)
     others = agreement(edit.classes(x:roll(1, 1)), map), nfe = info.net_nfe,
     frechet = judge:measure(made).frechet, accuracy = judge:measure(made, { labels = labels }).accuracy,
     psnr = metrics.psnr(made, x, { peak = 2 }), psnr_others = metrics.psnr(x:roll(1, 1), x, { peak = 2 }),
-  }, { map = map:narrow(1, 1, 10), made = made:narrow(1, 1, 10), truth = x:narrow(1, 1, 10) }
+  }, { map = first(map), made = first(made), truth = first(x) }
 end
 
 return edit
