@@ -10,7 +10,8 @@ end
 function tide.count(what, name, n, least)
   local count = whole(n)
   if math.type(count) ~= "integer" or count < least then
-    tide.raise(("%s: %s must be a whole number of at least %d, not %s"):format(what, name, least, tostring(n)))
+    tide.raise(("%s: %s must be a whole number of at least %d, not %s"):format(what, name, least,
+      tostring(n)))
   end
   return count
 end

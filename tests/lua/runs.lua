@@ -62,7 +62,9 @@ t.test("two loops in one run: names of their own, and lines that come again", fu
   more:part "align":log(8, { loss = -80 })
   more:log(30, { loss = 300 }):finish()
   local rows = {}
-  for i, row in ipairs(tide.data.load(run:path "metrics.csv"):totable()) do rows[i] = { row[1], row[3], row[4], row[5] } end
+  for i, row in ipairs(tide.data.load(run:path "metrics.csv"):totable()) do
+    rows[i] = { row[1], row[3], row[4], row[5] }
+  end
   t.near(rows, { { 10, 10, 0 / 0, 0 / 0 }, { 20, 20, 0 / 0, 0 / 0 }, { 1, 0 / 0, 0 / 0, -1 },
                  { 8, 0 / 0, 0 / 0, -80 }, { 30, 300, 0 / 0, 0 / 0 } })
   t.eq(tide.runs(run.dir)[1].metrics["align.loss"], -80)

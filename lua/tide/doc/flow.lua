@@ -257,9 +257,10 @@ assert((log_p - g:log_prob(y)):abs():max():item() < 1e-5)]] },
   text = "An estimate of -log p(y) from residuals weighted by path:weight(t), which is t/(1-t) on the " ..
     "linear path: no ODE, no divergence. Exact in the mean for an exact field; an error of a learned " ..
     "field at t = 1 diverges logarithmically, so times stop at 1 - eps.",
-  args = { field, points, options("samples [64], eps [1e-3], labels, create_graph, path: the one that v was " ..
-    "trained on; an affine one that goes from noise alone to data alone") },
-  returns = "tensor (B)", errors = "A spherical path: flow.log_likelihood gives the likelihood there.", source = "Kong, Brekelmans and Ver Steeg 2023, arXiv 2302.03792",
+  args = { field, points, options("samples [64], eps [1e-3], labels, create_graph, path: the one that v " ..
+    "was trained on; an affine one that goes from noise alone to data alone") },
+  returns = "tensor (B)", errors = "A spherical path: flow.log_likelihood gives the likelihood there.",
+  source = "Kong, Brekelmans and Ver Steeg 2023, arXiv 2302.03792",
   example = [[
 local g = flow.exact.gaussian { mean = { 0, 0 } }
 local e = flow.nll_estimate(g, tensor.zeros(400, 2), { samples = 32 })

@@ -71,8 +71,8 @@ os.execute("rm -r " .. dir)]] },
   "Adds a line to metrics.csv and hands it to the system at once, so that a kill loses at most that line. " ..
   "New names become new columns.", "the run",
   { { "step", "number" }, { "values", "table", "numbers or tensors of one element, by name" } }),
-["run:part"] = method("run:part(name)", "What logs to the run under names of its own, as align.loss: for the " ..
-  "second loop of a script, flow.align(v, y, { log = run:part \"align\" }).",
+["run:part"] = method("run:part(name)", "What logs to the run under names of its own, as align.loss: for " ..
+  "the second loop of a script, flow.align(v, y, { log = run:part \"align\" }).",
   "a log for flow.train, flow.align and log(step, values)", { { "name", "string" } }),
 ["run:finish"] = method("run:finish(summary)", "Notes the end, and the summary in run.json.", "the run",
   { { "summary", "table", "figures by name; may be nested", optional = true } }),
