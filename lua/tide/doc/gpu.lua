@@ -24,8 +24,15 @@ loaded when a device is first asked for, and machines without a GPU do not notic
                                 products of bf16 with sums in f32, while weights,
                                 gradients and the optimiser stay f32
   item(), print, to("cpu")      wait for the GPU; a loop that reads its loss every
-                                hundred steps loses nothing
-  figures and windows           take tensors from any device
+                                hundred steps loses nothing, and a progress bar
+                                shows figures when they have come
+  figures and windows           take tensors from any device; set, push and new
+                                artists never wait for it: numbers enter the
+                                figure at a safe point (fig:due, a step of a
+                                progress bar, tide.yield, the next set, the
+                                prompt), all of a call together and the newest
+                                of a loop; save, render, get, limits and
+                                plot.wait wait for the last
   TIDE_SYNC=1                   waits for each op, so that an error names the op
   tide.memory("cuda")           what is held there
 

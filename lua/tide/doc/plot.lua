@@ -128,11 +128,12 @@ if plot.can_save then
   os.remove(path)
 end]] },
 ["plot.Figure.render"] = {
-  sig = "fig:render{format=, scale=, dpi=, size=, transparent=}",
+  sig = "fig:render{format=, scale=, dpi=, size=, transparent=, wait=}",
   text = "The picture as a string of bytes: of the file that save would write, or, of \"rgba\", rows " ..
     "of pixels from the top, with their width and height.",
   args = { { "fig", "Figure" }, { "options", "table", '"png" (default), "svg", "pdf" or "rgba" as ' ..
-    "format; " .. output_options, optional = true } },
+    "format; wait = false: without numbers that are still to come from a device; " .. output_options,
+    optional = true } },
   returns = "string; of \"rgba\" also width and height", errors = "As of save.", example = [[
 local fig = plot.figure{ size = {200, 150} }
 if plot.can_save then
@@ -462,7 +463,10 @@ end]] },
 ["plot.Artist.set"] = {
   sig = "artist:set{...} or artist:set(data)",
   text = "Changes options of an artist. All are checked first and then taken together, so a " ..
-    "picture never shows the new x with the old y. false puts an option back to its default.",
+    "picture never shows the new x with the old y. false puts an option back to its default. Numbers " ..
+    "of tensors on a device are not waited for: they are those of the moment of the call, enter the " ..
+    "figure together when they are there, and the newest of a loop that sets them faster count " ..
+    "(?gpu).",
   args = { { "artist", "Artist" }, { "options", "table", "as for the call that made it" } },
   returns = "Artist", errors = wrong, example = [[
 local s = plot.figure{}:axes():scatter{ x = {1, 2}, y = {1, 2} }
@@ -474,13 +478,15 @@ assert(not pcall(s.set, s, { x = {1} }) and #s:get("x") == 3)]] },
   example = 'assert(plot.figure{}:axes():line{ y = {1, 2} }:get("kind") == "line")' },
 ["plot.Artist.push"] = {
   sig = "artist:push(x, y) or artist:push(y)",
-  text = "Appends a point to a line or a scatter. NaN makes a gap.",
-  args = { { "artist", "Artist" }, { "x", "number", "by default 1, 2, 3, ..." },
-    { "y", "number" } }, returns = "Artist",
-  errors = "Artists of other kinds; points with a colour or size of their own.", example = [[
+  text = "Appends a point to a line or a scatter. NaN makes a gap. A tensor is a number, too; one on " ..
+    "a device, such as a loss, is not waited for.",
+  args = { { "artist", "Artist" }, { "x", "number|tensor", "by default 1, 2, 3, ..." },
+    { "y", "number|tensor", "a tensor has one element" } }, returns = "Artist",
+  errors = "Artists of other kinds; points with a colour or size of their own; tensors of more elements.",
+  example = [[
 local l = plot.figure{}:axes():line{}
-l:push(3):push(4)
-assert(l:get("x")[2] == 2)]] },
+l:push(3):push(tensor.full({}, 4))
+assert(l:get("x")[2] == 2 and l:get("y")[2] == 4)]] },
 ["plot.Artist.remove"] = { text = "Takes the artist, and its colour bar, out of its axes.",
   args = { { "artist", "Artist" } }, returns = "nothing", example = [[
 local ax = plot.figure{}:axes()
