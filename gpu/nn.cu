@@ -28,6 +28,23 @@ static td_status k_addcmul(const td_call *c, td_tensor **out) {
   return run_madd(c, out[0], c->in, false, true);
 }
 
+/* g b, and g a, which is written through the last operand */
+template <class T> __global__ void pair(gpu_layout l) {
+  GPU_EACH(i, l.n) {
+    int64_t at[5];
+    gpu_offsets(l, i, 5, at);
+    T g = gpu_read<T>(l.t[1], at[1]), a = gpu_read<T>(l.t[2], at[2]), b = gpu_read<T>(l.t[3], at[3]);
+    *(T *)(l.t[0].p + at[0]) = g * b;
+    *(T *)(l.t[4].p + at[4]) = g * a;
+  }
+}
+static td_status k_addcmul_grad(const td_call *c, td_tensor **out) {
+  td_tensor *in[] = { c->in[0], c->in[1], c->in[2], out[1] };
+  gpu_layout l = gpu_layout_of(out[0], 4, in);
+  return l.n ? gpu_launch(c, out[0]->dtype == TD_F64 ? pair<double> : pair<float>, gpu_grid(l.n),
+                          dim3(GPU_BLOCK), 0, l) : TD_OK;
+}
+
 /* ---- sinusoid ---- */
 
 template <class T> __global__ void wave(const T *t, T *y, int64_t n, int64_t half, double rate) {
@@ -51,13 +68,29 @@ static td_status k_sinusoid(const td_call *c, td_tensor **out) {
 
 /* ---- norms: a block for each row ---- */
 
+template <class T> struct rows_of { const T *p; int64_t stride[TD_MAXDIM]; };   /* p null: none */
+
 template <class T> struct norm_rows {
-  const T *g, *x, *w, *b;
-  T *y;
+  int ndim;                    /* dims before the last of x: rows are counted over them */
+  int64_t shape[TD_MAXDIM];
+  rows_of<T> g, x, shift, scale, gate, f, add;
+  const T *w, *b;              /* for all rows */
+  T *y, *h;                    /* results, row by row */
   int64_t n, count;
   double eps;
   bool centre;                 /* layer_norm, not rms_norm */
 };
+
+template <class T> __device__ static const T *line(const norm_rows<T> &q, const rows_of<T> &r, int64_t k) {
+  if (!r.p) return NULL;
+  int64_t at = 0;
+  for (int d = q.ndim - 1; d >= 0; d--) {
+    int64_t rest = d ? k / q.shape[d] : 0;
+    at += (k - rest * q.shape[d]) * r.stride[d];
+    k = rest;
+  }
+  return r.p + at;
+}
 
 enum { NORM_BLOCK = 128 };
 struct stats { double mean, r; };
@@ -82,25 +115,36 @@ template <class T> __device__ static stats stats_of(const norm_rows<T> &q, const
 template <class T> __global__ void norm(norm_rows<T> q) {
   TD_SHARED(double, part, 32);
   for (int64_t k = blockIdx.x; k < q.count; k += gridDim.x) {
-    const T *x = q.x + k * q.n;
+    const T *x = line(q, q.x, k), *shift = line(q, q.shift, k), *scale = line(q, q.scale, k);
+    if (q.gate.p) {            /* a thread reads what it wrote itself */
+      const T *gate = line(q, q.gate, k), *f = line(q, q.f, k);
+      T *h = q.h + k * q.n;
+      for (int64_t i = threadIdx.x; i < q.n; i += NORM_BLOCK) h[i] = x[i] + gate[i] * f[i];
+      x = h;
+    }
     stats s = stats_of(q, x, part);
     for (int64_t i = threadIdx.x; i < q.n; i += NORM_BLOCK) {
       T v = (T)(((double)x[i] - s.mean) * s.r);
       if (q.w) v *= q.w[i];
-      q.y[k * q.n + i] = q.b ? v + q.b[i] : v;
+      if (q.b) v += q.b[i];
+      if (scale) v += v * scale[i];
+      if (shift) v += shift[i];
+      q.y[k * q.n + i] = v;
     }
   }
 }
 
-/* y = r (h - <h> - xhat <h xhat>), h = g w */
+/* y = r (h - <h> - xhat <h xhat>) + add, h = g (1 + scale) w; with a scale also its gradient,
+** g (xhat w + b). */
 template <class T> __global__ void norm_grad(norm_rows<T> q) {
   TD_SHARED(double, part, 32);
   for (int64_t k = blockIdx.x; k < q.count; k += gridDim.x) {
-    const T *x = q.x + k * q.n, *g = q.g + k * q.n;
+    const T *x = line(q, q.x, k), *g = line(q, q.g, k), *scale = line(q, q.scale, k);
+    const T *add = line(q, q.add, k);
     stats s = stats_of(q, x, part);
     double h = 0, hx = 0;
     for (int64_t i = threadIdx.x; i < q.n; i += NORM_BLOCK) {
-      double u = (double)g[i] * (q.w ? (double)q.w[i] : 1.);
+      double u = (double)(scale ? g[i] + g[i] * scale[i] : g[i]) * (q.w ? (double)q.w[i] : 1.);
       h += u;
       hx += u * ((double)x[i] - s.mean);
     }
@@ -108,70 +152,123 @@ template <class T> __global__ void norm_grad(norm_rows<T> q) {
     hx = gpu_block_sum(hx, part) * s.r * s.r / (double)q.n;
     if (!q.centre) h = 0;
     for (int64_t i = threadIdx.x; i < q.n; i += NORM_BLOCK) {
-      double u = (double)g[i] * (q.w ? (double)q.w[i] : 1.);
-      q.y[k * q.n + i] = (T)(s.r * (u - h - ((double)x[i] - s.mean) * hx));
+      double w = q.w ? (double)q.w[i] : 1., d = (double)x[i] - s.mean;
+      double u = (double)(scale ? g[i] + g[i] * scale[i] : g[i]) * w;
+      q.y[k * q.n + i] = (T)(s.r * (u - h - d * hx) + (add ? (double)add[i] : 0.));
+      if (scale) q.h[k * q.n + i] = (T)((double)g[i] * (d * s.r * w + (q.b ? (double)q.b[i] : 0.)));
     }
   }
 }
 
-/* Row p of part: the sum of g xhat over every gridDim-th row from p on. */
+/* Row p of sums: those of u xhat, and for layer_norm of u, over every gridDim-th row from p on;
+** u = g (1 + scale). */
 template <class T> __global__ void norm_weight_grad(norm_rows<T> q, double *sums) {
   TD_SHARED(double, part, 32);
-  double *mine = sums + blockIdx.x * q.n;
-  for (int64_t i = threadIdx.x; i < q.n; i += NORM_BLOCK) mine[i] = 0;
+  int64_t width = q.centre ? 2 * q.n : q.n;
+  double *mine = sums + blockIdx.x * width;
+  for (int64_t i = threadIdx.x; i < q.n; i += NORM_BLOCK) {
+    mine[i] = 0;
+    if (q.centre) mine[q.n + i] = 0;
+  }
   for (int64_t k = blockIdx.x; k < q.count; k += gridDim.x) {
-    const T *x = q.x + k * q.n, *g = q.g + k * q.n;
+    const T *x = line(q, q.x, k), *g = line(q, q.g, k), *scale = line(q, q.scale, k);
     stats s = stats_of(q, x, part);
-    for (int64_t i = threadIdx.x; i < q.n; i += NORM_BLOCK)
-      mine[i] += (double)g[i] * ((double)x[i] - s.mean) * s.r;
+    for (int64_t i = threadIdx.x; i < q.n; i += NORM_BLOCK) {
+      double u = (double)(scale ? g[i] + g[i] * scale[i] : g[i]);
+      mine[i] += u * ((double)x[i] - s.mean) * s.r;
+      if (q.centre) mine[q.n + i] += u;
+    }
   }
 }
-template <class T> __global__ void add_rows(const double *sums, T *y, int64_t n, int rows) {
-  GPU_EACH(i, n) {
+/* The first n sums go to y, the others to z. */
+template <class T> __global__ void add_rows(const double *sums, T *y, T *z, int64_t n, int64_t width, int rows) {
+  GPU_EACH(i, width) {
     double s = 0;
-    for (int r = 0; r < rows; r++) s += sums[r * n + i];
-    y[i] = (T)s;
+    for (int r = 0; r < rows; r++) s += sums[r * width + i];
+    if (i < n) y[i] = (T)s;
+    else z[i - n] = (T)s;
   }
 }
 
-template <class T> static norm_rows<T> rows_of(const td_call *c, const td_tensor *x) {
-  norm_rows<T> q = {};
-  q.n = x->shape[x->ndim - 1];
-  q.x = (const T *)x->data;
-  q.count = q.n ? td__numel(x) / q.n : 0;
-  q.eps = c->attr[0].f;
-  q.centre = c->op->name[0] == 'l';
-  return q;
-}
 template <class T> static const T *data(const td_tensor *t) { return t ? (const T *)t->data : NULL; }
 
+/* The rows of t, which broadcast to those of x. */
+template <class T> static rows_of<T> lines(const td_tensor *t, const td_tensor *x) {
+  rows_of<T> r = {};
+  r.p = data<T>(t);
+  for (int d = x->ndim - 2, e = t ? t->ndim - 2 : -1; e >= 0; d--, e--)
+    r.stride[d] = t->shape[e] > 1 ? t->stride[e] : 0;
+  return r;
+}
+
+template <class T> static norm_rows<T> norm_of(const td_call *c, const td_tensor *x) {
+  norm_rows<T> q = {};
+  q.ndim = x->ndim - 1;
+  for (int d = 0; d < q.ndim; d++) q.shape[d] = x->shape[d];
+  q.n = x->shape[q.ndim];
+  q.x = lines<T>(x, x);
+  q.count = q.n ? td__numel(x) / q.n : 0;
+  q.eps = c->attr[0].f;
+  q.centre = c->op->name[0] != 'r';
+  return q;
+}
+template <class T> static td_status each_row(const td_call *c, const norm_rows<T> &q, void (*kernel)(norm_rows<T>)) {
+  return q.count ? gpu_launch(c, kernel, gpu_blocks(q.count), dim3(NORM_BLOCK), 0, q) : TD_OK;
+}
+
 template <class T> static td_status run_norm(const td_call *c, td_tensor **out) {
-  norm_rows<T> q = rows_of<T>(c, c->in[0]);
+  const td_tensor *x = c->in[0];
+  norm_rows<T> q = norm_of<T>(c, x);
   q.w = data<T>(c->in[1]);
-  q.b = c->nin > 2 ? data<T>(c->in[2]) : NULL;
+  if (c->nin > 2) {
+    q.b = data<T>(c->in[2]);
+    q.shift = lines<T>(c->in[3], x), q.scale = lines<T>(c->in[4], x);
+  }
   q.y = (T *)out[0]->data;
-  return q.count ? gpu_launch(c, norm<T>, gpu_blocks(q.count), dim3(NORM_BLOCK), 0, q) : TD_OK;
+  return each_row(c, q, norm<T>);
+}
+template <class T> static td_status run_gated(const td_call *c, td_tensor **out) {
+  const td_tensor *x = c->in[0];
+  norm_rows<T> q = norm_of<T>(c, x);
+  q.gate = lines<T>(c->in[1], x), q.f = lines<T>(c->in[2], x);
+  q.w = data<T>(c->in[3]), q.b = data<T>(c->in[4]);
+  q.shift = lines<T>(c->in[5], x), q.scale = lines<T>(c->in[6], x);
+  q.h = (T *)out[0]->data, q.y = (T *)out[1]->data;
+  return each_row(c, q, norm<T>);
 }
 template <class T> static td_status run_norm_grad(const td_call *c, td_tensor **out) {
-  norm_rows<T> q = rows_of<T>(c, c->in[1]);
-  q.g = data<T>(c->in[0]);
+  const td_tensor *x = c->in[1];
+  norm_rows<T> q = norm_of<T>(c, x);
+  q.g = lines<T>(c->in[0], x);
   q.w = data<T>(c->in[2]);
   q.y = (T *)out[0]->data;
-  return q.count ? gpu_launch(c, norm_grad<T>, gpu_blocks(q.count), dim3(NORM_BLOCK), 0, q) : TD_OK;
+  return each_row(c, q, norm_grad<T>);
+}
+template <class T> static td_status run_modulated_grad(const td_call *c, td_tensor **out) {
+  const td_tensor *x = c->in[1];
+  norm_rows<T> q = norm_of<T>(c, x);
+  q.g = lines<T>(c->in[0], x);
+  q.w = data<T>(c->in[2]), q.b = data<T>(c->in[3]);
+  q.scale = lines<T>(c->in[4], x), q.add = lines<T>(c->in[5], x);
+  q.y = (T *)out[0]->data, q.h = (T *)out[1]->data;
+  return each_row(c, q, norm_grad<T>);
 }
 template <class T> static td_status run_weight_grad(const td_call *c, td_tensor **out) {
-  norm_rows<T> q = rows_of<T>(c, c->in[1]);
-  q.g = data<T>(c->in[0]);
-  int64_t n = td__numel(out[0]);
+  const td_tensor *x = c->in[1];
+  norm_rows<T> q = norm_of<T>(c, x);
+  q.g = lines<T>(c->in[0], x);
+  if (c->nin > 2) q.scale = lines<T>(c->in[2], x);
+  int64_t width = c->op->nout * q.n;
   int rows = q.count < 64 ? (int)q.count : 64;
   void *sums = NULL;
-  if (!n) return TD_OK;
-  td_status st = gpu_scratch(c, sizeof(double) * (size_t)(n * (rows ? rows : 1)), &sums);
+  if (!width) return TD_OK;
+  td_status st = gpu_scratch(c, sizeof(double) * (size_t)(width * (rows ? rows : 1)), &sums);
   if (!st && rows)
     st = gpu_launch(c, norm_weight_grad<T>, dim3((unsigned)rows), dim3(NORM_BLOCK), 0, q, (double *)sums);
+  T *z = c->op->nout > 1 ? (T *)out[1]->data : NULL;
   if (!st)
-    st = gpu_launch(c, add_rows<T>, gpu_grid(n), dim3(GPU_BLOCK), 0, (const double *)sums,
-                    (T *)out[0]->data, n, rows);
+    st = gpu_launch(c, add_rows<T>, gpu_grid(width), dim3(GPU_BLOCK), 0, (const double *)sums,
+                    (T *)out[0]->data, z, q.n, width, rows);
   return st;
 }
 #define KERNEL(name) \
@@ -179,12 +276,16 @@ template <class T> static td_status run_weight_grad(const td_call *c, td_tensor 
     return out[0]->dtype == TD_F64 ? run_##name<double>(c, out) : run_##name<float>(c, out); \
   }
 KERNEL(norm)
+KERNEL(gated)
 KERNEL(norm_grad)
+KERNEL(modulated_grad)
 KERNEL(weight_grad)
 
 const td_kernel_entry gpu_nn_kernels[] = {
-  { "modulate", k_modulate }, { "addcmul", k_addcmul }, { "sinusoid", k_sinusoid },
-  { "layer_norm", k_norm }, { "layer_norm_grad", k_norm_grad },
+  { "modulate", k_modulate }, { "addcmul", k_addcmul }, { "addcmul_grad", k_addcmul_grad },
+  { "sinusoid", k_sinusoid },
+  { "layer_norm", k_norm }, { "layer_norm_grad", k_norm_grad }, { "gated_norm", k_gated },
+  { "layer_norm_modulated_grad", k_modulated_grad },
   { "layer_norm_weight_grad", k_weight_grad }, { "rms_norm", k_norm },
   { "rms_norm_grad", k_norm_grad }, { "rms_norm_weight_grad", k_weight_grad }, { NULL, NULL }
 };

@@ -46,6 +46,23 @@ static td_status k_addcmul(const td_call *c, td_tensor **out) {
   return TD_OK;
 }
 
+/* da = g b, and db = g a, which is written through the last operand */
+#define PAIR(name, type) \
+  static void name(char *const *p, int64_t n, int64_t begin, const void *ctx) { \
+    type *da = (type *)p[0], *db = (type *)p[4]; \
+    const type *g = (type *)p[1], *a = (type *)p[2], *b = (type *)p[3]; \
+    (void)begin; (void)ctx; \
+    TD_IVDEP for (int64_t i = 0; i < n; i++) { da[i] = g[i] * b[i]; db[i] = g[i] * a[i]; } \
+  }
+PAIR(pair_f32, float)
+PAIR(pair_f64, double)
+
+static td_status k_addcmul_grad(const td_call *c, td_tensor **out) {
+  td_tensor *in[] = { c->in[0], c->in[1], c->in[2], out[1] };
+  td_loop(out[0], 4, in, out[0]->dtype == TD_F64 ? pair_f64 : pair_f32, NULL);
+  return TD_OK;
+}
+
 /* ---- sinusoid ---- */
 
 typedef struct wave {
@@ -108,5 +125,6 @@ static td_status k_sinusoid(const td_call *c, td_tensor **out) {
 
 const td_kernel_entry TD_ISA_NAME(td_cpu_nn_fused)[] = {
   { "modulate", k_modulate }, { "addcmul", k_addcmul },
+  { "addcmul_grad", k_addcmul_grad },
   { "sinusoid", k_sinusoid }, { 0 },
 };

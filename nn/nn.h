@@ -20,6 +20,9 @@ void td_nn_init(void);
 #define OP7(cls, name, k,a, l,b, m,c, n,d, o,e, p,f, q,g, doc) \
   TD_RET_##cls(name, TD_C_##k a, TD_C_##l b, TD_C_##m c, TD_C_##n d, \
                TD_C_##o e, TD_C_##p f, TD_C_##q g);
+#define OP8(cls, name, k,a, l,b, m,c, n,d, o,e, p,f, q,g, r,h, doc) \
+  TD_RET_##cls(name, TD_C_##k a, TD_C_##l b, TD_C_##m c, TD_C_##n d, \
+               TD_C_##o e, TD_C_##p f, TD_C_##q g, TD_C_##r h);
 #define OP10(cls, name, k,a, l,b, m,c, n,d, o,e, p,f, q,g, r,h, s,i, t,j, doc) \
   TD_RET_##cls(name, TD_C_##k a, TD_C_##l b, TD_C_##m c, TD_C_##n d, \
                TD_C_##o e, TD_C_##p f, TD_C_##q g, TD_C_##r h, TD_C_##s i, \

@@ -1,4 +1,4 @@
-/* norm_rows.h -- layer_norm and rms_norm for one type: included by cpu_norm.c
+/* norm_rows.h -- layer_norm, gated_norm and rms_norm for one type: included by cpu_norm.c
 ** with `real`, VEC (bytes of a vector) and NAME(x) defined.
 **
 ** A row is read a few times, but from the first-level cache after the first.
@@ -57,10 +57,16 @@ INLINE void NAME(norm_row)(const real *x, const real *w, const real *b, real *y,
     for (int64_t i = 0; i < n; i++) y[i] = (x[i] - s.mean) * s.r;
 }
 
-/* y = r (h - <h> - xhat <h xhat>), h = g w */
-INLINE void NAME(grad_row)(const real *g, const real *x, const real *w, real *y,
-                           int64_t n, real eps, bool centre) {
-  NAME(stats) s = NAME(stats_of)(x, n, eps, centre);
+/* y = y (1 + scale) + shift */
+INLINE void NAME(modulate_row)(real *y, const real *shift, const real *scale, int64_t n) {
+  if (scale && shift) EACH y[i] = y[i] + y[i] * scale[i] + shift[i];
+  else if (scale) EACH y[i] = y[i] + y[i] * scale[i];
+  else if (shift) EACH y[i] = y[i] + shift[i];
+}
+
+/* y = r (h - <h> - xhat <h xhat>), h = g w; y may be g */
+INLINE void NAME(grad_row)(NAME(stats) s, const real *g, const real *x, const real *w, real *y,
+                           int64_t n, bool centre) {
   real h = 0, hx;
   if (w) {
     if (centre) SUM_OVER(n, h, AT(g) * AT(w), g[i] * w[i]);
@@ -72,54 +78,85 @@ INLINE void NAME(grad_row)(const real *g, const real *x, const real *w, real *y,
   }
   h /= (real)n;
   hx *= s.r * s.r / (real)n;
-  if (w)
-    for (int64_t i = 0; i < n; i++)
-      y[i] = s.r * (g[i] * w[i] - h - (x[i] - s.mean) * hx);
-  else
-    for (int64_t i = 0; i < n; i++)
-      y[i] = s.r * (g[i] - h - (x[i] - s.mean) * hx);
+  if (w) EACH y[i] = s.r * (g[i] * w[i] - h - (x[i] - s.mean) * hx);
+  else EACH y[i] = s.r * (g[i] - h - (x[i] - s.mean) * hx);
 }
 
 static void NAME(norm_rows)(void *ctx, int64_t begin, int64_t end) {
   const rows *r = ctx;
-  const real *x = r->x, *w = r->w, *b = r->b;
-  real *y = r->y;
+  const real *w = r->w, *b = r->b;
   int64_t n = r->n;
-  for (int64_t k = begin; k < end; k++)
-    if (r->centre) NAME(norm_row)(x + k * n, w, b, y + k * n, n, (real)r->eps, true);
-    else NAME(norm_row)(x + k * n, w, NULL, y + k * n, n, (real)r->eps, false);
+  for (int64_t k = begin; k < end; k++) {
+    const real *x = line(r->x, r, k);
+    real *y = (real *)r->y + k * n;
+    if (r->gate) {               /* h = x + gate y, in its place */
+      const real *gate = line(r->gate, r, k), *f = line(r->f, r, k);
+      real *h = (real *)r->h + k * n;
+      EACH h[i] = x[i] + gate[i] * f[i];
+      x = h;
+    }
+    if (r->centre) NAME(norm_row)(x, w, b, y, n, (real)r->eps, true);
+    else NAME(norm_row)(x, w, NULL, y, n, (real)r->eps, false);
+    NAME(modulate_row)(y, line(r->shift, r, k), line(r->scale, r, k), n);
+  }
 }
 
 static void NAME(grad_rows)(void *ctx, int64_t begin, int64_t end) {
   const rows *r = ctx;
-  const real *g = r->g, *x = r->x, *w = r->w;
-  real *y = r->y;
   int64_t n = r->n;
-  for (int64_t k = begin; k < end; k++)
-    if (r->centre)
-      NAME(grad_row)(g + k * n, x + k * n, w, y + k * n, n, (real)r->eps, true);
-    else
-      NAME(grad_row)(g + k * n, x + k * n, w, y + k * n, n, (real)r->eps, false);
-}
-
-/* Row c of r->part: sum of g xhat over the rows of chunk c. */
-static void NAME(wgrad_chunk)(void *ctx, int64_t c) {
-  const rows *r = ctx;
-  int64_t n = r->n, end = (c + 1) * r->per < r->count ? (c + 1) * r->per : r->count;
-  real *sum = (real *)r->y + c * n;
-  for (int64_t i = 0; i < n; i++) sum[i] = 0;
-  for (int64_t k = c * r->per; k < end; k++) {
-    const real *g = (const real *)r->g + k * n, *x = (const real *)r->x + k * n;
+  for (int64_t k = begin; k < end; k++) {
+    const real *x = line(r->x, r, k), *g = line(r->g, r, k);
+    real *y = (real *)r->y + k * n;
     NAME(stats) s = NAME(stats_of)(x, n, (real)r->eps, r->centre);
-    for (int64_t i = 0; i < n; i++) sum[i] += g[i] * (x[i] - s.mean) * s.r;
+    if (r->centre) NAME(grad_row)(s, g, x, r->w, y, n, true);
+    else NAME(grad_row)(s, g, x, r->w, y, n, false);
   }
 }
 
-static void NAME(add_chunks)(const rows *r, int64_t chunks, real *y) {
+/* y and h are the gradients of x and of the scale. */
+static void NAME(modulated_rows)(void *ctx, int64_t begin, int64_t end) {
+  const rows *r = ctx;
+  const real *w = r->w, *b = r->b;
+  int64_t n = r->n;
+  for (int64_t k = begin; k < end; k++) {
+    const real *x = line(r->x, r, k), *g = line(r->g, r, k), *scale = line(r->scale, r, k);
+    const real *add = line(r->add, r, k);
+    real *y = (real *)r->y + k * n, *d = (real *)r->h + k * n;
+    NAME(stats) s = NAME(stats_of)(x, n, (real)r->eps, true);
+    if (w && b) EACH d[i] = g[i] * ((x[i] - s.mean) * s.r * w[i] + b[i]);
+    else if (w) EACH d[i] = g[i] * ((x[i] - s.mean) * s.r * w[i]);
+    else if (b) EACH d[i] = g[i] * ((x[i] - s.mean) * s.r + b[i]);
+    else EACH d[i] = g[i] * ((x[i] - s.mean) * s.r);
+    EACH y[i] = g[i] + g[i] * scale[i];
+    NAME(grad_row)(s, y, x, w, y, n, true);
+    if (add) EACH y[i] += add[i];
+  }
+}
+
+/* Row c of r->y: the sums of g xhat and, for layer_norm, of g over the rows of chunk c. */
+static void NAME(wgrad_chunk)(void *ctx, int64_t c) {
+  const rows *r = ctx;
+  int64_t n = r->n, end = (c + 1) * r->per < r->count ? (c + 1) * r->per : r->count;
+  real *sum = (real *)r->y + c * r->sums, *plain = sum + n;
+  for (int64_t i = 0; i < r->sums; i++) sum[i] = 0;
+  for (int64_t k = c * r->per; k < end; k++) {
+    const real *g = line(r->g, r, k), *x = line(r->x, r, k), *scale = line(r->scale, r, k);
+    NAME(stats) s = NAME(stats_of)(x, n, (real)r->eps, r->centre);
+    if (!r->centre) EACH sum[i] += g[i] * (x[i] - s.mean) * s.r;
+    else if (!scale) EACH { sum[i] += g[i] * (x[i] - s.mean) * s.r; plain[i] += g[i]; }
+    else EACH {
+      real u = g[i] + g[i] * scale[i];
+      sum[i] += u * (x[i] - s.mean) * s.r;
+      plain[i] += u;
+    }
+  }
+}
+
+static void NAME(add_chunks)(const rows *r, int64_t chunks, int64_t from, real *y) {
   const real *part = r->y;
   for (int64_t i = 0; i < r->n; i++) y[i] = 0;
-  for (int64_t c = 0; c < chunks; c++)
-    for (int64_t i = 0; i < r->n; i++) y[i] += part[c * r->n + i];
+  for (int64_t c = 0; c < chunks; c++, part += r->sums)
+    for (int64_t i = 0; i < r->n; i++) y[i] += part[from + i];
 }
 
 /* ---- groups of channels: `inner` numbers for each channel, `each` channels in a group ---- */
@@ -127,7 +164,7 @@ static void NAME(add_chunks)(const rows *r, int64_t chunks, real *y) {
 static void NAME(norm_groups)(void *ctx, int64_t begin, int64_t end) {
   const rows *r = ctx;
   for (int64_t k = begin; k < end; k++) {
-    const real *x = (const real *)r->x + k * r->n;
+    const real *x = (const real *)r->gx + k * r->n;
     real *y = (real *)r->y + k * r->n;
     NAME(stats) s = NAME(stats_of)(x, r->n, (real)r->eps, true);
     for (int64_t c = 0; c < r->each; c++, x += r->inner, y += r->inner) {
@@ -143,7 +180,7 @@ static void NAME(norm_groups)(void *ctx, int64_t begin, int64_t end) {
 static void NAME(grad_groups)(void *ctx, int64_t begin, int64_t end) {
   const rows *r = ctx;
   for (int64_t k = begin; k < end; k++) {
-    const real *x = (const real *)r->x + k * r->n, *g = (const real *)r->g + k * r->n;
+    const real *x = (const real *)r->gx + k * r->n, *g = (const real *)r->gg + k * r->n;
     real *y = (real *)r->y + k * r->n, h = 0, hx = 0;
     real *dw = (real *)r->dw + k * r->each, *db = (real *)r->db + k * r->each;
     NAME(stats) s = NAME(stats_of)(x, r->n, (real)r->eps, true);

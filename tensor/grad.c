@@ -115,7 +115,7 @@ static unsigned values_needed(const td_call *c) {
   unsigned need = 0;
   for (int i = 0; i < c->nin; i++)
     if (c->in[i] && td_needs_grad(c->in[i]))
-      need |= c->op->rule->saves[i < 3 ? i : 3];
+      need |= c->op->rule->saves[i < TD_SAVES ? i : TD_SAVES - 1];
   return need;
 }
 

@@ -338,6 +338,13 @@ static bool uses_bf16(const td_call *c, td_tensor **out) {
   return false;
 }
 
+/* t as kernels want it by the flags of their rule */
+static td_tensor *laid_out(td_tensor *t, unsigned flags) {
+  int last = t->ndim - 1;
+  if (flags & TD_LINES && (last < 0 || t->stride[last] == 1 || t->shape[last] == 1)) return t;
+  return td_contiguous(t);
+}
+
 /* Kernels that want contiguous inputs get copies; the graph keeps the
 ** originals.  Gradients of the copies are nobody's business. */
 static td_status execute(const td_call *c, td_tensor **out) {
@@ -345,16 +352,17 @@ static td_status execute(const td_call *c, td_tensor **out) {
   td_tensor *few[16], **in = few;
   td_status st = TD_OK;
   bool grad = td_grad_enable(false);
-  if (c->op->rule->flags & TD_CONTIG) {
+  unsigned flags = c->op->rule->flags;
+  if (flags & (TD_CONTIG | TD_LINES)) {
     if (c->nin > 16 && !(in = malloc(sizeof *in * (size_t)c->nin)))
       st = td_fail(TD_ENOMEM, "out of memory for a list of %d", c->nin);
     for (int i = 0; !st && i < c->nin; i++)
-      if ((in[i] = c->in[i]) && !(in[i] = td_contiguous(in[i])))
+      if ((in[i] = c->in[i]) && !(in[i] = laid_out(in[i], flags)))
         st = td_error_code();
     q.in = in;
   }
   if (!st)
-    st = !(c->op->rule->flags & TD_BF16_OK) && !c->op->bf16[c->be->slot] &&
+    st = !(flags & TD_BF16_OK) && !c->op->bf16[c->be->slot] &&
       uses_bf16(c, out) ? run_bf16(&q, out) : run(&q, out);
   if (in != few) free(in);
   td_grad_enable(grad);

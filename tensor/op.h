@@ -83,6 +83,7 @@ typedef struct td_back {
 /* bits of td_rule.saves[i]: what the gradient of input i reads */
 #define TD_IN(i) (1u << (i))
 #define TD_OUT(k) (1u << (16 + (k)))
+#define TD_SAVES 8
 
 enum {                     /* td_rule.flags */
   TD_INPLACE = 1,          /* x:name_() may write into the first tensor */
@@ -98,6 +99,7 @@ enum {                     /* td_rule.flags */
   TD_ANYDEVICE = 1024,     /* further inputs may be on other devices */
   TD_BF16_OK = 2048,       /* kernels of all devices take bf16 themselves */
   TD_PRODUCT = 4096,       /* a product of matrices: td_autocast narrows it */
+  TD_LINES = 8192,         /* kernels see inputs whose last dim lies in one piece */
 };
 typedef struct td_rule {
   td_status (*infer)(const td_call *c, td_spec *out);   /* K: checks, shapes */
@@ -105,7 +107,7 @@ typedef struct td_rule {
   td_tensor *(*compose)(const td_call *c);              /* C1 */
   void (*vjp)(td_back *b);                              /* NULL: no gradient */
   const char *cases;       /* test inputs, see tests/device/test_ops.c */
-  unsigned saves[4];       /* by wanted input (the last serves all further) */
+  unsigned saves[TD_SAVES];            /* by wanted input (the last serves all further) */
   unsigned flags;
   double lo, hi;           /* domain of test values */
   unsigned writes;         /* U: bit k set: tensor argument k is changed */

@@ -94,7 +94,7 @@ static void grad_back(td_back *b) {
 #define INPUTS TD_IN(0) | TD_IN(1) | TD_IN(2) | TD_IN(3) | TD_IN(4) | TD_IN(5)
 const td_rule td_rule_attention_grad = {
   .infer = grad_infer, .vjp = grad_back, .flags = TD_FLOATONLY | TD_CONTIG,
-  .saves = { INPUTS, INPUTS, INPUTS, INPUTS },
+  .saves = { INPUTS, INPUTS, INPUTS, INPUTS, INPUTS, INPUTS },
   .cases = "3x2;3x4;5x4;5x2;3;3;#.5 2x3x3;2x3x2;2x4x2;2x4x3;2x3;2x3;#1 0x1;0x2;3x2;3x1;0;0;#1",
   .lo = -1, .hi = 1,
 };

@@ -139,10 +139,15 @@ const td_rule td_rule_modulate = {
 };
 
 static void addcmul_back(td_back *b) {
-  td_tensor *g = b->g[0];
+  td_tensor *g = b->g[0], *grads[2];
   if (b->want[0]) b->gin[0] = td_sum_to(g, b->in[0]);
-  if (b->want[1]) b->gin[1] = times(g, b->in[2], b->in[1]);
-  if (b->want[2]) b->gin[2] = times(g, b->in[1], b->in[2]);
+  if (b->want[1] && b->want[2]) {
+    if (td_addcmul_grad(grads, g, b->in[1], b->in[2])) return;
+    for (int k = 0; k < 2; k++) b->gin[1 + k] = td_sum_to(grads[k], b->in[1 + k]);
+  } else {
+    if (b->want[1]) b->gin[1] = times(g, b->in[2], b->in[1]);
+    if (b->want[2]) b->gin[2] = times(g, b->in[1], b->in[2]);
+  }
 }
 const td_rule td_rule_addcmul = {
   .infer = td_infer_broadcast, .vjp = addcmul_back,
@@ -151,6 +156,26 @@ const td_rule td_rule_addcmul = {
   .cases = "3x4;3x4;3x4 3x4;1x4;3x4 3x4;4;3x4 2x3x4;2x1x4;2x3x4 s;s;s "
            "4;3x4;3x1 3x1;1x4;3x4 0x4;4;0x4 3x4;s;3x4",
   .lo = -1, .hi = 1,
+};
+
+/* g b and g a */
+static td_status addcmul_grad_infer(const td_call *c, td_spec *out) {
+  td_status st = td_infer_broadcast(c, out);
+  out[1] = out[0];
+  return st;
+}
+static void addcmul_grad_back(td_back *b) {
+  td_tensor *g = b->in[0], *a = b->in[1], *f = b->in[2], *p = b->g[0], *q = b->g[1];
+  if (b->want[0])
+    b->gin[0] = td_sum_to(!q ? td_mul(p, f) : p ? td_addcmul(td_mul(q, a), p, f) : td_mul(q, a), g);
+  if (b->want[1] && q) b->gin[1] = times(g, q, a);
+  if (b->want[2] && p) b->gin[2] = times(g, p, f);
+}
+const td_rule td_rule_addcmul_grad = {
+  .infer = addcmul_grad_infer, .vjp = addcmul_grad_back,
+  .saves = { TD_IN(1) | TD_IN(2), TD_IN(0), TD_IN(0), 0 }, .flags = TD_FLOATONLY,
+  .cases = "3x4;3x4;3x4 3x4;1x4;3x4 2x3x4;2x1x4;2x3x4 s;s;s 3x4;4;3x1 0x4;4;0x4",
+  .lo = -1, .hi = 1, .rows = td_rows_each,
 };
 
 /* ---- sinusoid ---- */

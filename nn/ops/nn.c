@@ -59,6 +59,12 @@ void td_nn_init(void) {
     TD_BEGIN(name) TD_P_##k(&pk_, a); TD_P_##l(&pk_, b); TD_P_##m(&pk_, c_); \
     TD_P_##n(&pk_, d); TD_P_##o(&pk_, e); TD_P_##q(&pk_, f); TD_P_##r(&pk_, g); \
     TD_END_##cls }
+#define OP8(cls, name, k,a, l,b, m,c_, n,d, o,e, q,f, r,g, s,h, doc) \
+  TD_RET_##cls(name, TD_C_##k a, TD_C_##l b, TD_C_##m c_, TD_C_##n d, \
+               TD_C_##o e, TD_C_##q f, TD_C_##r g, TD_C_##s h) { \
+    TD_BEGIN(name) TD_P_##k(&pk_, a); TD_P_##l(&pk_, b); TD_P_##m(&pk_, c_); \
+    TD_P_##n(&pk_, d); TD_P_##o(&pk_, e); TD_P_##q(&pk_, f); TD_P_##r(&pk_, g); \
+    TD_P_##s(&pk_, h); TD_END_##cls }
 #define OP10(cls, name, k,a, l,b, m,c_, n,d, o,e, q,f, r,g, s,h, t,i, u,j, doc) \
   TD_RET_##cls(name, TD_C_##k a, TD_C_##l b, TD_C_##m c_, TD_C_##n d, \
                TD_C_##o e, TD_C_##q f, TD_C_##r g, TD_C_##s h, TD_C_##t i, \

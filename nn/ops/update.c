@@ -122,6 +122,6 @@ const td_rule td_rule_scale_ = {
 const td_rule td_rule_grad_norm = {
   .infer = grad_norm_infer, .vjp = grad_norm_back,
   .saves = { TD_IN(0) | TD_OUT(0), TD_IN(1) | TD_OUT(0), TD_IN(2) | TD_OUT(0),
-             0xfff8u | TD_OUT(0) },     /* further ones: all of them */
+             [3 ... TD_SAVES - 1] = 0xfff8u | TD_OUT(0) },     /* further ones: all of them */
   .flags = FLAGS, .cases = "{3x4|5} {s} {0|2x2} {2x3|s|3}", .lo = -1, .hi = 1,
 };

@@ -192,7 +192,7 @@ static void check_saved_bit(td_op *op, int input, unsigned bit) {
 TEST(saved_values) {
   td_nn_init();
   for (td_op *op = td_ops_first(); op; op = op->next)
-    for (int input = 0; input < 4 && selected(op); input++)
+    for (int input = 0; input < TD_SAVES && selected(op); input++)
       for (int b = 0; b < 32; b++)
         if (op->rule->saves[input] >> b & 1 && op->rule->cases)
           check_saved_bit(op, input, 1u << b);

@@ -215,7 +215,7 @@ static void check_in_place_graph(const op_case *k) {
   for (int i = 0; i < k->nin; i++) {
     in[i] = p.leaf[i];
     if (i == 0) in[0] = td_mul(in[0], td_num(1));
-    if (case_is_float(&k->in[i])) need |= k->op->rule->saves[i < 3 ? i : 3];
+    if (case_is_float(&k->in[i])) need |= k->op->rule->saves[i < TD_SAVES ? i : TD_SAVES - 1];
   }
   if (case_apply(k, in, out, true)) return;         /* does not fit */
   td_status st = sweep(&p, total(out, 1, 0), gx, 0);

@@ -33,9 +33,10 @@ function Block:init(width, act, spec)
   self.act = act
 end
 
-function Block:forward(h, shift, scale, gate)
-  local y = self.fc1(self.norm(h):modulate(shift, scale))
-  return h:addcmul(gate, self.fc2(self.act(y)))
+function Block:forward(stream, shift, scale, gate)
+  local norm = self.norm
+  local y = self.fc1(stream:norm(shift, scale, norm.weight, norm.bias))
+  stream:add(gate, self.fc2(self.act(y)))
 end
 
 ---- the network ----
@@ -125,13 +126,10 @@ end
 local function by_layers(self, z, t, c, groups)
   local e = embedding(self, t, c, z:size(1))
   if groups then e = e:unsqueeze(2) end
-  local h, m, at = self.input(z), self.modulation(e):chunk(3 * #self.blocks + 2, -1), 1
-  for _, block in ipairs(self.blocks) do
-    h = block(h, m[at], m[at + 1], m[at + 2])
-    at = at + 3
-  end
-  local shift, scale = m[at], m[at + 1]
-  return self.output(h:layer_norm(nil, nil, EPS):modulate(shift, scale))
+  local m = conditioned.parts(self.modulation, e, 3 * #self.blocks + 2)
+  local stream = conditioned.stream(self.input(z), EPS)
+  for i, block in ipairs(self.blocks) do block(stream, m[3 * i - 2], m[3 * i - 1], m[3 * i]) end
+  return self.output(stream:norm(m[#m - 1], m[#m]))
 end
 
 ---- as a whole: frozen, tile by tile of points (the ops adaln...) ----

@@ -33,6 +33,27 @@ function conditioned.stacked(list)
   return layer
 end
 
+-- The results of such a layer, n of equal size, in the type of its weights (autocast narrows them).
+function conditioned.parts(layer, x, n)
+  return layer(x):to(layer.weight.dtype):chunk(n, -1)
+end
+
+-- What runs through the blocks: h, to which each of them adds.  stream:norm reads it, normalised
+-- and modulated; what was added before is added on the way, so both are one pass over memory.
+local Stream = {}
+Stream.__index = Stream
+function conditioned.stream(h, eps) return setmetatable({ h = h, eps = eps }, Stream) end
+
+-- h = h + gate y, with the next norm
+function Stream:add(gate, y) self.gate, self.y = gate, y end
+
+function Stream:norm(shift, scale, weight, bias)
+  if not self.gate then return self.h:layer_norm(weight, bias, self.eps, shift, scale) end
+  local h, y = self.h:gated_norm(self.gate, self.y, weight, bias, self.eps, shift, scale)
+  self.h, self.gate = h, nil
+  return y
+end
+
 local function small(weight) return init.normal_(weight, 0, 0.02) end
 
 -- Raises unless o[name] is a whole number of at least `least` for each name; nil may be

@@ -37,10 +37,10 @@ function Block:init(o, spec)
 end
 
 -- m: six rows (n, 1, width), three for attention and three for the MLP.
-function Block:forward(h, m)
-  h = h:addcmul(m[3], self.attention(h:layer_norm(nil, nil, EPS):modulate(m[1], m[2])))
-  local y = self.fc1(h:layer_norm(nil, nil, EPS):modulate(m[4], m[5]))
-  return h:addcmul(m[6], self.fc2(y:gelu()))
+function Block:forward(stream, m)
+  stream:add(m[3], self.attention(stream:norm(m[1], m[2])))
+  local y = self.fc1(stream:norm(m[4], m[5]))
+  stream:add(m[6], self.fc2(y:gelu()))
 end
 
 ---- the network ----
@@ -108,11 +108,10 @@ function DiT:forward(z, t, c)
   local n = z:size(1)
   local e = self:embedding(t, self:label_rows(labels, n), n):silu()
   if self.patch then x = conv.patchify(x, self.patch) end
-  local h = self.position(self.input(x))
-  local m = self.modulation(e):unsqueeze(2):chunk(6 * #self.blocks + 2, -1)
-  for i, block in ipairs(self.blocks) do h = block(h, table.move(m, 6 * i - 5, 6 * i, 1, {})) end
-  local shift, scale = m[#m - 1], m[#m]
-  h = self.output(h:layer_norm(nil, nil, EPS):modulate(shift, scale))
+  local stream = conditioned.stream(self.position(self.input(x)), EPS)
+  local m = conditioned.parts(self.modulation, e:unsqueeze(2), 6 * #self.blocks + 2)
+  for i, block in ipairs(self.blocks) do block(stream, table.move(m, 6 * i - 5, 6 * i, 1, {})) end
+  local h = self.output(stream:norm(m[#m - 1], m[#m]))
   if not self.patch then return h end
   return conv.unpatchify(h, self.patch, table.unpack(self.shape))
 end
