@@ -80,9 +80,10 @@ static bool only_shape(const td_op *op) {
 
 static void read_slot(td_capture *c, const td_note *n, int i) {
   td_slot *s = &c->slot[n->place[i].slot];
-  bool overwritten = i == 0 && only_shape(n->call.op) && n->nout &&
-    n->place[n->call.nin].slot == n->place[0].slot;
-  if (s->inside && !s->written && !overwritten) {
+  const td_op *op = n->call.op;
+  bool in_place = n->nout && n->place[n->call.nin].slot == n->place[0].slot;
+  bool unread = i == 0 && only_shape(op) && (in_place || op == &td_ops[TD_OP_ramp]);
+  if (s->inside && !s->written && !unread) {
     s->constant = true;                /* filled by the host: it must stay */
     keep(s);
   }

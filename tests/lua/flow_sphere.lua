@@ -304,3 +304,26 @@ t.test("latents move on the sphere: a trained flow pulls them to the directions"
   t.ok(largest(x:norm(2, 2) - 1) < 1e-5)
   t.ok(target:nll(x):mean():item() < 1)
 end)
+
+t.test("a step on the sphere is captured and gives the numbers of the step itself", function()
+  local function losses(wrap)
+    tide.seed(9)
+    local path, list = flow.path.spherical(), {}
+    local v = flow.VelocityMLP { dim = 4, hidden = 8, blocks = 1 }
+    local opt = tide.optim.Adam(v:parameters(), { lr = 1e-2 })
+    local x = path:prior(tensor.empty(40, 4))
+    local step = wrap(function(x1)
+      opt:zero_grad()
+      local loss = flow.matching_loss(v, x1, { path = path })
+      loss:backward()
+      opt:step()
+      return loss
+    end)
+    for i = 1, 5 do list[i] = step(x):item() end
+    return list
+  end
+  t.eq(losses(tide.capture), losses(function(f) return f end))
+  local count = tide.capture(function(x) return tensor.arange(3) + tensor.linspace(0, 1, 3) * x end)
+  local two = tensor.full(3, 2)
+  for _ = 1, 3 do t.ok(count(two):equal(tensor.from { 1, 3, 5 })) end
+end)
