@@ -181,7 +181,8 @@ template <class T> __global__ void norm_weight_grad(norm_rows<T> q, double *sums
   }
 }
 /* The first n sums go to y, the others to z. */
-template <class T> __global__ void add_rows(const double *sums, T *y, T *z, int64_t n, int64_t width, int rows) {
+template <class T> __global__ void add_rows(const double *sums, T *y, T *z, int64_t n, int64_t width,
+                                            int rows) {
   GPU_EACH(i, width) {
     double s = 0;
     for (int r = 0; r < rows; r++) s += sums[r * width + i];
@@ -212,7 +213,8 @@ template <class T> static norm_rows<T> norm_of(const td_call *c, const td_tensor
   q.centre = c->op->name[0] != 'r';
   return q;
 }
-template <class T> static td_status each_row(const td_call *c, const norm_rows<T> &q, void (*kernel)(norm_rows<T>)) {
+template <class T> static td_status each_row(const td_call *c, const norm_rows<T> &q,
+                                             void (*kernel)(norm_rows<T>)) {
   return q.count ? gpu_launch(c, kernel, gpu_blocks(q.count), dim3(NORM_BLOCK), 0, q) : TD_OK;
 }
 

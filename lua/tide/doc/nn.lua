@@ -380,7 +380,7 @@ assert(q:matmul(q:t()):allclose(tensor.eye(2), { atol = 1e-5 }))]], "default 1")
   example = "assert(tensor.from{ 1, 3 }:layer_norm(nil, nil, 0):equal(tensor.from{ -1, 1 }))" },
 ["tensor.gated_norm"] = {
   errors = "A gate, y, shift or scale that does not broadcast to x, row by row.",
-  example = "local h, y = tensor.from{ 1, 1 }:gated_norm(tensor.from{ 1, 2 }, tensor.ones(2), nil, nil, 0)\n" ..
+  example = "local h, y = tensor.ones(2):gated_norm(tensor.from{ 1, 2 }, tensor.ones(2), nil, nil, 0)\n" ..
     "assert(h:equal(tensor.from{ 2, 3 }) and y:equal(tensor.from{ -1, 1 }))" },
 ["tensor.rms_norm"] = {
   example = "assert(tensor.from{ 2, 2 }:rms_norm(nil, 0):equal(tensor.ones(2)))" },

@@ -184,7 +184,7 @@ assert(l:solve_triangular(tensor.from{ 2, 3 }):allclose(tensor.from{ 1, 2 }))]],
   linear = [[
 local y = tensor.ones(1, 2):linear(tensor.ones(3, 2), tensor.ones(3))
 assert(y:equal(tensor.full({1, 3}, 3)))]],
-  gated_norm = "local h, y = tensor.from{ 0, 2 }:gated_norm(tensor.ones(2), tensor.from{ 1, 1 }, nil, nil, 0)\n" ..
+  gated_norm = "local h, y = tensor.from{ 0, 2 }:gated_norm(tensor.ones(2), tensor.ones(2), nil, nil, 0)\n" ..
     "assert(h:equal(tensor.from{ 1, 3 }) and y:equal(tensor.from{ -1, 1 }))",
   layer_norm = "assert(tensor.from{ {1, 3} }:layer_norm():allclose(tensor.from{ {-1, 1} }, { atol = 1e-4 }))",
   rms_norm = "assert(tensor.from{ {2, 2} }:rms_norm():allclose(tensor.ones(1, 2), { atol = 1e-4 }))",
