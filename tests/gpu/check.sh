@@ -100,7 +100,7 @@ sanitize() { # TOOL: a few steps of training, eager and as a graph, and every op
   "${check[@]}" "$tide" tests/gpu/agree.lua 4 && "${check[@]}" "$build/tests/device/test_results" parity
 }
 few=30 points=40 batch=
-[ -z "${EMULATED-}" ] || few=2 points=6 batch="--batch 16"
+[ -z "${EMULATED-}" ] || few=2 points=10 batch="--batch 16"
 export -f parity same_seed device_line gradients golden bench example frame sanitize
 export build out tide tmp python slower EMULATED=${EMULATED-} BENCH=${BENCH-}
 run() { part "$1" "$2" bash -c "$3"; }
