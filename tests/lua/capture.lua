@@ -36,6 +36,36 @@ for name, make in pairs(steps) do
   end)
 end
 
+-- Stacks of what calls one by one give; a step that cannot be recorded does the same.
+check.test("a run is so many calls", function()
+  local function go(runs, fallback)
+    tide.seed(2)
+    local w, n = tensor.zeros(3), 0
+    local step = capture(function(x)
+      n = n + 1
+      capture.at_replay(function() n = n + 1 end)
+      w:add_(x * capture.number(function() return n end, { x }))
+      if fallback then w:sum():item() end
+      return w * 1, "text", tensor.randn(2)
+    end, { fallback = fallback })
+    local sums, draws, x = {}, {}, tensor.ones(3)
+    for _, k in ipairs(runs) do
+      local a, text, b = step:run(k, x)
+      check.eq({ a:size(1), a:size(2), text }, { k, 3, "text" })
+      sums[#sums + 1], draws[#draws + 1] = a, b
+    end
+    check.eq(n, 9)
+    return { tensor.cat(sums, 1):totable(), tensor.cat(draws, 1):totable() }, step
+  end
+  local one, step = go { 1, 1, 1, 1, 1, 1, 1, 1, 1 }
+  check.eq(one[1][9], { 45, 45, 45 })
+  check.eq(go { 9 }, one)
+  check.eq(go { 2, 4, 3 }, one)
+  check.eq(go({ 4, 5 }, true), one)
+  check.raises("n must be", function() step:run(0, tensor.ones(3)) end)
+  check.raises("argument 1 was", function() step:run(2, tensor.ones(4)) end)
+end)
+
 check.test("second order gradients are captured", function()
   local x = tensor.from { 0.5, 1.5 }:requires_grad_()
   local step = capture(function(s)

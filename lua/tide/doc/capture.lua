@@ -20,7 +20,11 @@ return {
       "they are instead of raising, default false", optional = true } },
   returns = "captured step: call it like the function; s:reset() forgets the recording, s:stats() " ..
     "gives {calls=, stages=, planned=, arena=, scratch=, kept=} (the last four in bytes), nodes= " ..
-    "of the graph or 0, why= a GPU has none; " ..
+    "of the graph or 0, waits= of its branches for each other, seconds= that its last launch took " ..
+    "there (from the second time on that stats are asked for), why= a GPU has none; s:run(n, ...) is n " ..
+    "calls with the same arguments and returns, for each result that is a tensor, a stack (n, ...) of " ..
+    "its values, and the last of others: on a GPU one launch does up to 16 of them, and nothing " ..
+    "waits; " ..
     "s:calls() lists the kernel calls by stages, s.why says what cannot be replayed",
   errors = "Reading values on the host inside the step (item, print, nonzero), arguments of " ..
     "another shape, type or device than recorded, a tensor of the step that was replaced, " ..
@@ -39,7 +43,9 @@ end)
 local x = tensor.randn(64, 3)
 local y = x:matmul(tensor.from{1, -2, 3})
 for i = 1, 100 do step(x, y) end
-assert((w - tensor.from{1, -2, 3}):abs():max():item() < 0.05)]] },
+assert((w - tensor.from{1, -2, 3}):abs():max():item() < 0.05)
+local losses = step:run(50, x, y)
+assert(losses:size(1) == 50 and losses[50]:item() <= losses[1]:item())]] },
 ["tide.capture.recording"] = {
   text = "Is a step being recorded?", args = {}, returns = "boolean",
   example = [[assert(not tide.capture.recording())]] },
