@@ -68,7 +68,8 @@ assert(r.add.low <= r.add.median and r.add.median <= r.add.high)]] },
   text = "Calls f and prints what its ops cost: time, share, number of calls and bytes asked for, by op " ..
     "and by line of the script. What the backward pass does is booked on the line of the forward op. " ..
     "An op's time is without that of other ops it calls. A captured step is counted kernel by " ..
-    "kernel, on the lines that recorded it, a call for each tile of rows, on one thread.",
+    "kernel, on the lines that recorded it, a call for each tile of rows, on one thread. On a GPU the " ..
+    "times are those of the kernels there, not of launching them.",
   args = { f, any }, returns = "what f returns",
   errors = "f cannot be called; another profile is running.",
   example = [[
