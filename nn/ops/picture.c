@@ -106,7 +106,8 @@ static void grad_back(td_back *b) {
   td_tensor *a = b->g[0] ? b->g[0] : td_zeros_like(x);
   td_tensor *gx = in_groups(b, x, x), *ga = in_groups(b, a, x), *gg = pixels(g, x);
   td_tensor *la = td_layer_norm_grad(ga, gx, NULL, eps_of(b)), *la3 = la ? pixels(la, x) : NULL;
-  td_tensor *xhat = td_layer_norm(gx, NULL, NULL, eps_of(b), NULL, NULL), *xhat3 = xhat ? pixels(xhat, x) : NULL;
+  td_tensor *xhat = td_layer_norm(gx, NULL, NULL, eps_of(b), NULL, NULL);
+  td_tensor *xhat3 = xhat ? pixels(xhat, x) : NULL;
   td_tensor *dw = b->g[1] ? over_pixels(b->g[1]) : NULL, *db = b->g[2] ? over_pixels(b->g[2]) : NULL;
   if (b->want[0]) {
     td_tensor *sum = w ? td_mul(la3, over_pixels(w)) : la3;
