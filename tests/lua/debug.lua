@@ -117,7 +117,7 @@ t.test("the backward pass is booked on the forward line", function()
   end)
   local by = sums(rows)
   t.ok(by["tanh_grad of tanh"].lines[line])
-  t.ok(by["mm of linear"].calls >= 1 and by["mm of linear"].lines[line])
+  t.ok(by["linear_grad of linear"].calls >= 1 and by["linear_grad of linear"].lines[line])
   t.ok(by.mm == nil)
 end)
 
