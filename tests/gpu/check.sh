@@ -19,7 +19,7 @@ log=$out/log.txt
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 : >"$log"
-slower=${EMULATED:+6} slower=${slower:-1}
+slower=${EMULATED:+20} slower=${slower:-1}
 begun=$SECONDS limit=${LIMIT:-$((470 * slower))} failed=0 passed=0
 
 case $build in
