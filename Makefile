@@ -116,11 +116,13 @@ $B/tests/%.so: $B/obj/tests/plugin/%.o
 	@mkdir -p $(@D)
 	$(say)$(CC) $(ALLLDFLAGS) -shared -o $@ $< -lm
 
-# The CUDA kernels as C++, on the host: for the tests, never under the sanitizers of $(SAN).
+# The CUDA kernels as C++, on the host: for the tests, never under the sanitizers of $(SAN). A GPU stops at
+# an address that is not aligned; so do these.
 EMULATED_OBJ := $(patsubst %,$B/obj/emulated/%.o,$(basename $(GPU_SRC) $(wildcard tests/emulation/*.cpp)))
 $(EMULATED_OBJ): $B/obj/emulated/%.o: $B/gen/flags | $B/test-tools
 	@mkdir -p $(@D)
 	$(say)$(CXX) -std=c++17 -O1 -g -fPIC -Wall -Wextra -MMD -MP -fvisibility=hidden -Itests/emulation -I. \
+	  -fsanitize=alignment -fsanitize-undefined-trap-on-error \
 	  $(CXXFLAGS) -x c++ -c -o $@ $(or $(wildcard $*.cu),$*.cpp)
 $(EMULATED): $(EMULATED_OBJ)
 	@mkdir -p $(@D)
