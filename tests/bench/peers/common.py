@@ -14,6 +14,7 @@ import faulthandler
 import json
 import math
 import os
+import re
 import signal
 import sys
 import time
@@ -30,10 +31,26 @@ def host(x):
     return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, np.float64)
 
 
+def by_blocks(arrays):
+    """All modulations are one layer in the files; peers have one for each block, as is usual."""
+    out = {}
+    for name, x in arrays.items():
+        m = re.fullmatch(r"(grad\.|after\.|)modulation\.(weight|bias)", name)
+        if not m:
+            out[name] = x
+            continue
+        blocks = sum(bool(re.fullmatch(r"%sblocks\.\d+\.fc1\.%s" % m.groups(), k)) for k in arrays)
+        parts = np.split(x, 3 * blocks + 2)
+        for i in range(blocks):
+            out["%sblocks.%d.modulation.%s" % (m[1], i + 1, m[2])] = np.concatenate(parts[3 * i:3 * i + 3])
+        out[name] = np.concatenate(parts[-2:])
+    return out
+
+
 def load(folder, name):
     """The arrays of a .npz file by name."""
     with np.load(os.path.join(folder, name + ".npz")) as f:
-        return {k: f[k] for k in f.files}
+        return by_blocks({k: f[k] for k in f.files})
 
 
 def difference(got, want):

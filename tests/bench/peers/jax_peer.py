@@ -41,14 +41,13 @@ def net(p, blocks, z, t):
     if z.ndim == 3:
         e = e[:, None]
     h = linear(p, "input", z)
-    parts = jnp.split(linear(p, "modulation", e), 3 * blocks + 2, -1)
     for i in range(1, blocks + 1):
         b = "blocks.%d." % i
-        shift, scale, gate = parts[3 * i - 3:3 * i]
+        shift, scale, gate = jnp.split(linear(p, b + "modulation", e), 3, -1)
         y = layer_norm(h) * p[b + "norm.weight"] + p[b + "norm.bias"]
         y = linear(p, b + "fc1", y * (1 + scale) + shift)
         h = h + gate * linear(p, b + "fc2", jax.nn.silu(y))
-    shift, scale = parts[-2:]
+    shift, scale = jnp.split(linear(p, "modulation", e), 2, -1)
     return linear(p, "output", layer_norm(h) * (1 + scale) + shift)
 
 

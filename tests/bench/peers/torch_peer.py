@@ -23,8 +23,10 @@ class Block(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.fc1 = nn.Linear(width, width)
         self.fc2 = nn.Linear(width, width)
+        self.modulation = nn.Linear(width, 3 * width)
 
-    def forward(self, h, shift, scale, gate):
+    def forward(self, h, c):
+        shift, scale, gate = self.modulation(c).chunk(3, -1)
         y = self.fc1(self.norm(h) * (1 + scale) + shift)
         return h + gate * self.fc2(F.silu(y))
 
@@ -36,7 +38,7 @@ class Net(nn.Module):
         self.time2 = nn.Linear(hidden, hidden)
         self.input = nn.Linear(dim, hidden)
         self.blocks = nn.ModuleList(Block(hidden) for _ in range(blocks))
-        self.modulation = nn.Linear(hidden, (3 * blocks + 2) * hidden)
+        self.modulation = nn.Linear(hidden, 2 * hidden)
         self.output = nn.Linear(hidden, dim)
         rate = torch.exp(torch.arange(128, dtype=torch.float64) * (-math.log(1e4) / 128))
         self.register_buffer("rate", rate.float(), persistent=False)
@@ -49,10 +51,9 @@ class Net(nn.Module):
         if z.dim() == 3:
             e = e[:, None]
         h = self.input(z)
-        parts = self.modulation(e).chunk(3 * len(self.blocks) + 2, -1)
-        for i, block in enumerate(self.blocks):
-            h = block(h, *parts[3 * i:3 * i + 3])
-        shift, scale = parts[-2:]
+        for block in self.blocks:
+            h = block(h, e)
+        shift, scale = self.modulation(e).chunk(2, -1)
         h = F.layer_norm(h, h.shape[-1:], eps=1e-6)
         return self.output(h * (1 + scale) + shift)
 
